@@ -1,0 +1,317 @@
+//! A YAML or JSON document as a tape: a flat list of slots in reading order.
+//!
+//! Both syntaxes end in the same [`Document`], where every value knows its bytes in the source.
+//! Strings borrow the source where they can. A tape takes one allocation however many values it
+//! holds, and a subtree can be copied (YAML aliases) because containers hold lengths, not addresses.
+//!
+//! INVARIANT: reading never panics and never fails as a whole: it returns the documents it could
+//! read and a [`SyntaxError`] for each that it could not.
+
+mod json;
+mod read;
+mod resolve;
+mod yaml;
+
+use std::borrow::Cow;
+
+pub use read::{Unit, units};
+
+use crate::source::{FileId, Span};
+
+/// Deeper documents are refused.
+pub const MAX_DEPTH: usize = 128;
+
+/// Documents whose aliases would make them larger than this many values are refused.
+pub const MAX_ALIASED_NODES: usize = 1_000_000;
+
+/// What is wrong with a document's syntax, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// The place.
+    pub span: Span,
+    /// One sentence, lower case, no full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Whether a limit against hostile input was hit, rather than the grammar.
+    pub limit: bool,
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`, `~` or nothing.
+    Null,
+    /// A boolean.
+    Bool,
+    /// A number, kept as written.
+    Number,
+    /// A string.
+    String,
+    /// A list.
+    Sequence,
+    /// A mapping with string keys.
+    Mapping,
+}
+
+impl Kind {
+    /// The kind as error messages call it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Sequence => "a list",
+            Self::Mapping => "a mapping",
+        }
+    }
+}
+
+/// Marks a slot whose text is its own bytes in the source.
+const IN_PLACE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    kind: Kind,
+    /// The text is the slot's bytes without the first and the last one.
+    quoted: bool,
+    start: u32,
+    end: u32,
+    /// Containers: the number of slots below. Booleans: 0 or 1. Strings: index into
+    /// `Document::owned`, or `IN_PLACE`.
+    payload: u32,
+}
+
+/// One document.
+#[derive(Debug)]
+pub struct Document<'s> {
+    file: FileId,
+    text: &'s str,
+    slots: Vec<Slot>,
+    owned: Vec<Box<str>>,
+}
+
+impl<'s> Document<'s> {
+    fn new(file: FileId, text: &'s str) -> Self {
+        Self {
+            file,
+            text,
+            slots: Vec::new(),
+            owned: Vec::new(),
+        }
+    }
+
+    /// The topmost value, if the document holds any.
+    #[must_use]
+    pub fn root(&self) -> Option<Node<'_, 's>> {
+        self.node(0)
+    }
+
+    fn node(&self, index: usize) -> Option<Node<'_, 's>> {
+        let slot = *self.slots.get(index)?;
+        Some(Node {
+            document: self,
+            index,
+            slot,
+        })
+    }
+
+    fn push(&mut self, kind: Kind, start: usize, end: usize, payload: u32) -> usize {
+        let span = Span::new(self.file, start, end);
+        self.slots.push(Slot {
+            kind,
+            quoted: false,
+            start: span.start,
+            end: span.end,
+            payload,
+        });
+        self.slots.len() - 1
+    }
+
+    /// Opens a container; `close` sets its end.
+    fn open(&mut self, kind: Kind, start: usize) -> usize {
+        self.push(kind, start, start, 0)
+    }
+
+    fn close(&mut self, index: usize, end: usize) {
+        let below = self.slots.len().saturating_sub(index + 1);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.payload = u32::try_from(below).unwrap_or(u32::MAX);
+            slot.end = Span::new(self.file, slot.start as usize, end).end;
+        }
+    }
+
+    fn push_string(&mut self, start: usize, end: usize, value: Option<String>) {
+        let payload = value.map_or(IN_PLACE, |value| {
+            self.owned.push(value.into_boxed_str());
+            u32::try_from(self.owned.len() - 1).unwrap_or(IN_PLACE)
+        });
+        self.push(Kind::String, start, end, payload);
+    }
+
+    /// A string whose text is the bytes between its quotes.
+    fn push_quoted(&mut self, start: usize, end: usize) {
+        let index = self.push(Kind::String, start, end, IN_PLACE);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.quoted = true;
+        }
+    }
+}
+
+/// A value of a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'d, 's> {
+    document: &'d Document<'s>,
+    index: usize,
+    slot: Slot,
+}
+
+impl<'d, 's> Node<'d, 's> {
+    /// The type.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        self.slot.kind
+    }
+
+    /// Where the value is.
+    #[must_use]
+    pub fn span(self) -> Span {
+        Span {
+            file: self.document.file,
+            start: self.slot.start,
+            end: self.slot.end,
+        }
+    }
+
+    /// Whether this is null, which the API reads like a missing field (semantics 0.4).
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.slot.kind == Kind::Null
+    }
+
+    fn source(self) -> &'s str {
+        self.document
+            .text
+            .get(self.slot.start as usize..self.slot.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn string(self) -> Option<Cow<'s, str>> {
+        if self.slot.kind != Kind::String {
+            return None;
+        }
+        Some(match self.document.owned.get(self.slot.payload as usize) {
+            Some(owned) => Cow::Owned(owned.to_string()),
+            None => Cow::Borrowed(self.in_place()),
+        })
+    }
+
+    /// The text of a string, for as long as the document lives.
+    #[must_use]
+    pub fn str(self) -> Option<&'d str> {
+        if self.slot.kind != Kind::String {
+            return None;
+        }
+        Some(match self.document.owned.get(self.slot.payload as usize) {
+            Some(owned) => owned,
+            None => self.in_place(),
+        })
+    }
+
+    fn in_place(self) -> &'s str {
+        let source = self.source();
+        if !self.slot.quoted {
+            return source;
+        }
+        source
+            .get(1..source.len().saturating_sub(1))
+            .unwrap_or_default()
+    }
+
+    /// A boolean.
+    #[must_use]
+    pub fn bool(self) -> Option<bool> {
+        (self.slot.kind == Kind::Bool).then_some(self.slot.payload == 1)
+    }
+
+    /// A whole number, in any notation that YAML 1.1 and JSON know.
+    #[must_use]
+    pub fn integer(self) -> Option<i64> {
+        if self.slot.kind != Kind::Number {
+            return None;
+        }
+        resolve::integer(self.source())
+    }
+
+    /// A scalar as it is written, for messages.
+    #[must_use]
+    pub fn as_written(self) -> &'s str {
+        self.source()
+    }
+
+    /// The items of a list; nothing for other kinds.
+    pub fn items(self) -> impl Iterator<Item = Node<'d, 's>> {
+        let end = match self.slot.kind {
+            Kind::Sequence => self.index + 1 + self.slot.payload as usize,
+            _ => self.index,
+        };
+        Children {
+            document: self.document,
+            next: self.index + 1,
+            end,
+        }
+    }
+
+    /// The entries of a mapping in reading order, keys as string nodes; nothing for other kinds.
+    pub fn entries(self) -> impl Iterator<Item = (Node<'d, 's>, Node<'d, 's>)> {
+        let end = match self.slot.kind {
+            Kind::Mapping => self.index + 1 + self.slot.payload as usize,
+            _ => self.index,
+        };
+        let mut children = Children {
+            document: self.document,
+            next: self.index + 1,
+            end,
+        };
+        std::iter::from_fn(move || Some((children.next()?, children.next()?)))
+    }
+
+    /// The value of a key: the last one if the key is repeated, as Go decodes it.
+    #[must_use]
+    pub fn get(self, key: &str) -> Option<Node<'d, 's>> {
+        self.entries()
+            .filter(|(name, _)| name.str() == Some(key))
+            .map(|(_, value)| value)
+            .last()
+    }
+}
+
+struct Children<'d, 's> {
+    document: &'d Document<'s>,
+    next: usize,
+    end: usize,
+}
+
+impl<'d, 's> Iterator for Children<'d, 's> {
+    type Item = Node<'d, 's>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let node = self.document.node(self.next)?;
+        let below = match node.slot.kind {
+            Kind::Sequence | Kind::Mapping => node.slot.payload as usize,
+            _ => 0,
+        };
+        self.next += 1 + below;
+        Some(node)
+    }
+}
+
+#[cfg(test)]
+mod tests;

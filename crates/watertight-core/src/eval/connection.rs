@@ -1,0 +1,139 @@
+//! What is judged: one new connection attempt.
+
+use std::net::IpAddr;
+
+use crate::sets::Protocol;
+use crate::world::{EndpointId, NodeId, World};
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Party {
+    /// A pod, or all pods of a template.
+    Endpoint(EndpointId),
+    /// A process on a node.
+    Node(NodeId),
+    /// An address; if a pod or node owns it, that one is meant.
+    Address(IpAddr),
+}
+
+/// An ICMP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Icmp {
+    /// The type.
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+}
+
+/// What a client dialled when it reached its peer through a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceAddress {
+    /// The cluster address.
+    pub ip: IpAddr,
+    /// The Service port.
+    pub port: u16,
+}
+
+/// A new connection attempt. Source ports never take part (K-62).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Who connects.
+    pub from: Party,
+    /// To whom.
+    pub to: Party,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The destination port as the destination sees it; none for ICMP.
+    pub port: Option<u16>,
+    /// The message, for ICMP.
+    pub icmp: Option<Icmp>,
+    /// The address family; by default IPv4 where both ends have it (K-68).
+    pub family: Option<Family>,
+    /// The Service that was dialled (K-79).
+    pub service: Option<ServiceAddress>,
+    /// The node through which an outside connection enters the cluster (K-82).
+    pub via_node: Option<NodeId>,
+    /// Whether this is a packet of a connection that was allowed the other way (K-77).
+    pub reply: bool,
+}
+
+impl Connection {
+    /// A plain connection.
+    #[must_use]
+    pub fn new(from: Party, to: Party, protocol: Protocol, port: u16) -> Self {
+        Self {
+            from,
+            to,
+            protocol,
+            port: Some(port),
+            icmp: None,
+            family: None,
+            service: None,
+            via_node: None,
+            reply: false,
+        }
+    }
+}
+
+impl Party {
+    /// The same party by what owns its address.
+    #[must_use]
+    pub fn resolve(self, world: &World) -> Self {
+        let Self::Address(ip) = self else {
+            return self;
+        };
+        if let Some(endpoint) = world.endpoint_at(ip) {
+            return Self::Endpoint(endpoint);
+        }
+        match world.node_at(ip) {
+            Some(node) => Self::Node(node),
+            None => self,
+        }
+    }
+
+    /// Whether the party has an address of a family, as far as is known.
+    pub(super) fn has_family(self, world: &World, family: Family) -> bool {
+        let has = |ips: &[IpAddr]| ips.iter().any(|ip| Family::of(*ip) == family);
+        match self {
+            Self::Address(ip) => Family::of(ip) == family,
+            Self::Node(node) => world[node].ips.is_empty() || has(&world[node].ips),
+            Self::Endpoint(id) => {
+                let endpoint = &world[id];
+                if !endpoint.ips.is_empty() {
+                    return has(&endpoint.ips);
+                }
+                let cidrs = &world.assumed.pod_cidrs;
+                endpoint.host_network.is_some()
+                    || cidrs.iter().any(|cidr| Family::of(cidr.addr()) == family)
+            }
+        }
+    }
+
+    /// The address in a family, where it is known.
+    #[must_use]
+    pub fn address(self, world: &World, family: Family) -> Option<IpAddr> {
+        let of = |ips: &[IpAddr]| ips.iter().copied().find(|ip| Family::of(*ip) == family);
+        match self {
+            Self::Address(ip) => Some(ip).filter(|ip| Family::of(*ip) == family),
+            Self::Node(node) => of(&world[node].ips),
+            Self::Endpoint(id) => of(&world[id].ips),
+        }
+    }
+}

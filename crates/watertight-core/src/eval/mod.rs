@@ -1,0 +1,93 @@
+//! Verdicts: is this connection allowed, and what decides it.
+//!
+//! [`Evaluator::verdict`] walks the tiers of the Ruleset for one connection and is kept simple: it
+//! is the oracle that every faster answer is held against. [`Evaluator::explain`] walks the same
+//! way and keeps the steps.
+//!
+//! INVARIANT: knows the Ruleset and the world, no policy language.
+
+mod compile;
+mod connection;
+mod matching;
+mod side;
+mod trace;
+mod verdict;
+
+pub use connection::{Connection, Family, Icmp, Party, ServiceAddress};
+pub use side::{Decision, SideTrace, Step};
+pub use trace::Explanation;
+pub use verdict::{Reason, Uncertain, Verdict};
+
+use crate::engine::{HostNetwork, Switches};
+use crate::manifest::Direction;
+use crate::policy::{EndpointSelector, PolicyRef, Ruleset};
+use crate::world::{EndpointId, Lifecycle, World};
+use compile::Compiled;
+
+/// Answers questions about one world under one ruleset.
+#[derive(Debug)]
+pub struct Evaluator<'w> {
+    /// The world.
+    pub world: &'w World,
+    /// The policies.
+    pub ruleset: &'w Ruleset,
+    /// How the engine reads what the API leaves open.
+    pub switches: Switches,
+    compiled: Compiled,
+}
+
+impl<'w> Evaluator<'w> {
+    /// Prepares a world: every policy is matched against the endpoints it may select, once.
+    #[must_use]
+    pub fn new(world: &'w World, ruleset: &'w Ruleset, switches: Switches) -> Self {
+        Self {
+            world,
+            ruleset,
+            switches,
+            compiled: Compiled::new(world, ruleset, &switches),
+        }
+    }
+
+    /// The policies that select an endpoint in a direction, in order.
+    #[must_use]
+    pub fn policies_of(&self, endpoint: EndpointId, direction: Direction) -> &[PolicyRef] {
+        self.compiled.selected(endpoint, direction)
+    }
+
+    /// Whether an endpoint is isolated in a direction (K-6, K-7).
+    #[must_use]
+    pub fn is_isolated(&self, endpoint: EndpointId, direction: Direction) -> bool {
+        self.policies_of(endpoint, direction)
+            .iter()
+            .any(|policy| self.ruleset[*policy].isolates)
+    }
+
+    /// The endpoints that a policy applies to: active pods, never host-network ones by default.
+    #[must_use]
+    pub fn subjects_of(&self, policy: PolicyRef) -> &[EndpointId] {
+        self.compiled.subjects(policy)
+    }
+
+    /// Whether policies can apply to an endpoint at all (K-71, K-86).
+    #[must_use]
+    pub fn can_be_subject(&self, endpoint: EndpointId) -> bool {
+        can_be_selected(self.world, &self.switches, endpoint)
+    }
+
+    /// The endpoints that a peer's selectors select (K-24..K-33).
+    #[must_use]
+    pub fn members(&self, selector: &EndpointSelector) -> Vec<EndpointId> {
+        compile::members(self.world, &self.switches, selector)
+    }
+}
+
+/// Whether selectors can match an endpoint: active, and not a host-network pod unless the engine
+/// tells those apart (K-33, K-71, K-72, K-86).
+fn can_be_selected(world: &World, switches: &Switches, endpoint: EndpointId) -> bool {
+    let endpoint = &world[endpoint];
+    endpoint.lifecycle == Lifecycle::Active
+        && (endpoint.host_network.is_none() || switches.host_network == HostNetwork::PodLabels)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,355 @@
+//! Both sides together, with the cases in which no policy is asked.
+
+use super::connection::{Connection, Family, Party};
+use super::matching::{Remote, Traffic};
+use super::side::{Decision, Step};
+use super::{Evaluator, can_be_selected};
+use crate::engine::{HairpinService, Icmp as IcmpSwitch, NodeLocal, ServiceDnat, Snat};
+use crate::manifest::Direction;
+use crate::policy::RuleRef;
+use crate::sets::Protocol;
+use crate::world::{Backend, EndpointId, Lifecycle, NodeId, ServiceId};
+
+/// What a verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The policies of both sides.
+    Policies,
+    /// No policy is asked: the rule id, and why in a few words.
+    Exempt(&'static str, &'static str),
+    /// There can be no such connection: the rule id, and why in a few words.
+    Impossible(&'static str, &'static str),
+}
+
+/// What a verdict is not sure of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uncertain {
+    /// The id of docs/semantics.md.
+    pub id: &'static str,
+    /// The rule that may or may not match.
+    pub rule: RuleRef,
+}
+
+/// The answer for one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the connection is allowed.
+    pub allowed: bool,
+    /// What the verdict rests on.
+    pub reason: Reason,
+    /// The egress side.
+    pub egress: Decision,
+    /// The ingress side.
+    pub ingress: Decision,
+    /// What would change the verdict if the input said more.
+    pub uncertain: Option<Uncertain>,
+}
+
+impl Verdict {
+    fn exempt(id: &'static str, why: &'static str) -> Self {
+        Self {
+            allowed: true,
+            reason: Reason::Exempt(id, why),
+            egress: Decision::NotSubject,
+            ingress: Decision::NotSubject,
+            uncertain: None,
+        }
+    }
+
+    fn impossible(id: &'static str, why: &'static str) -> Self {
+        Self {
+            allowed: false,
+            reason: Reason::Impossible(id, why),
+            ..Self::exempt(id, why)
+        }
+    }
+}
+
+/// An end of a connection once its owner and family are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub party: Party,
+    /// The pod, host-network pods included.
+    pub endpoint: Option<EndpointId>,
+    pub remote: Remote,
+    /// The node it runs on or is.
+    pub node: Option<NodeId>,
+}
+
+impl Evaluator<'_> {
+    /// Judges a connection.
+    #[must_use]
+    pub fn verdict(&self, connection: &Connection) -> Verdict {
+        self.judge(connection, |_, _| {})
+    }
+
+    /// Whether a connection is allowed.
+    #[must_use]
+    pub fn allows(&self, connection: &Connection) -> bool {
+        self.verdict(connection).allowed
+    }
+
+    /// Judges one side alone: may `subject` open (egress) or accept (ingress) this connection with
+    /// `other`, whatever the other side says?
+    #[must_use]
+    pub fn decide(
+        &self,
+        direction: Direction,
+        subject: EndpointId,
+        other: Party,
+        protocol: Protocol,
+        port: u16,
+    ) -> Decision {
+        let own = Party::Endpoint(subject);
+        let other = other.resolve(self.world);
+        let Some(family) = self.family(own, other, None) else {
+            return Decision::NotSubject;
+        };
+        if !can_be_selected(self.world, &self.switches, subject) {
+            return Decision::NotSubject;
+        }
+        let remote = self.end(other, family).remote;
+        let traffic = Traffic {
+            protocol,
+            port: Some(port),
+        };
+        self.walk(direction, subject, &remote, traffic, |_| {})
+    }
+
+    /// Judges a connection to a Service, once for each backend (K-79, K-80).
+    #[must_use]
+    pub fn to_service(
+        &self,
+        from: Party,
+        service: ServiceId,
+        port: u16,
+        protocol: Protocol,
+    ) -> Vec<(Backend, Connection, Verdict)> {
+        let dialled = self.world[service].cluster_ips.first();
+        let service_address = dialled.map(|ip| super::ServiceAddress { ip: *ip, port });
+        self.world
+            .backends(service, port, protocol)
+            .into_iter()
+            .map(|backend| {
+                let (to, port) = match backend {
+                    Backend::Endpoint(endpoint, port) => (Party::Endpoint(endpoint), port),
+                    Backend::Address(ip, port) => (Party::Address(ip), port),
+                };
+                let mut connection = Connection::new(from, to, protocol, port);
+                connection.service = service_address;
+                (backend, connection, self.verdict(&connection))
+            })
+            .collect()
+    }
+
+    /// The family of a connection: the one asked for, else IPv4 where both ends have it (K-68).
+    pub(super) fn family(&self, from: Party, to: Party, asked: Option<Family>) -> Option<Family> {
+        let both =
+            |family| from.has_family(self.world, family) && to.has_family(self.world, family);
+        match asked {
+            Some(family) => Some(family).filter(|family| both(*family)),
+            None => [Family::V4, Family::V6]
+                .into_iter()
+                .find(|family| both(*family)),
+        }
+    }
+
+    pub(super) fn end(&self, party: Party, family: Family) -> End {
+        let address = party.address(self.world, family);
+        match party {
+            Party::Endpoint(id) => {
+                let endpoint = &self.world[id];
+                End {
+                    party,
+                    endpoint: Some(id),
+                    node: endpoint.node,
+                    remote: Remote {
+                        endpoint: Some(id),
+                        on_host: endpoint.host_network.is_some(),
+                        address,
+                        family,
+                    },
+                }
+            }
+            Party::Node(node) => End {
+                party,
+                endpoint: None,
+                node: Some(node),
+                remote: Remote {
+                    endpoint: None,
+                    on_host: true,
+                    address,
+                    family,
+                },
+            },
+            Party::Address(_) => End {
+                party,
+                endpoint: None,
+                node: None,
+                remote: Remote {
+                    endpoint: None,
+                    on_host: false,
+                    address,
+                    family,
+                },
+            },
+        }
+    }
+
+    /// The one walk behind `verdict` and `explain`.
+    pub(super) fn judge(
+        &self,
+        connection: &Connection,
+        mut seen: impl FnMut(Direction, Step),
+    ) -> Verdict {
+        if connection.reply {
+            return Verdict::exempt("K-77", "a reply of an allowed connection");
+        }
+        let from = connection.from.resolve(self.world);
+        let to = connection.to.resolve(self.world);
+        if let (Party::Endpoint(source), Party::Endpoint(target)) = (from, to)
+            && source == target
+            && !self.world[source].template
+        {
+            // K-75; through a Service it is a hairpin (K-76).
+            if connection.service.is_none() {
+                return Verdict::exempt("K-75", "a pod always reaches itself");
+            }
+            if self.switches.hairpin_service == HairpinService::Exempt {
+                return Verdict::exempt("K-76", "a pod reaches itself through a Service");
+            }
+        }
+        for party in [from, to] {
+            if let Party::Endpoint(id) = party
+                && self.world[id].lifecycle != Lifecycle::Active
+            {
+                let id = match self.world[id].lifecycle {
+                    Lifecycle::Finished => "K-86",
+                    _ => "K-33",
+                };
+                return Verdict::impossible(id, "the pod has no address");
+            }
+        }
+        let Some(family) = self.family(from, to, connection.family) else {
+            return Verdict::impossible("K-68", "the two ends have no address family in common");
+        };
+        let (source, target) = (self.end(from, family), self.end(to, family));
+        if let Some(exempt) = self.own_node(&source, &target) {
+            return exempt;
+        }
+        if connection.protocol == Protocol::Icmp && self.switches.icmp == IcmpSwitch::Exempt {
+            return Verdict::exempt("K-61", "this engine does not police ICMP");
+        }
+        let traffic = Traffic {
+            protocol: connection.protocol,
+            port: connection.port,
+        };
+        let (egress_remote, egress_traffic) = self.seen_at_egress(connection, &target, traffic);
+        let egress = self.one_side(
+            Direction::Egress,
+            &source,
+            &egress_remote,
+            egress_traffic,
+            |step| seen(Direction::Egress, step),
+        );
+        let ingress_remote = self.seen_at_ingress(connection, &source, family);
+        let ingress = self.one_side(
+            Direction::Ingress,
+            &target,
+            &ingress_remote,
+            traffic,
+            |step| seen(Direction::Ingress, step),
+        );
+        Verdict {
+            allowed: egress.is_allowed() && ingress.is_allowed(),
+            reason: Reason::Policies,
+            egress,
+            ingress,
+            uncertain: uncertain(&egress, &ingress),
+        }
+    }
+
+    fn one_side(
+        &self,
+        direction: Direction,
+        own: &End,
+        remote: &Remote,
+        traffic: Traffic,
+        seen: impl FnMut(Step),
+    ) -> Decision {
+        match own.endpoint {
+            Some(subject) if can_be_selected(self.world, &self.switches, subject) => {
+                self.walk(direction, subject, remote, traffic, seen)
+            }
+            _ => Decision::NotSubject,
+        }
+    }
+
+    /// Traffic between a pod and its own node (K-73, K-74).
+    fn own_node(&self, source: &End, target: &End) -> Option<Verdict> {
+        let same = source.node.is_some() && source.node == target.node;
+        let exempt = match (source.remote.on_host, target.remote.on_host) {
+            (true, false) => self.switches.node_local != NodeLocal::None,
+            (false, true) => self.switches.node_local == NodeLocal::ExemptBoth,
+            _ => false,
+        };
+        let by_host_pod = source.endpoint.is_some() && target.endpoint.is_some();
+        let id = if by_host_pod { "K-74" } else { "K-73" };
+        (same && exempt).then(|| Verdict::exempt(id, "a pod and the node it runs on"))
+    }
+
+    /// What the source's policy sees: the Service itself where the engine looks before translation.
+    fn seen_at_egress(
+        &self,
+        connection: &Connection,
+        target: &End,
+        traffic: Traffic,
+    ) -> (Remote, Traffic) {
+        match connection.service {
+            Some(service) if self.switches.service_dnat == ServiceDnat::Pre => (
+                Remote {
+                    endpoint: None,
+                    on_host: false,
+                    address: Some(service.ip),
+                    family: Family::of(service.ip),
+                },
+                Traffic {
+                    port: Some(service.port),
+                    ..traffic
+                },
+            ),
+            _ => (target.remote, traffic),
+        }
+    }
+
+    /// What the destination's policy sees: the node where an outside source is translated (K-82).
+    fn seen_at_ingress(&self, connection: &Connection, source: &End, family: Family) -> Remote {
+        match (connection.via_node, source.party) {
+            (Some(node), Party::Address(_)) if self.switches.snat == Snat::NodeIp => {
+                self.end(Party::Node(node), family).remote
+            }
+            _ => source.remote,
+        }
+    }
+}
+
+/// A denied side that an unknown address might open changes the verdict only if the other side
+/// allows, or might.
+fn uncertain(egress: &Decision, ingress: &Decision) -> Option<Uncertain> {
+    let mut found = None;
+    for side in [egress, ingress] {
+        match side {
+            Decision::NoRule {
+                maybe: Some(rule), ..
+            } => {
+                found = Some(Uncertain {
+                    id: "M-1",
+                    rule: *rule,
+                });
+            }
+            side if side.is_allowed() => {}
+            _ => return None,
+        }
+    }
+    found
+}

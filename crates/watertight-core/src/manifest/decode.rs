@@ -1,0 +1,406 @@
+//! From a document's nodes to typed values, with an error for everything that does not fit.
+//!
+//! A decoder collects findings and goes on: a wrong field costs that field, and whoever builds the
+//! object decides whether it can stand without it. Null reads like a missing field (semantics 0.4).
+
+use std::borrow::Cow;
+
+use crate::diag::{Finding, Fix, Subject};
+use crate::document::{Kind, Node};
+use crate::rules::reading;
+use crate::source::Span;
+
+/// A text with its place.
+#[derive(Clone, Debug)]
+pub struct Text<'s> {
+    /// The text.
+    pub value: Cow<'s, str>,
+    /// Where it is.
+    pub span: Span,
+}
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.value
+    }
+}
+
+/// How strict a mapping is about fields it does not know.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unknown {
+    /// Every unknown field is an error: the kind is known completely.
+    Refuse,
+    /// Only near misses of these and of the decoded fields are reported: the kind has many fields
+    /// that are of no concern here, and newer servers have more.
+    NearMiss(&'static [&'static str]),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Field(&'static str),
+    Item(usize),
+}
+
+/// Collects what goes wrong while one object is decoded.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    pub(super) findings: Vec<Finding>,
+    /// The object has an error for which an API server would refuse it.
+    pub(super) refused: bool,
+    /// Refuse CIDRs in sloppy spelling, as Kubernetes does since 1.36 (V-20).
+    pub(super) strict_cidr: bool,
+    path: Vec<Step>,
+    subject: Option<Subject>,
+}
+
+impl Decoder {
+    pub(super) fn new(strict_cidr: bool) -> Self {
+        Self {
+            findings: Vec::new(),
+            refused: false,
+            strict_cidr,
+            path: Vec::new(),
+            subject: None,
+        }
+    }
+
+    pub(super) fn about(&mut self, subject: Subject) {
+        self.subject = Some(subject);
+    }
+
+    /// Where the decoder is inside the object.
+    fn field_path(&self) -> String {
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Field(name) if path.is_empty() => path.push_str(name),
+                Step::Field(name) => {
+                    path.push('.');
+                    path.push_str(name);
+                }
+                Step::Item(index) => {
+                    path.push('[');
+                    path.push_str(&index.to_string());
+                    path.push(']');
+                }
+            }
+        }
+        path
+    }
+
+    fn place(&self, finding: Finding) -> Finding {
+        let path = self.field_path();
+        let mut finding = finding;
+        finding.field = (!path.is_empty()).then_some(path);
+        finding.subject.clone_from(&self.subject);
+        finding
+    }
+
+    /// Reports that an API server would refuse the object.
+    pub(super) fn refuse(&mut self, finding: Finding) {
+        self.refused = true;
+        let finding = self.place(finding).incomplete();
+        self.findings.push(finding);
+    }
+
+    /// Reports something that does not keep the object out.
+    pub(super) fn warn(&mut self, finding: Finding) {
+        let finding = self.place(finding);
+        self.findings.push(finding);
+    }
+
+    /// Reports a wrong value: `ids` are the V- rules it breaks.
+    pub(super) fn invalid(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        ids: &[&'static str],
+        help: Option<&str>,
+    ) {
+        let mut finding = Finding::new(&reading::INVALID, message)
+            .at(span, "")
+            .why(ids);
+        finding.fix = help.map(Fix::advice);
+        self.refuse(finding);
+    }
+
+    /// Runs `decode` one field deeper.
+    pub(super) fn field<T>(
+        &mut self,
+        name: &'static str,
+        decode: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.path.push(Step::Field(name));
+        let value = decode(self);
+        self.path.pop();
+        value
+    }
+
+    /// Runs `decode` for every item of a list that is not null; reports what is no list.
+    pub(super) fn items<'d, 's: 'd, T>(
+        &mut self,
+        name: &'static str,
+        node: Option<Node<'d, 's>>,
+        mut decode: impl FnMut(&mut Self, Node<'d, 's>) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(node) = node else {
+            return Vec::new();
+        };
+        self.path.push(Step::Field(name));
+        let mut found = Vec::new();
+        if node.kind() == Kind::Sequence {
+            for (index, item) in node.items().enumerate() {
+                self.path.push(Step::Item(index));
+                found.extend(decode(self, item));
+                self.path.pop();
+            }
+        } else {
+            self.wrong_kind(node, "a list");
+        }
+        self.path.pop();
+        found
+    }
+
+    fn wrong_kind(&mut self, node: Node<'_, '_>, expected: &str) {
+        let written = node.as_written();
+        let scalar = matches!(node.kind(), Kind::Bool | Kind::Number | Kind::String);
+        let shown = match written.char_indices().nth(40) {
+            Some((cut, _)) => written.get(..cut).map(|start| format!("{start}...")),
+            None => Some(written.to_owned()),
+        };
+        let found = match shown.filter(|_| scalar) {
+            Some(shown) => format!("{} (`{shown}`)", node.kind().word()),
+            None => node.kind().word().to_owned(),
+        };
+        let quotable = expected == "a string" && matches!(node.kind(), Kind::Bool | Kind::Number);
+        let mut finding = Finding::new(
+            &reading::INVALID,
+            format!("expected {expected}, found {found}"),
+        )
+        .at(node.span(), "");
+        if quotable {
+            finding.fix = Some(Fix::replace(
+                "quote the value",
+                node.span(),
+                format!("\"{written}\""),
+            ));
+        }
+        self.refuse(finding);
+    }
+
+    /// The values of the known fields, in their order; missing and null ones are `None`.
+    pub(super) fn fields<'d, 's, const N: usize>(
+        &mut self,
+        node: Node<'d, 's>,
+        known: [&'static str; N],
+        unknown: Unknown,
+    ) -> [Option<Node<'d, 's>>; N] {
+        let mut values = [None; N];
+        if node.kind() != Kind::Mapping {
+            if !node.is_null() {
+                self.wrong_kind(node, "a mapping");
+            }
+            return values;
+        }
+        let mut seen = [false; N];
+        for (key, value) in node.entries() {
+            let name = key.str().unwrap_or_default();
+            let slot = known
+                .iter()
+                .zip(&mut values)
+                .zip(&mut seen)
+                .find(|((known, _), _)| **known == name);
+            match slot {
+                Some(((_, place), seen)) => {
+                    if std::mem::replace(seen, true) {
+                        self.repeated(key, name);
+                    }
+                    *place = Some(value).filter(|value| !value.is_null());
+                }
+                None => self.unknown(key, name, &known, unknown),
+            }
+        }
+        values
+    }
+
+    fn repeated(&mut self, key: Node<'_, '_>, name: &str) {
+        let finding = Finding::new(
+            &reading::REPEATED_FIELD,
+            format!("field `{name}` is given twice; only the last one counts"),
+        )
+        .at(key.span(), "this one replaces an earlier value");
+        self.warn(finding);
+    }
+
+    fn unknown(&mut self, key: Node<'_, '_>, name: &str, known: &[&'static str], unknown: Unknown) {
+        let near = match unknown {
+            Unknown::Refuse => nearest(name, known.iter().copied()),
+            Unknown::NearMiss(others) if others.contains(&name) => return,
+            Unknown::NearMiss(_) => {
+                let Some(near) = nearest(name, known.iter().copied()) else {
+                    return;
+                };
+                Some(near)
+            }
+        };
+        let mut finding = Finding::new(
+            &reading::UNKNOWN_FIELD,
+            format!("unknown field `{name}`: the API server drops it and uses the default"),
+        )
+        .at(key.span(), "no such field here");
+        finding.fix = Some(match near {
+            Some(near) => Fix::replace(format!("write `{near}`"), key.span(), requote(key, near)),
+            None => Fix::advice(format!("the fields here are: {}", known.join(", "))),
+        });
+        self.warn(finding);
+    }
+
+    /// A string; reports any other kind.
+    pub(super) fn text<'s>(
+        &mut self,
+        name: &'static str,
+        node: Option<Node<'_, 's>>,
+    ) -> Option<Text<'s>> {
+        let node = node?;
+        match node.string() {
+            Some(value) => Some(Text {
+                value,
+                span: node.span(),
+            }),
+            None => {
+                self.field(name, |decoder| decoder.wrong_kind(node, "a string"));
+                None
+            }
+        }
+    }
+
+    /// A string that is an item of a list.
+    pub(super) fn item_text<'s>(&mut self, node: Node<'_, 's>) -> Option<Text<'s>> {
+        let Some(value) = node.string() else {
+            self.wrong_kind(node, "a string");
+            return None;
+        };
+        Some(Text {
+            value,
+            span: node.span(),
+        })
+    }
+
+    /// A boolean; false where it is missing.
+    pub(super) fn bool(&mut self, name: &'static str, node: Option<Node<'_, '_>>) -> bool {
+        let Some(node) = node else {
+            return false;
+        };
+        node.bool().unwrap_or_else(|| {
+            self.field(name, |decoder| decoder.wrong_kind(node, "a boolean"));
+            false
+        })
+    }
+
+    /// A whole number.
+    pub(super) fn integer(
+        &mut self,
+        name: &'static str,
+        node: Option<Node<'_, '_>>,
+    ) -> Option<(i64, Span)> {
+        let node = node?;
+        match node.integer() {
+            Some(value) => Some((value, node.span())),
+            None => {
+                self.field(name, |decoder| decoder.wrong_kind(node, "a whole number"));
+                None
+            }
+        }
+    }
+
+    /// A mapping of strings to strings. A null value reads as the empty string (K-43).
+    pub(super) fn string_map<'d, 's>(
+        &mut self,
+        name: &'static str,
+        node: Option<Node<'d, 's>>,
+        mut entry: impl FnMut(&mut Self, Text<'s>, Text<'s>),
+    ) {
+        let Some(node) = node else {
+            return;
+        };
+        self.path.push(Step::Field(name));
+        if node.kind() == Kind::Mapping {
+            for (key, value) in node.entries() {
+                let Some(name) = key.string() else {
+                    continue;
+                };
+                let text = if value.is_null() {
+                    Some(Cow::Borrowed(""))
+                } else {
+                    value.string()
+                };
+                match text {
+                    Some(text) => {
+                        let key = Text {
+                            value: name,
+                            span: key.span(),
+                        };
+                        let value = Text {
+                            value: text,
+                            span: value.span(),
+                        };
+                        entry(self, key, value);
+                    }
+                    None => self.wrong_kind(value, "a string"),
+                }
+            }
+        } else {
+            self.wrong_kind(node, "a mapping");
+        }
+        self.path.pop();
+    }
+}
+
+fn requote(key: Node<'_, '_>, name: &str) -> String {
+    match key.as_written().chars().next() {
+        Some(quote @ ('"' | '\'')) => format!("{quote}{name}{quote}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// The candidate that a misspelt name was probably meant to be.
+pub(crate) fn nearest<'c>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    let limit = match name.len() {
+        0..=2 => return None,
+        3..=5 => 1,
+        6..=9 => 2,
+        _ => 3,
+    };
+    let lower = name.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+            (distance, candidate)
+        })
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn near_misses() {
+        let fields = ["podSelector", "policyTypes", "ingress", "egress"];
+        let near = |name| nearest(name, fields);
+        assert_eq!(near("podSelecter"), Some("podSelector"));
+        assert_eq!(near("policyType"), Some("policyTypes"));
+        assert_eq!(near("egres"), Some("egress"));
+        assert_eq!(near("Ingress"), Some("ingress"));
+        assert_eq!(near("annotations"), None);
+        assert_eq!(near("x"), None);
+    }
+}

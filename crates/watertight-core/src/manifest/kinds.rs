@@ -1,0 +1,147 @@
+//! Which kinds there are, and which of them decide connections but are not evaluated yet.
+
+/// How an object is treated by its `apiVersion` and `kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// Decoded.
+    Decode,
+    /// A version that current servers do not serve; the served one.
+    NotServed(&'static str),
+    /// A policy language that this version does not evaluate.
+    NotEvaluated,
+    /// Of no concern.
+    Other,
+}
+
+/// Groups whose kinds admit or deny connections, with those kinds; `*` is every kind.
+const POLICY_KINDS: &[(&str, &[&str])] = &[
+    (
+        "policy.networking.k8s.io",
+        &[
+            "AdminNetworkPolicy",
+            "BaselineAdminNetworkPolicy",
+            "ClusterNetworkPolicy",
+        ],
+    ),
+    ("projectcalico.org", CALICO),
+    ("crd.projectcalico.org", CALICO),
+    (
+        "cilium.io",
+        &[
+            "CiliumCIDRGroup",
+            "CiliumClusterwideNetworkPolicy",
+            "CiliumLocalRedirectPolicy",
+            "CiliumNetworkPolicy",
+        ],
+    ),
+    (
+        "crd.antrea.io",
+        &[
+            "ClusterGroup",
+            "ClusterNetworkPolicy",
+            "Group",
+            "NetworkPolicy",
+            "Tier",
+        ],
+    ),
+    ("k8s.ovn.org", &["EgressFirewall"]),
+    ("network.openshift.io", &["EgressNetworkPolicy"]),
+    (
+        "networking.k8s.aws",
+        &["ApplicationNetworkPolicy", "ClusterNetworkPolicy"],
+    ),
+    ("k8s.cni.cncf.io", &["MultiNetworkPolicy"]),
+    ("security.istio.io", &["AuthorizationPolicy"]),
+    ("policy.linkerd.io", &["AuthorizationPolicy", "Server"]),
+];
+
+const CALICO: &[&str] = &[
+    "GlobalNetworkPolicy",
+    "GlobalNetworkSet",
+    "HostEndpoint",
+    "NetworkPolicy",
+    "NetworkSet",
+    "StagedGlobalNetworkPolicy",
+    "StagedKubernetesNetworkPolicy",
+    "StagedNetworkPolicy",
+    "Tier",
+];
+
+/// The decoded kinds and the version in which servers serve them.
+const DECODED: &[(&str, &str)] = &[
+    ("CronJob", "batch/v1"),
+    ("DaemonSet", "apps/v1"),
+    ("Deployment", "apps/v1"),
+    ("EndpointSlice", "discovery.k8s.io/v1"),
+    ("Endpoints", "v1"),
+    ("Job", "batch/v1"),
+    ("Namespace", "v1"),
+    ("NetworkPolicy", "networking.k8s.io/v1"),
+    ("Node", "v1"),
+    ("Pod", "v1"),
+    ("ReplicaSet", "apps/v1"),
+    ("ReplicationController", "v1"),
+    ("Service", "v1"),
+    ("ServiceAccount", "v1"),
+    ("StatefulSet", "apps/v1"),
+];
+
+/// Groups that served the decoded kinds once; foreign groups may use the same kind names.
+const BUILT_IN_GROUPS: &[&str] = &[
+    "",
+    "apps",
+    "batch",
+    "discovery.k8s.io",
+    "extensions",
+    "networking.k8s.io",
+];
+
+/// The group of an `apiVersion`; empty for the core group.
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+pub(super) fn treatment(api_version: &str, kind: &str) -> Treatment {
+    let group = group_of(api_version);
+    let policy = POLICY_KINDS
+        .iter()
+        .any(|(name, kinds)| *name == group && kinds.contains(&kind));
+    if policy {
+        return Treatment::NotEvaluated;
+    }
+    match DECODED.iter().find(|(name, _)| *name == kind) {
+        Some((_, served)) if *served == api_version => Treatment::Decode,
+        Some((_, served)) if BUILT_IN_GROUPS.contains(&group) => Treatment::NotServed(served),
+        _ => Treatment::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_apart_by_group() {
+        use Treatment::*;
+        assert_eq!(treatment("networking.k8s.io/v1", "NetworkPolicy"), Decode);
+        assert_eq!(
+            treatment("extensions/v1beta1", "NetworkPolicy"),
+            NotServed("networking.k8s.io/v1")
+        );
+        assert_eq!(
+            treatment("projectcalico.org/v3", "NetworkPolicy"),
+            NotEvaluated,
+            "C-77"
+        );
+        assert_eq!(
+            treatment("crd.antrea.io/v1beta1", "NetworkPolicy"),
+            NotEvaluated
+        );
+        assert_eq!(treatment("serving.knative.dev/v1", "Service"), Other);
+        assert_eq!(
+            treatment("apps/v1beta2", "Deployment"),
+            NotServed("apps/v1")
+        );
+        assert_eq!(treatment("v1", "ConfigMap"), Other);
+    }
+}

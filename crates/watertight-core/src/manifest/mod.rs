@@ -1,0 +1,92 @@
+//! Kubernetes objects as written, with the place of every value that a finding may point at.
+//!
+//! One file a kind. Reading never fails as a whole: [`load`] returns the objects it could decode
+//! and a finding for everything else. An object that an API server would refuse is left out, as it
+//! would be in the cluster.
+
+mod decode;
+mod kinds;
+mod load;
+mod meta;
+mod networkpolicy;
+mod pod;
+mod selector;
+mod service;
+mod validate;
+mod workload;
+
+use std::net::IpAddr;
+
+pub use decode::Text;
+pub(crate) use decode::nearest;
+pub use load::{Loaded, Options, load, unreadable};
+pub use meta::{IGNORE_PREFIX, IgnoreAnnotation, Meta, Owner};
+pub use networkpolicy::{
+    Direction, NetworkPolicySpec, PeerKind, PolicyPeer, PolicyPort, PolicyRule, PortRef, Section,
+};
+pub use pod::{ContainerPort, Phase, PodSpec, PodStatus};
+pub use service::{EndpointSet, Service, ServicePort, TargetPort};
+pub use workload::{Workload, WorkloadKind};
+
+use crate::source::Span;
+
+/// A decoded object.
+#[derive(Clone, Debug)]
+pub struct Object<'s> {
+    /// Its metadata.
+    pub meta: Meta<'s>,
+    /// Where the object is.
+    pub span: Span,
+    /// The rest of it.
+    pub body: Body<'s>,
+}
+
+/// What an object is.
+#[derive(Clone, Debug)]
+pub enum Body<'s> {
+    /// v1
+    Namespace,
+    /// v1
+    Pod(PodSpec<'s>, Option<PodStatus>),
+    /// Anything that makes pods.
+    Workload(Box<Workload<'s>>),
+    /// v1
+    Service(Service<'s>),
+    /// discovery.k8s.io/v1
+    EndpointSlice(EndpointSet<'s>),
+    /// v1
+    Endpoints(Vec<EndpointSet<'s>>),
+    /// v1, with its addresses
+    Node(Vec<IpAddr>),
+    /// v1
+    ServiceAccount,
+    /// networking.k8s.io/v1
+    NetworkPolicy(Box<NetworkPolicySpec>),
+}
+
+impl Body<'_> {
+    /// The kind as the API spells it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Namespace => "Namespace",
+            Self::Pod(..) => "Pod",
+            Self::Workload(workload) => workload.kind.api(),
+            Self::Service(_) => "Service",
+            Self::EndpointSlice(_) => "EndpointSlice",
+            Self::Endpoints(_) => "Endpoints",
+            Self::Node(_) => "Node",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::NetworkPolicy(_) => "NetworkPolicy",
+        }
+    }
+
+    /// Whether objects of this kind live in a namespace.
+    #[must_use]
+    pub fn is_namespaced(&self) -> bool {
+        !matches!(self, Self::Namespace | Self::Node(_))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The rules: everything that Watertight can find, one file each.
+//!
+//! A rule file holds the documentation (its module comment, which `watertight rule` prints), the
+//! check and the tests. Ids are stable: a rule may be retired, its id is never used again.
+//! WT0xx come from reading and from suppressions, WT1xx are about isolation, WT2xx about addresses,
+//! WT3xx about DNS and the API server, WT4xx about selectors, ports and rules, WT5xx about the host
+//! network, WT6xx about the network engine.
+
+mod context;
+#[cfg(test)]
+pub(crate) mod testing;
+mod wt001_syntax_error;
+mod wt002_input_limit;
+mod wt003_invalid_object;
+mod wt004_unknown_field;
+mod wt005_repeated_field;
+mod wt006_duplicate_object;
+mod wt007_api_not_served;
+mod wt008_policy_not_evaluated;
+mod wt009_unreadable_file;
+mod wt010_unused_suppression;
+mod wt011_suppression_without_reason;
+mod wt012_expired_suppression;
+mod wt101_ingress_not_isolated;
+mod wt102_egress_not_isolated;
+mod wt103_ingress_only_default_deny;
+mod wt104_defaulted_policy_types;
+mod wt105_inert_section;
+mod wt201_metadata_open;
+mod wt202_except_undone;
+mod wt203_deny_that_allows;
+mod wt204_incomplete_except;
+mod wt205_block_covers_private;
+mod wt206_one_family_open;
+mod wt301_dns_broken;
+mod wt302_dns_to_anyone;
+mod wt303_dns_rule_misses_servers;
+mod wt304_dns_on_host_network;
+mod wt305_dns_wrong_port;
+mod wt306_api_server_by_label;
+mod wt307_api_server_by_service_address;
+mod wt401_policy_selects_nothing;
+mod wt402_peer_matches_nothing;
+mod wt403_namespace_label_unset;
+mod wt404_unknown_port_name;
+mod wt405_split_peer;
+mod wt406_empty_port_item;
+mod wt407_half_open;
+mod wt408_redundant_rule;
+mod wt501_host_network_pod;
+mod wt502_host_network_admitted;
+mod wt601_not_enforced;
+mod wt602_feature_ignored;
+mod wt603_engine_bug;
+
+use crate::diag::{Finding, Severity};
+
+pub use context::{Context, Group, count, some_of};
+
+/// Rules whose findings come from reading and from suppressions, by what they find.
+pub mod reading {
+    pub use super::wt001_syntax_error::SYNTAX;
+    pub use super::wt002_input_limit::LIMIT;
+    pub use super::wt003_invalid_object::INVALID;
+    pub use super::wt004_unknown_field::UNKNOWN_FIELD;
+    pub use super::wt005_repeated_field::REPEATED_FIELD;
+    pub use super::wt006_duplicate_object::DUPLICATE_OBJECT;
+    pub use super::wt007_api_not_served::NOT_SERVED;
+    pub use super::wt008_policy_not_evaluated::NOT_EVALUATED;
+    pub use super::wt009_unreadable_file::UNREADABLE;
+    pub use super::wt010_unused_suppression::UNUSED;
+    pub use super::wt011_suppression_without_reason::NO_REASON;
+    pub use super::wt012_expired_suppression::EXPIRED;
+}
+
+/// What finds the findings of a rule.
+#[derive(Clone, Copy)]
+pub enum Check {
+    /// Reading the manifests.
+    Reading,
+    /// Applying suppressions.
+    Suppression,
+    /// This function, on the whole world.
+    World(fn(&Context<'_>, &mut Vec<Finding>)),
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reading => "Reading",
+            Self::Suppression => "Suppression",
+            Self::World(_) => "World",
+        })
+    }
+}
+
+/// A rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// The stable id.
+    pub id: &'static str,
+    /// The name, such that "allow <name>" reads as what a suppression does.
+    pub name: &'static str,
+    /// How bad its findings usually are.
+    pub severity: Severity,
+    /// What it finds, in one line.
+    pub summary: &'static str,
+    /// The source of its file, whose module comment is the documentation.
+    pub source: &'static str,
+    /// What runs it.
+    pub check: Check,
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Rule {}
+
+impl Rule {
+    /// The documentation, as Markdown.
+    #[must_use]
+    pub fn documentation(&self) -> String {
+        self.source
+            .lines()
+            .map_while(|line| line.strip_prefix("//!"))
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// The rule of an id or name, in any case.
+    #[must_use]
+    pub fn find(text: &str) -> Option<&'static Self> {
+        let wanted = |rule: &&&Self| {
+            rule.id.eq_ignore_ascii_case(text) || rule.name.eq_ignore_ascii_case(text)
+        };
+        ALL.iter().find(wanted).copied()
+    }
+}
+
+/// All rules, by id.
+pub static ALL: &[&Rule] = &[
+    &wt001_syntax_error::SYNTAX,
+    &wt002_input_limit::LIMIT,
+    &wt003_invalid_object::INVALID,
+    &wt004_unknown_field::UNKNOWN_FIELD,
+    &wt005_repeated_field::REPEATED_FIELD,
+    &wt006_duplicate_object::DUPLICATE_OBJECT,
+    &wt007_api_not_served::NOT_SERVED,
+    &wt008_policy_not_evaluated::NOT_EVALUATED,
+    &wt009_unreadable_file::UNREADABLE,
+    &wt010_unused_suppression::UNUSED,
+    &wt011_suppression_without_reason::NO_REASON,
+    &wt012_expired_suppression::EXPIRED,
+    &wt101_ingress_not_isolated::RULE,
+    &wt102_egress_not_isolated::RULE,
+    &wt103_ingress_only_default_deny::RULE,
+    &wt104_defaulted_policy_types::RULE,
+    &wt105_inert_section::RULE,
+    &wt201_metadata_open::RULE,
+    &wt202_except_undone::RULE,
+    &wt203_deny_that_allows::RULE,
+    &wt204_incomplete_except::RULE,
+    &wt205_block_covers_private::RULE,
+    &wt206_one_family_open::RULE,
+    &wt301_dns_broken::RULE,
+    &wt302_dns_to_anyone::RULE,
+    &wt303_dns_rule_misses_servers::RULE,
+    &wt304_dns_on_host_network::RULE,
+    &wt305_dns_wrong_port::RULE,
+    &wt306_api_server_by_label::RULE,
+    &wt307_api_server_by_service_address::RULE,
+    &wt401_policy_selects_nothing::RULE,
+    &wt402_peer_matches_nothing::RULE,
+    &wt403_namespace_label_unset::RULE,
+    &wt404_unknown_port_name::RULE,
+    &wt405_split_peer::RULE,
+    &wt406_empty_port_item::RULE,
+    &wt407_half_open::RULE,
+    &wt408_redundant_rule::RULE,
+    &wt501_host_network_pod::RULE,
+    &wt502_host_network_admitted::RULE,
+    &wt601_not_enforced::RULE,
+    &wt602_feature_ignored::RULE,
+    &wt603_engine_bug::RULE,
+];
+
+/// Runs the rules that look at the world.
+pub fn run(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    for rule in ALL {
+        if let Check::World(check) = rule.check {
+            check(context, findings);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Interned strings, and label sets made of them.
+
+use rustc_hash::FxHashMap;
+
+/// An interned string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(u32);
+
+/// The interner of a world.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    ids: FxHashMap<Box<str>, Symbol>,
+    texts: Vec<Box<str>>,
+}
+
+/// Labels as interned keys and values, sorted by key.
+pub type Labels = Box<[(Symbol, Symbol)]>;
+
+impl Symbols {
+    /// The symbol of a text, made if it is new.
+    pub fn intern(&mut self, text: &str) -> Symbol {
+        if let Some(symbol) = self.ids.get(text) {
+            return *symbol;
+        }
+        let symbol = Symbol(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
+        self.texts.push(text.into());
+        self.ids.insert(text.into(), symbol);
+        symbol
+    }
+
+    /// The symbol of a text, if anything in the world has it.
+    #[must_use]
+    pub fn get(&self, text: &str) -> Option<Symbol> {
+        self.ids.get(text).copied()
+    }
+
+    /// The text of a symbol.
+    #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "symbols are only made by `intern`")]
+    pub fn text(&self, symbol: Symbol) -> &str {
+        &self.texts[symbol.0 as usize]
+    }
+
+    /// Labels from pairs; of a repeated key the last value counts.
+    pub fn labels<K: AsRef<str>, V: AsRef<str>>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Labels {
+        let mut labels: Vec<(Symbol, Symbol)> = Vec::new();
+        for (key, value) in pairs {
+            let key = self.intern(key.as_ref());
+            let value = self.intern(value.as_ref());
+            match labels.iter_mut().find(|(known, _)| *known == key) {
+                Some(entry) => entry.1 = value,
+                None => labels.push((key, value)),
+            }
+        }
+        labels.sort_unstable();
+        labels.into_boxed_slice()
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn value(&self, labels: &Labels, key: &str) -> Option<&str> {
+        let key = self.get(key)?;
+        value_of(labels, key).map(|value| self.text(value))
+    }
+}
+
+/// The value of a key among labels.
+#[must_use]
+pub(crate) fn value_of(labels: &[(Symbol, Symbol)], key: Symbol) -> Option<Symbol> {
+    labels
+        .iter()
+        .find(|(known, _)| *known == key)
+        .map(|(_, value)| *value)
+}
