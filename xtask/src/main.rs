@@ -1,1 +1,40 @@
-fn main(){}
+//! Automation of this repository: `cargo xtask COMMAND`.
+
+mod bench;
+mod cases;
+mod synth;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Automation of the Watertight repository
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Run semantic cases: policies, connections and the verdicts that they must get
+    Cases(cases::CasesArgs),
+    /// Write a synthetic cluster
+    Synth(synth::SynthArgs),
+    /// Measure `check` beside the mere parse of the same bytes
+    Bench(bench::BenchArgs),
+    #[command(hide = true)]
+    BenchParse(bench::ParseArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Command::parse() {
+        Command::Cases(args) => cases::run(&args),
+        Command::Synth(args) => synth::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::BenchParse(args) => bench::parse(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -20,3 +20,6 @@ pub mod rules;
 pub mod sets;
 pub mod source;
 pub mod world;
+pub mod analysis;
+pub mod check;
+pub mod report;

@@ -4,11 +4,13 @@
 //! one thing only. A finding carries computed evidence: concrete connections with their verdicts.
 
 mod order;
+mod suppression;
 
 use crate::rules::Rule;
 use crate::source::Span;
 
 pub use order::sort;
+pub use suppression::{ConfigEntry, Suppressed, apply};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

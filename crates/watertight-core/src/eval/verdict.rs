@@ -219,6 +219,11 @@ impl Evaluator<'_> {
                 return Verdict::exempt("K-76", "a pod reaches itself through a Service");
             }
         }
+        if let Party::Address(ip) = to
+            && ip.is_loopback()
+        {
+            return Verdict::exempt("K-75", "traffic inside the pod itself");
+        }
         for party in [from, to] {
             if let Party::Endpoint(id) = party
                 && self.world[id].lifecycle != Lifecycle::Active

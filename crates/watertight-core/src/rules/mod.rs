@@ -188,10 +188,16 @@ pub static ALL: &[&Rule] = &[
     &wt603_engine_bug::RULE,
 ];
 
-/// Runs the rules that look at the world.
-pub fn run(context: &Context<'_>, findings: &mut Vec<Finding>) {
+/// Runs the active rules that look at the world.
+pub fn run(
+    context: &Context<'_>,
+    active: impl Fn(&Rule) -> bool,
+    findings: &mut Vec<Finding>,
+) {
     for rule in ALL {
-        if let Check::World(check) = rule.check {
+        if let Check::World(check) = rule.check
+            && active(rule)
+        {
             check(context, findings);
         }
     }

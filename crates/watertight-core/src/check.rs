@@ -1,0 +1,166 @@
+//! The main job: from files to findings and the table of namespaces.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::exposure::Targets;
+use crate::analysis::namespaces::{NamespaceRow, rows};
+use crate::diag::{self, ConfigEntry, Finding, Suppressed};
+use crate::engine::Profile;
+use crate::eval::Evaluator;
+use crate::facts::metadata::Cloud;
+use crate::manifest::{self, Options};
+use crate::policy::lower_kubernetes;
+use crate::rules::{self, Context, Rule};
+use crate::source::Sources;
+use crate::world::{self, Assume, World};
+
+/// What to check and how.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// The network engine.
+    pub profile: Profile,
+    /// The clouds whose metadata services count; all if empty.
+    pub clouds: Vec<Cloud>,
+    /// What to assume where the input does not say.
+    pub assume: Assume,
+    /// Rules to run, by id, id prefix or name; all if empty.
+    pub select: Vec<String>,
+    /// Rules not to run.
+    pub ignore: Vec<String>,
+    /// Report only these namespaces; all if empty. Everything is analysed all the same.
+    pub namespaces: Vec<String>,
+    /// Suppressions of the configuration file.
+    pub suppressions: Vec<ConfigEntry>,
+    /// Findings made before the check: files that could not be read.
+    pub unreadable: Vec<(String, String)>,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        Self {
+            profile: Profile::reference(),
+            clouds: Vec::new(),
+            assume: Assume::default(),
+            select: Vec::new(),
+            ignore: Vec::new(),
+            namespaces: Vec::new(),
+            suppressions: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+impl CheckOptions {
+    /// Whether a rule is to be run.
+    #[must_use]
+    pub fn is_active(&self, rule: &Rule) -> bool {
+        let names = |list: &[String]| {
+            list.iter().any(|text| {
+                let prefix = rule.id.get(..text.len());
+                rule.name.eq_ignore_ascii_case(text)
+                    || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(text))
+            })
+        };
+        (self.select.is_empty() || names(&self.select)) && !names(&self.ignore)
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Checked {
+    /// The findings, in order.
+    pub findings: Vec<Finding>,
+    /// Findings that were suppressed.
+    pub suppressed: Vec<Suppressed>,
+    /// The table of namespaces.
+    pub namespaces: Vec<NamespaceRow>,
+    /// The cluster.
+    pub world: World,
+    /// Objects of kinds that are of no concern, by kind.
+    pub other_kinds: BTreeMap<String, usize>,
+    /// Objects of policy kinds that are not evaluated, by `kind.group`.
+    pub not_evaluated: BTreeMap<String, usize>,
+    /// Documents that are no Kubernetes objects.
+    pub not_objects: usize,
+    /// Documents or files that could not be read.
+    pub broken: usize,
+}
+
+impl Checked {
+    /// Whether everything that was given could be analysed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let incomplete = |finding: &Finding| finding.incomplete;
+        let suppressed = self.suppressed.iter().map(|suppressed| &suppressed.finding);
+        self.broken == 0 && !self.findings.iter().chain(suppressed).any(incomplete)
+    }
+}
+
+/// Checks files.
+#[must_use]
+pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
+    let read = Options {
+        strict_cidr: options.profile.switches.strict_cidr,
+    };
+    let loaded = manifest::load(sources, &read);
+    let (world, duplicates) = world::build(sources, &loaded.objects, &options.assume);
+    let mut findings = loaded.findings;
+    findings.extend(duplicates);
+    findings.extend(
+        options
+            .unreadable
+            .iter()
+            .map(|(name, reason)| manifest::unreadable(name, reason)),
+    );
+    let clouds = if options.clouds.is_empty() {
+        Cloud::ALL
+    } else {
+        &options.clouds
+    };
+    let ruleset = lower_kubernetes(&world, &options.profile.switches);
+    let eval = Evaluator::new(&world, &ruleset, options.profile.switches);
+    let context = Context::new(sources, &eval, &options.profile, clouds);
+    rules::run(&context, |rule| options.is_active(rule), &mut findings);
+    let targets = Targets::new(&world, clouds);
+    let mut namespaces = rows(&context, &targets);
+    // Reading findings tell what could not be analysed: never left out, only not shown.
+    let broken = loaded.broken + options.unreadable.len();
+    findings.retain(|finding| finding.incomplete || options.is_active(finding.rule));
+    let suppressed = diag::apply(
+        sources,
+        &world.ignores,
+        &options.suppressions,
+        |rule| options.is_active(rule),
+        &mut findings,
+    );
+    if !options.namespaces.is_empty() {
+        findings.retain(|finding| concerns(finding, &options.namespaces));
+        namespaces.retain(|row| {
+            let name = &world[row.namespace].name;
+            options.namespaces.iter().any(|wanted| **wanted == **name)
+        });
+    }
+    diag::sort(&mut findings);
+    Checked {
+        findings,
+        suppressed,
+        namespaces,
+        other_kinds: loaded.other_kinds,
+        not_evaluated: loaded.not_evaluated,
+        not_objects: loaded.not_objects,
+        broken,
+        world,
+    }
+}
+
+/// Whether a finding is about one of these namespaces; what has no namespace concerns all.
+fn concerns(finding: &Finding, namespaces: &[String]) -> bool {
+    finding.subject.as_ref().is_none_or(|subject| {
+        let own = match (&subject.namespace, subject.kind.as_str()) {
+            (Some(namespace), _) => namespace,
+            (None, "Namespace") => &subject.name,
+            (None, _) => return true,
+        };
+        namespaces.contains(own)
+    })
+}

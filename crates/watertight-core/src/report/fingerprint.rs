@@ -1,0 +1,38 @@
+//! What identifies a finding across runs and edits: its rule, object, field and file, no line.
+
+use crate::diag::Finding;
+use crate::source::Sources;
+
+/// 16 hexadecimal digits (FNV-1a, 64 bits): stable across platforms and versions.
+#[must_use]
+pub fn fingerprint(sources: &Sources, finding: &Finding) -> String {
+    let mut hash = Fnv::new();
+    hash.part(finding.rule.id);
+    if let Some(subject) = &finding.subject {
+        hash.part(&subject.to_string());
+    }
+    hash.part(finding.field.as_deref().unwrap_or_default());
+    if let Some(span) = finding.span() {
+        hash.part(sources.file(span.file).name());
+        // Two findings of a rule in one object differ by what they point at.
+        let line = sources.text(span).lines().next().unwrap_or_default();
+        hash.part(line.trim());
+    } else {
+        hash.part(&finding.message);
+    }
+    format!("{:016x}", hash.0)
+}
+
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn part(&mut self, text: &str) {
+        for byte in text.bytes().chain([0]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
