@@ -1,6 +1,8 @@
 //! The main job: from files to findings and the table of namespaces.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::analysis::exposure::Targets;
 use crate::analysis::namespaces::{NamespaceRow, rows};
@@ -33,6 +35,8 @@ pub struct CheckOptions {
     pub suppressions: Vec<ConfigEntry>,
     /// Findings made before the check: files that could not be read.
     pub unreadable: Vec<(String, String)>,
+    /// Counts the bytes that were read, for a caller that shows progress.
+    pub progress: Option<Arc<AtomicU64>>,
 }
 
 impl Default for CheckOptions {
@@ -46,6 +50,7 @@ impl Default for CheckOptions {
             namespaces: Vec::new(),
             suppressions: Vec::new(),
             unreadable: Vec::new(),
+            progress: None,
         }
     }
 }
@@ -102,7 +107,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     let read = Options {
         strict_cidr: options.profile.switches.strict_cidr,
     };
-    let loaded = manifest::load(sources, &read);
+    let loaded = manifest::load_with(sources, &read, options.progress.as_deref());
     let (world, duplicates) = world::build(sources, &loaded.objects, &options.assume);
     let mut findings = loaded.findings;
     findings.extend(duplicates);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::decode::{Decoder, Unknown};
 use super::kinds::{self, Treatment};
@@ -66,6 +67,16 @@ struct Task {
 /// Reads all files.
 #[must_use]
 pub fn load<'s>(sources: &'s Sources, options: &Options) -> Loaded<'s> {
+    load_with(sources, options, None)
+}
+
+/// Reads all files; `progress` is told how many bytes are done.
+#[must_use]
+pub fn load_with<'s>(
+    sources: &'s Sources,
+    options: &Options,
+    progress: Option<&AtomicU64>,
+) -> Loaded<'s> {
     let mut loaded = Loaded::default();
     let mut tasks = Vec::new();
     for (file, source) in sources.iter() {
@@ -76,7 +87,7 @@ pub fn load<'s>(sources: &'s Sources, options: &Options) -> Loaded<'s> {
         }
         tasks.extend(with_lists(units, source.text()));
     }
-    for batch in read_all(sources, &tasks, options) {
+    for batch in read_all(sources, &tasks, options, progress) {
         loaded.append(batch);
     }
     loaded
@@ -112,27 +123,45 @@ fn item_kind(kind: &str) -> Option<String> {
 }
 
 #[cfg(feature = "parallel")]
-fn read_all<'s>(sources: &'s Sources, tasks: &[Task], options: &Options) -> Vec<Loaded<'s>> {
+fn read_all<'s>(
+    sources: &'s Sources,
+    tasks: &[Task],
+    options: &Options,
+    progress: Option<&AtomicU64>,
+) -> Vec<Loaded<'s>> {
     use rayon::prelude::*;
     let total: usize = tasks.iter().map(|task| task.unit.len()).sum();
     // Threads cost more than they save on a handful of manifests.
     if total < 256 * 1024 {
-        return vec![read_batch(sources, tasks, options)];
+        return vec![read_batch(sources, tasks, options, progress)];
     }
     tasks
         .par_chunks(tasks.len().div_ceil(64).max(1))
-        .map(|batch| read_batch(sources, batch, options))
+        .map(|batch| read_batch(sources, batch, options, progress))
         .collect()
 }
 
 #[cfg(not(feature = "parallel"))]
-fn read_all<'s>(sources: &'s Sources, tasks: &[Task], options: &Options) -> Vec<Loaded<'s>> {
-    vec![read_batch(sources, tasks, options)]
+fn read_all<'s>(
+    sources: &'s Sources,
+    tasks: &[Task],
+    options: &Options,
+    progress: Option<&AtomicU64>,
+) -> Vec<Loaded<'s>> {
+    vec![read_batch(sources, tasks, options, progress)]
 }
 
-fn read_batch<'s>(sources: &'s Sources, tasks: &[Task], options: &Options) -> Loaded<'s> {
+fn read_batch<'s>(
+    sources: &'s Sources,
+    tasks: &[Task],
+    options: &Options,
+    progress: Option<&AtomicU64>,
+) -> Loaded<'s> {
     let mut loaded = Loaded::default();
     for task in tasks {
+        if let Some(progress) = progress {
+            progress.fetch_add(task.unit.len() as u64, Ordering::Relaxed);
+        }
         let text = sources.file(task.unit.file()).text();
         for document in task.unit.read(text) {
             match document {

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 
 pub use decode::Text;
 pub(crate) use decode::nearest;
-pub use load::{Loaded, Options, load, unreadable};
+pub use load::{Loaded, Options, load, load_with, unreadable};
 pub use meta::{IGNORE_PREFIX, IgnoreAnnotation, Meta, Owner};
 pub use networkpolicy::{
     Direction, NetworkPolicySpec, PeerKind, PolicyPeer, PolicyPort, PolicyRule, PortRef, Section,

@@ -7,6 +7,8 @@
 //! network, WT6xx about the network engine.
 
 mod context;
+mod isolation;
+mod not_isolated;
 #[cfg(test)]
 pub(crate) mod testing;
 mod wt001_syntax_error;

@@ -1,0 +1,574 @@
+//! The cluster's DNS as rules see it: who answers queries, and whether a pod gets through.
+//!
+//! Servers that no policy can tell apart are one class, so that asking costs the same on a cluster
+//! with a DNS pod on every node. A node-local cache answers in place of the servers (X-9).
+//!
+//! INVARIANT: `State::Shut` is only said where the verdict on every server is a denial that no
+//! unknown address could turn (M-1).
+
+mod classes;
+mod miss;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rustc_hash::FxHashSet;
+
+use super::Context;
+use super::proposal::{Allow, Whom};
+use crate::engine::{HostNetwork, IpBlockPods, NodeLocal, ServiceDnat};
+use crate::eval::{Connection, Family, Party, Reason, ServiceAddress, Verdict};
+use crate::facts::ranges::node_local_dns;
+use crate::manifest::{Direction, WorkloadKind};
+use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef, Rule, RuleRef};
+use crate::sets::{IpBlock, PortMatch, Protocol};
+use crate::world::{DnsServer, EndpointId, NAME_LABEL, World};
+
+pub(super) use classes::Class;
+pub(super) use miss::{Miss, Why};
+
+/// GKE's Cloud DNS answers on the metadata address (X-4).
+const CLOUD_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+
+/// The labels that DNS server pods are known by.
+const LABELS: [&str; 3] = [
+    "k8s-app",
+    "app.kubernetes.io/name",
+    "dns.operator.openshift.io/daemonset-dns",
+];
+
+/// The cluster's DNS.
+#[derive(Debug)]
+pub(super) struct Resolvers {
+    /// The servers.
+    pub classes: Vec<Class>,
+    /// The node-local caches on the host network (X-9).
+    pub caches: Vec<EndpointId>,
+    /// Node-local caches that are pods, to which the engine redirects queries.
+    cache_pods: Vec<Class>,
+    /// Whether the servers were assumed (M-2).
+    pub assumed: bool,
+    /// The DNS Service's addresses.
+    pub service_ips: Vec<IpAddr>,
+    members: FxHashSet<EndpointId>,
+    /// A host-network cache on every node.
+    cache_on_own_node: bool,
+}
+
+/// A connection with its verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged {
+    pub connection: Connection,
+    pub verdict: Verdict,
+}
+
+/// Whether queries get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// To every server, or to a cache in front of them.
+    Open,
+    /// To some servers only (K-80).
+    Mixed,
+    /// To none.
+    Shut,
+    /// No server is known for the protocol, or its address would decide.
+    Unknown,
+}
+
+/// What came of asking the servers over one protocol.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub state: State,
+    /// A server that answers.
+    pub open: Option<Judged>,
+    /// A server that does not; one that the client's own policies admit, if there is such.
+    pub shut: Option<Judged>,
+    /// The number of servers that answer.
+    pub reached: usize,
+    /// The number of servers.
+    pub servers: usize,
+}
+
+impl Resolvers {
+    /// The DNS of the world; none if there is none, or no policy that could concern it.
+    pub(super) fn find(context: &Context<'_>) -> Option<Self> {
+        let world = context.world;
+        let tiers = Direction::BOTH.map(|direction| context.eval.ruleset.tiers(direction));
+        let mut tiers = tiers.iter().flat_map(|tiers| tiers.iter());
+        if tiers.all(|tier| tier.policies.is_empty()) {
+            return None;
+        }
+        let servers = in_system_namespace(world, world.dns_servers());
+        let caches = world.node_local_dns();
+        if servers.is_empty() && caches.is_empty() {
+            return None;
+        }
+        let members = servers
+            .iter()
+            .map(|server| server.endpoint)
+            .chain(caches.iter().copied())
+            .collect();
+        let on_host = |id: &EndpointId| world[*id].host_network.is_some();
+        let (caches, pods): (Vec<_>, Vec<_>) = caches.into_iter().partition(on_host);
+        let pods: Vec<_> = pods
+            .into_iter()
+            .map(|endpoint| DnsServer {
+                endpoint,
+                udp: Some(53),
+                tcp: Some(53),
+            })
+            .collect();
+        let of_service = world.dns_service().filter(|id| {
+            let selected = world.selected_by(*id);
+            servers.iter().any(|server| selected.contains(&server.endpoint))
+        });
+        let cache_on_own_node = caches.iter().any(|id| {
+            let daemon_set = |workload| world[workload].kind == WorkloadKind::DaemonSet;
+            world[*id].workload.is_some_and(daemon_set)
+        });
+        Some(Self {
+            assumed: servers.iter().any(|server| world[server.endpoint].assumed),
+            service_ips: of_service
+                .map(|id| world[id].cluster_ips.clone())
+                .unwrap_or_default(),
+            members,
+            classes: classes::classes(context, &servers),
+            cache_pods: classes::classes(context, &pods),
+            caches,
+            cache_on_own_node,
+        })
+    }
+
+    /// Whether an endpoint is a server or a cache itself: those ask elsewhere.
+    pub(super) fn serves(&self, endpoint: EndpointId) -> bool {
+        self.members.contains(&endpoint)
+    }
+
+    /// The first pod that a policy applies to, servers aside.
+    pub(super) fn client_of(&self, context: &Context<'_>, at: PolicyRef) -> Option<EndpointId> {
+        let subjects = context.eval.subjects_of(at).iter().copied();
+        let mut read = subjects.filter(|id| !context.world[*id].assumed && !self.serves(*id));
+        read.next()
+    }
+
+    /// Whether a policy restricts who may ask a server.
+    pub(super) fn guarded(&self, context: &Context<'_>) -> bool {
+        let isolated = |id| context.eval.is_isolated(id, Direction::Ingress);
+        let mut servers = self.classes.iter().map(|class| class.server.endpoint);
+        servers.any(isolated)
+    }
+
+    /// The connection to a server over a protocol, if it listens there.
+    pub(super) fn query(
+        &self,
+        client: EndpointId,
+        server: &DnsServer,
+        protocol: Protocol,
+    ) -> Option<Connection> {
+        let port = listens(server, protocol)?;
+        let (from, to) = (Party::Endpoint(client), Party::Endpoint(server.endpoint));
+        let mut connection = Connection::new(from, to, protocol, port);
+        // The address that was dialled decides the family.
+        connection.family = self.service_ips.first().map(|ip| Family::of(*ip));
+        Some(connection)
+    }
+
+    /// Asks all servers and caches over a protocol.
+    pub(super) fn ask(
+        &self,
+        context: &Context<'_>,
+        client: EndpointId,
+        protocol: Protocol,
+    ) -> Asked {
+        let mut asked = Asked {
+            state: State::Unknown,
+            open: None,
+            shut: None,
+            reached: 0,
+            servers: 0,
+        };
+        let mut sure = true;
+        for class in &self.classes {
+            let Some(connection) = self.query(client, &class.server, protocol) else {
+                continue;
+            };
+            let judged = self.judge(context, connection);
+            let impossible = matches!(judged.verdict.reason, Reason::Impossible(..));
+            if impossible || judged.verdict.uncertain.is_some() {
+                sure = false;
+                continue;
+            }
+            asked.servers += class.size;
+            if judged.verdict.allowed {
+                asked.reached += class.size;
+                asked.open = asked.open.or(Some(judged));
+            } else if asked.shut.is_none_or(|shut| {
+                judged.verdict.egress.is_allowed() && !shut.verdict.egress.is_allowed()
+            }) {
+                asked.shut = Some(judged);
+            }
+        }
+        asked.state = match (asked.reached, asked.servers) {
+            _ if self.elsewhere(context, client, protocol) => State::Open,
+            (reached, servers) if reached == servers && servers > 0 => State::Open,
+            _ if !sure => State::Unknown,
+            (0, 0) => State::Unknown,
+            (0, _) => State::Shut,
+            _ => State::Mixed,
+        };
+        asked
+    }
+
+    /// Judged as pod to pod; where policy sees the Service's address before translation, that may
+    /// admit the query as well (K-79).
+    fn judge(&self, context: &Context<'_>, connection: Connection) -> Judged {
+        let verdict = context.eval.verdict(&connection);
+        let pre = context.eval.switches.service_dnat == ServiceDnat::Pre;
+        if let Some(ip) = self.service_ips.first().filter(|_| pre && !verdict.allowed) {
+            let connection = Connection {
+                service: Some(ServiceAddress { ip: *ip, port: 53 }),
+                ..connection
+            };
+            let through = context.eval.verdict(&connection);
+            if through.allowed {
+                return Judged {
+                    connection,
+                    verdict: through,
+                };
+            }
+        }
+        Judged {
+            connection,
+            verdict,
+        }
+    }
+
+    /// Whether something else than the servers answers: a cache, or where the servers are only
+    /// assumed a place that other distributions are known to have DNS at.
+    fn elsewhere(&self, context: &Context<'_>, client: EndpointId, protocol: Protocol) -> bool {
+        let allows = |cache: EndpointId| {
+            let (from, to) = (Party::Endpoint(client), Party::Endpoint(cache));
+            context
+                .eval
+                .allows(&Connection::new(from, to, protocol, 53))
+        };
+        let mut pods = self.cache_pods.iter().map(|class| class.server.endpoint);
+        pods.any(allows)
+            || self.host_cache(context, client, protocol)
+            || (self.assumed
+                && context
+                    .eval
+                    .policies_of(client, Direction::Egress)
+                    .iter()
+                    .flat_map(|at| &context.eval.ruleset[*at].rules)
+                    .any(|rule| names_other_place(rule, protocol)))
+    }
+
+    /// Whether a cache on the host network answers.
+    pub(super) fn host_cache(
+        &self,
+        context: &Context<'_>,
+        client: EndpointId,
+        protocol: Protocol,
+    ) -> bool {
+        let Some(first) = self.caches.first() else {
+            return false;
+        };
+        if self.cache_is_exempt(context, client) {
+            return true;
+        }
+        if context.eval.switches.ipblock_nodes {
+            return self.cache_by_address(context, client, protocol);
+        }
+        // L-45: no block matches what is on the node, so only a rule for any peer can.
+        let (from, to) = (Party::Endpoint(client), Party::Endpoint(*first));
+        context
+            .eval
+            .allows(&Connection::new(from, to, protocol, 53))
+    }
+
+    /// Whether a pod reaches the cache on its own node whatever the policies say (K-73).
+    pub(super) fn cache_is_exempt(&self, context: &Context<'_>, client: EndpointId) -> bool {
+        let node = context.world[client].node;
+        let own = |id: &EndpointId| node.is_some() && context.world[*id].node == node;
+        context.eval.switches.node_local == NodeLocal::ExemptBoth
+            && (self.cache_on_own_node || self.caches.iter().any(own))
+    }
+
+    /// Whether a rule admits one of the addresses that a cache listens on.
+    fn cache_by_address(
+        &self,
+        context: &Context<'_>,
+        client: EndpointId,
+        protocol: Protocol,
+    ) -> bool {
+        let known = node_local_dns().iter().map(|cache| cache.address);
+        // In its iptables mode the cache answers on the Service's address.
+        let mut addresses = known.chain(self.service_ips.iter().copied());
+        addresses.any(|ip| {
+            let (from, to) = (Party::Endpoint(client), Party::Address(ip));
+            context
+                .eval
+                .allows(&Connection::new(from, to, protocol, 53))
+        })
+    }
+
+    /// The note that findings carry where the servers were assumed.
+    pub(super) fn assumption(&self) -> Option<&'static str> {
+        self.assumed.then_some(
+            "the input has no cluster DNS; pods labelled `k8s-app=kube-dns` in `kube-system` that \
+             listen on port 53 are assumed (M-2)",
+        )
+    }
+
+    /// The rules that admit queries to all servers and caches, if labels or known addresses can
+    /// say it.
+    pub(super) fn allows(&self, context: &Context<'_>) -> Option<Vec<Allow>> {
+        let world = context.world;
+        let mut rules: Vec<Allow> = Vec::new();
+        for class in &self.classes {
+            let endpoint = &world[class.server.endpoint];
+            let whom: Vec<Whom> = if self.selectable(context, class.server.endpoint) {
+                let namespace = world[endpoint.namespace].name.to_string();
+                let labels = server_labels(world, class.server.endpoint);
+                vec![Whom::Pods(namespace, labels)]
+            } else if context.eval.switches.ipblock_nodes {
+                endpoint.ips.iter().copied().map(Whom::Address).collect()
+            } else {
+                return None;
+            };
+            let ports: Vec<_> = [Protocol::Udp, Protocol::Tcp]
+                .into_iter()
+                .filter_map(|protocol| Some((protocol, listens(&class.server, protocol)?)))
+                .collect();
+            if whom.is_empty() {
+                return None;
+            }
+            match rules.iter_mut().find(|rule| rule.ports == ports) {
+                Some(rule) => rule.whom.extend(whom),
+                None => rules.push(Allow { whom, ports }),
+            }
+        }
+        if !self.caches.is_empty() {
+            let cache = node_local_dns().first()?.address;
+            rules.push(Allow {
+                whom: vec![Whom::Address(cache)],
+                ports: vec![(Protocol::Udp, 53), (Protocol::Tcp, 53)],
+            });
+        }
+        for rule in &mut rules {
+            let mut seen = Vec::new();
+            rule.whom.retain(|whom| {
+                let new = !seen.contains(whom);
+                if new {
+                    seen.push(whom.clone());
+                }
+                new
+            });
+        }
+        let peers: usize = rules.iter().map(|rule| rule.whom.len()).sum();
+        (1..=8).contains(&peers).then_some(rules)
+    }
+
+    /// Whether selectors can match a server (K-72).
+    pub(super) fn selectable(&self, context: &Context<'_>, server: EndpointId) -> bool {
+        context.world[server].host_network.is_none()
+            || context.eval.switches.host_network == HostNetwork::PodLabels
+    }
+
+    /// Whether a peer takes in a server.
+    pub(super) fn admits(&self, context: &Context<'_>, peer: &Peer, server: EndpointId) -> bool {
+        let endpoint = &context.world[server];
+        match peer {
+            Peer::Any => true,
+            Peer::Endpoints(selector, _) => {
+                self.selectable(context, server) && has_labels(context.world, selector, server)
+            }
+            Peer::Block(block) => {
+                let switches = &context.eval.switches;
+                let judged = match endpoint.host_network {
+                    Some(_) => switches.ipblock_nodes,
+                    None => switches.ipblock_pods == IpBlockPods::Match,
+                };
+                judged && covers(context.world, block, &endpoint.ips)
+            }
+        }
+    }
+}
+
+/// The port that a server has for a protocol.
+pub(super) fn listens(server: &DnsServer, protocol: Protocol) -> Option<u16> {
+    match protocol {
+        Protocol::Udp => server.udp,
+        Protocol::Tcp => server.tcp,
+        Protocol::Sctp | Protocol::Icmp => None,
+    }
+}
+
+/// Whether the labels of an endpoint and its namespace are those that a selector asks for, be the
+/// endpoint selectable or not.
+pub(super) fn has_labels(world: &World, selector: &EndpointSelector, id: EndpointId) -> bool {
+    let namespace = world[id].namespace;
+    let in_scope = match &selector.namespaces {
+        NamespaceScope::Only(only) => namespace == *only,
+        NamespaceScope::Matching(labels) => {
+            labels.matches(|key| world.namespace_label(namespace, key))
+        }
+    };
+    in_scope && selector.pods.matches(|key| world.label(id, key))
+}
+
+fn covers(world: &World, block: &IpBlock, ips: &[IpAddr]) -> bool {
+    if ips.is_empty() {
+        let mut ranges = world.assumed.pod_cidrs.iter();
+        return ranges.any(|range| block.contains_all(*range));
+    }
+    ips.iter().any(|ip| block.contains(*ip))
+}
+
+/// The labels to select a server by.
+pub(super) fn server_labels(world: &World, id: EndpointId) -> Vec<(String, String)> {
+    let of_service = world.dns_service().map(|service| &world[service]);
+    if let Some(service) = of_service
+        && service.namespace == world[id].namespace
+        && !service.selector.is_empty()
+        && service
+            .selector
+            .iter()
+            .all(|(key, value)| world.label(id, key) == Some(&**value))
+    {
+        let pairs = service.selector.iter();
+        return pairs
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+    }
+    let known = LABELS
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), world.label(id, key)?.to_owned())));
+    known.take(1).collect()
+}
+
+/// Whether a port item is one that people write for DNS.
+pub(super) fn names_dns(item: &PortMatch) -> bool {
+    match item {
+        PortMatch::Everything => false,
+        PortMatch::Range {
+            protocol,
+            first,
+            last,
+            ..
+        } => {
+            matches!(protocol, Protocol::Udp | Protocol::Tcp)
+                && first == last
+                && matches!(first, 53 | 5353)
+        }
+        PortMatch::Named { name, .. } => name.starts_with("dns"),
+    }
+}
+
+/// The egress rules that are meant for DNS, by their ports.
+pub(super) fn dns_rules<'c>(
+    context: &'c Context<'_>,
+) -> impl Iterator<Item = (RuleRef, &'c Rule)> + use<'c> {
+    let direction = Direction::Egress;
+    let tiers = context.eval.ruleset.tiers(direction).iter().enumerate();
+    let policies = tiers.flat_map(move |(tier, found)| {
+        let policies = found.policies.iter().enumerate();
+        policies.map(move |(policy, found)| {
+            let at = PolicyRef {
+                direction,
+                tier,
+                policy,
+            };
+            (at, found)
+        })
+    });
+    policies.flat_map(|(policy, found)| {
+        let rules = found.rules.iter().enumerate();
+        rules
+            .filter(|(_, rule)| rule.traffic.iter().any(names_dns))
+            .map(move |(rule, found)| (RuleRef { policy, rule }, found))
+    })
+}
+
+/// Whether a port item takes in a port of a server.
+pub(super) fn takes_port(
+    world: &World,
+    item: &PortMatch,
+    server: EndpointId,
+    protocol: Protocol,
+    port: u16,
+) -> bool {
+    match item {
+        PortMatch::Everything => true,
+        PortMatch::Range {
+            protocol: of,
+            first,
+            last,
+            ..
+        } => *of == protocol && (*first..=*last).contains(&port),
+        PortMatch::Named {
+            protocol: of, name, ..
+        } => {
+            let name = world.symbols.get(name);
+            let mut ports = world[server].ports.iter();
+            *of == protocol
+                && name.is_some()
+                && ports.any(|found| {
+                    found.name == name && found.protocol == protocol && found.number == port
+                })
+        }
+    }
+}
+
+/// Whether a rule is for DNS at a place where another distribution has it: the pods of OpenShift,
+/// a node-local cache, Cloud DNS on GKE.
+fn names_other_place(rule: &Rule, protocol: Protocol) -> bool {
+    let port = |wanted: u16| {
+        rule.traffic.iter().any(|item| match item {
+            PortMatch::Everything => true,
+            PortMatch::Range {
+                protocol: of,
+                first,
+                last,
+                ..
+            } => *of == protocol && (*first..=*last).contains(&wanted),
+            PortMatch::Named {
+                protocol: of, name, ..
+            } => *of == protocol && name.starts_with("dns"),
+        })
+    };
+    rule.peers.iter().any(|peer| match peer {
+        Peer::Any => false,
+        Peer::Endpoints(selector, _) => is_openshift(selector) && port(5353),
+        Peer::Block(block) => {
+            let known = node_local_dns().iter().map(|cache| cache.address);
+            let mut known = known.chain([CLOUD_DNS]);
+            // Not a block that takes these in among half the world.
+            block.cidr.net.prefix_len() >= 16 && known.any(|ip| block.contains(ip)) && port(53)
+        }
+    })
+}
+
+/// Whether a selector would select the DNS pods of OpenShift.
+pub(super) fn is_openshift(selector: &EndpointSelector) -> bool {
+    let NamespaceScope::Matching(namespaces) = &selector.namespaces else {
+        return false;
+    };
+    let namespace = |key: &str| matches!(key, NAME_LABEL | "name").then_some("openshift-dns");
+    let pod =
+        |key: &str| (key == "dns.operator.openshift.io/daemonset-dns").then_some("default");
+    !namespaces.is_empty() && namespaces.matches(namespace) && selector.pods.matches(pod)
+}
+
+/// Of servers in several namespaces, those of the system: the others serve somebody else.
+fn in_system_namespace(world: &World, servers: Vec<DnsServer>) -> Vec<DnsServer> {
+    let in_system = |server: &DnsServer| {
+        let namespace = &world[world[server.endpoint].namespace];
+        matches!(&*namespace.name, "kube-system" | "openshift-dns")
+    };
+    if servers.iter().any(in_system) {
+        servers.into_iter().filter(in_system).collect()
+    } else {
+        servers
+    }
+}

@@ -1,0 +1,27 @@
+//! Random clusters for the properties: made, written down, read back and asked about.
+//!
+//! [`strategy`] makes one neutral description (the oracle's objects and how to spell them);
+//! [`write`] turns it into the files that the real reader gets; [`questions`] lists the connections
+//! to ask about. The generator is directed: labels, port numbers and addresses come from small
+//! vocabularies, so that selectors usually meet something.
+
+mod addresses;
+mod policies;
+mod questions;
+pub(crate) mod read;
+mod strategy;
+mod write;
+mod yaml;
+
+pub(crate) use questions::{at_addresses, between_parties, describe, sample, to_services};
+pub(crate) use strategy::{readings, worlds};
+pub(crate) use write::{Format, Spelling, files, show};
+
+use crate::oracle::objects::Cluster;
+
+/// A cluster and how its objects are spelled.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Described {
+    pub(crate) cluster: Cluster,
+    pub(crate) spelling: Spelling,
+}

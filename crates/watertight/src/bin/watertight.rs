@@ -1,0 +1,5 @@
+//! The `watertight` command.
+
+fn main() -> std::process::ExitCode {
+    watertight_cli::main("watertight")
+}

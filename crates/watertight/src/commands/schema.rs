@@ -1,0 +1,15 @@
+//! `watertight schema NAME`
+
+use crate::args::{SchemaArgs, SchemaName};
+use crate::config::Config;
+use crate::exit::Exit;
+
+pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
+    let schema = match args.name {
+        SchemaName::Check => watertight_core::report::check_schema(),
+        SchemaName::Config => schemars::schema_for!(Config),
+    };
+    let mut text = serde_json::to_string_pretty(&schema)?;
+    text.push('\n');
+    super::print(&text)
+}
