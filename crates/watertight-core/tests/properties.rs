@@ -11,7 +11,6 @@ mod runner;
 mod worlds;
 
 use oracle::{Oracle, Question, Readings, Who};
-use proptest::prelude::*;
 use runner::{hold, questions_at_most};
 use watertight_core::engine::Switches;
 use watertight_core::manifest::Direction;

@@ -72,6 +72,16 @@ fn policy(spec: &str) -> String {
     )
 }
 
+/// A spec with these items in the `ports` of an ingress rule.
+fn ports(items: &str) -> String {
+    format!("{{ingress: [{{ports: [{items}]}}]}}")
+}
+
+/// A spec with these peers in the `from` of an ingress rule.
+fn from(peers: &str) -> String {
+    format!("{{ingress: [{{from: [{peers}]}}]}}")
+}
+
 /// What is said about a policy that must be left out.
 fn refused(spec: &str) -> String {
     let shown = read(&policy(spec));

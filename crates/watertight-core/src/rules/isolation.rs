@@ -255,10 +255,7 @@ impl<'c, 'a> Probes<'c, 'a> {
         })
     }
 
-    pub(super) fn to_internet(
-        &self,
-        from: EndpointId,
-    ) -> impl Iterator<Item = Connection> + use<> {
+    pub(super) fn to_internet(&self, from: EndpointId) -> impl Iterator<Item = Connection> + use<> {
         OUTSIDE.into_iter().map(move |ip| {
             Connection::new(
                 Party::Endpoint(from),
@@ -287,20 +284,15 @@ impl<'c, 'a> Probes<'c, 'a> {
             .iter()
             .filter(move |id| self.context.world[**id].namespace != own)
             .map(move |id| {
-                Connection::new(
-                    Party::Endpoint(*id),
-                    Party::Endpoint(to),
-                    protocol,
-                    port,
-                )
+                Connection::new(Party::Endpoint(*id), Party::Endpoint(to), protocol, port)
             })
     }
 
     pub(super) fn from_outside(&self, to: EndpointId) -> impl Iterator<Item = Connection> + use<> {
         let (protocol, port) = declared_port(self.context, to);
-        OUTSIDE.into_iter().map(move |ip| {
-            Connection::new(Party::Address(ip), Party::Endpoint(to), protocol, port)
-        })
+        OUTSIDE
+            .into_iter()
+            .map(move |ip| Connection::new(Party::Address(ip), Party::Endpoint(to), protocol, port))
     }
 }
 
@@ -332,7 +324,10 @@ pub(super) fn with_egress(sources: &Sources, types: Span) -> Option<String> {
         matches!(item, "Ingress" | "\"Ingress\"" | "'Ingress'")
             .then(|| item.replace("Ingress", "Egress"))
     };
-    if let Some(inner) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+    if let Some(inner) = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+    {
         let egress = entry(inner)?;
         return Some(format!("[{}, {egress}]", inner.trim()));
     }

@@ -6,9 +6,13 @@
 //! WT3xx about DNS and the API server, WT4xx about selectors, ports and rules, WT5xx about the host
 //! network, WT6xx about the network engine.
 
+mod addresses;
 mod context;
 mod isolation;
 mod not_isolated;
+mod proposal;
+mod resolvers;
+mod selection;
 #[cfg(test)]
 pub(crate) mod testing;
 mod wt001_syntax_error;

@@ -236,7 +236,12 @@ fn prove(
         return None;
     }
     let most = if short { 1 } else { 2 };
-    Some(found.into_iter().take(most).fold(finding, Finding::evidence))
+    Some(
+        found
+            .into_iter()
+            .take(most)
+            .fold(finding, Finding::evidence),
+    )
 }
 
 /// One note for everything that came with the cluster.
@@ -259,7 +264,11 @@ fn report_system(
     } else {
         "system namespaces"
     };
-    let whom = format!("{} of the {noun} {}", count(number, "workload"), listed(names));
+    let whom = format!(
+        "{} of the {noun} {}",
+        count(number, "workload"),
+        listed(names)
+    );
     let finding = Finding::new(rule, consequence(direction, &whom))
         .severity(Severity::Note)
         .why(&["K-6"]);

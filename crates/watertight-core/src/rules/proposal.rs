@@ -160,7 +160,7 @@ pub(super) fn host_block(ip: IpAddr) -> String {
 }
 
 /// A text as a YAML string, quoted where YAML would read something else.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     const OTHER: [&str; 10] = [
         "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan",
     ];

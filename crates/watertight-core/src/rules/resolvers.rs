@@ -21,7 +21,7 @@ use crate::facts::ranges::node_local_dns;
 use crate::manifest::{Direction, WorkloadKind};
 use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef, Rule, RuleRef};
 use crate::sets::{IpBlock, PortMatch, Protocol};
-use crate::world::{DnsServer, EndpointId, NAME_LABEL, World};
+use crate::world::{DnsServer, EndpointId, NAME_LABEL, WorkloadId, World};
 
 pub(super) use classes::Class;
 pub(super) use miss::{Miss, Why};
@@ -49,6 +49,8 @@ pub(super) struct Resolvers {
     pub assumed: bool,
     /// The DNS Service's addresses.
     pub service_ips: Vec<IpAddr>,
+    /// Other pods that listen where DNS does.
+    listeners: Vec<EndpointId>,
     members: FxHashSet<EndpointId>,
     /// A host-network cache on every node.
     cache_on_own_node: bool,
@@ -106,6 +108,14 @@ impl Resolvers {
             .iter()
             .map(|server| server.endpoint)
             .chain(caches.iter().copied())
+            .collect::<FxHashSet<_>>();
+        let listens = |id: &EndpointId| {
+            let mut ports = world[*id].ports.iter();
+            ports.any(|port| matches!(port.number, 53 | 5353))
+        };
+        let listeners = world
+            .endpoint_ids()
+            .filter(|id| listens(id) && !members.contains(id))
             .collect();
         let on_host = |id: &EndpointId| world[*id].host_network.is_some();
         let (caches, pods): (Vec<_>, Vec<_>) = caches.into_iter().partition(on_host);
@@ -122,7 +132,7 @@ impl Resolvers {
             servers.iter().any(|server| selected.contains(&server.endpoint))
         });
         let cache_on_own_node = caches.iter().any(|id| {
-            let daemon_set = |workload| world[workload].kind == WorkloadKind::DaemonSet;
+            let daemon_set = |workload: WorkloadId| world[workload].kind == WorkloadKind::DaemonSet;
             world[*id].workload.is_some_and(daemon_set)
         });
         Some(Self {
@@ -130,6 +140,7 @@ impl Resolvers {
             service_ips: of_service
                 .map(|id| world[id].cluster_ips.clone())
                 .unwrap_or_default(),
+            listeners,
             members,
             classes: classes::classes(context, &servers),
             cache_pods: classes::classes(context, &pods),

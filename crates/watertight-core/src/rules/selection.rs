@@ -266,11 +266,15 @@ pub(super) fn contradiction(selector: &LabelSelector) -> Vec<&Requirement> {
     Vec::new()
 }
 
-/// A requirement as messages spell it: `app=web`, `tier in (a,b)`.
-pub(super) fn spell(requirement: &Requirement) -> String {
-    let alone = LabelSelector {
+/// A selector that has one requirement only.
+fn alone(requirement: &Requirement) -> LabelSelector {
+    LabelSelector {
         requirements: vec![requirement.clone()],
         span: requirement.span,
-    };
-    alone.to_string()
+    }
+}
+
+/// A requirement as messages spell it: `app=web`, `tier in (a,b)`.
+pub(super) fn spell(requirement: &Requirement) -> String {
+    alone(requirement).to_string()
 }

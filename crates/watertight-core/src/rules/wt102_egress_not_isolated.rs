@@ -67,3 +67,265 @@ pub(super) static RULE: Rule = Rule {
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     not_isolated::check(context, findings, &RULE, Direction::Egress);
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::RULE;
+    use crate::rules::testing::findings;
+
+    fn check(yaml: &str, expected: Expect) {
+        expected.assert_eq(&findings(&RULE, yaml));
+    }
+
+    #[test]
+    fn k_6_namespace_without_policy() {
+        // Short: WT101 reports it as well.
+        check(
+            r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: shop}
+spec:
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_12_policies_for_ingress_only() {
+        check(
+            r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress: [{}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn a_default_deny_without_egress_is_short() {
+        // WT103 says what to change.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_9_a_default_deny_with_an_empty_egress_list() {
+        // WT104 says what to change.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_7_policies_that_select_nothing() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: wbe}}
+  policyTypes: [Egress]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: in, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn workloads_left_out() {
+        check(
+            r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: shop}
+spec:
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_11_a_default_deny_is_protection() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_8_egress_rules_isolate_by_default() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {}
+  egress: [{ports: [{port: 443}]}]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn ipv6_only_pods() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+status: {phase: Running, podIP: "fd00::1"}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: in, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn system_namespaces_are_one_note() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: coredns, namespace: kube-system, labels: {app: coredns}}
+spec: {containers: [{name: c, ports: [{containerPort: 53}]}]}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn the_manifest_of_the_fix_settles_it() {
+        let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: \
+                    {containers: []}\n";
+        let found = findings(&RULE, yaml);
+        let lines = found.lines().filter_map(|line| line.strip_prefix("    | "));
+        let manifest = lines.map(|line| format!("{line}\n")).collect::<String>();
+        expect![""].assert_eq(&findings(&RULE, &format!("{yaml}---\n{manifest}")));
+    }
+}

@@ -62,9 +62,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
     let probes = Probes::new(context);
     let policies = context.world.policy_ids();
-    let default_denies = policies.filter(|id| {
-        denies_ingress_only(context, *id) && !empty_egress_by_default(context, *id)
-    });
+    let default_denies = policies
+        .filter(|id| denies_ingress_only(context, *id) && !empty_egress_by_default(context, *id));
     findings.extend(default_denies.filter_map(|id| report(context, &probes, id)));
 }
 
@@ -86,8 +85,11 @@ fn report(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) -> Optio
                 named(context, &who)
             };
             let shown = telling(context, &open)?;
-            Finding::new(&RULE, format!("{subject}: {whom} can connect to everything"))
-                .evidence(probes.internet_open(shown)?)
+            Finding::new(
+                &RULE,
+                format!("{subject}: {whom} can connect to everything"),
+            )
+            .evidence(probes.internet_open(shown)?)
         }
         // K-1, K-7: only policies of the namespace could isolate its pods, whichever they are.
         (true, true) if acting(context, namespace, Direction::Egress).is_empty() => {
@@ -145,5 +147,415 @@ fn fix(context: &Context<'_>, id: PolicyId) -> Fix {
     match edit {
         Some((span, text)) => Fix::replace(message, span, text),
         None => Fix::advice(format!("{message}: `policyTypes: [Ingress, Egress]`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::RULE;
+    use crate::rules::testing::findings;
+
+    fn check(yaml: &str, expected: Expect) {
+        expected.assert_eq(&findings(&RULE, yaml));
+    }
+
+    #[test]
+    fn k_12_policy_types_in_flow_style() {
+        check(
+            r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: shop}
+spec:
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn policy_types_in_block_style() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes:
+  - Ingress
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn quoted_and_indented_block_style() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  policyTypes:
+    - "Ingress"
+  podSelector: {}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn json() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "d", "namespace": "shop"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_8_policy_types_by_default() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_8_flow_style_is_not_edited() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec: {
+  podSelector: {}
+}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_5_without_spec() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_5_repeated_type_is_not_edited() {
+        // V-5: valid, and unusual enough to leave alone.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress, Ingress]
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn only_those_that_are_open() {
+        check(
+            r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: shop}
+spec:
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn policies_without_pods() {
+        check(
+            r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn policies_without_pods_and_egress_elsewhere() {
+        check(
+            r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn egress_is_isolated_by_another_policy() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-egress, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn no_default_deny() {
+        // Selects some pods; allows something; covers both; is for egress.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: b, namespace: shop}
+spec:
+  podSelector: {}
+  ingress: [{}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: www, namespace: blog, labels: {app: www}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: c, namespace: blog}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress, Egress]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: www, namespace: wiki, labels: {app: www}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: d, namespace: wiki}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_9_empty_egress_without_policy_types_is_wt104() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn ipv6_only_pods() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+status: {phase: Running, podIP: "fd00::1"}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn the_edits_leave_valid_policies_that_cover_both() {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n---\n";
+        let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: \
+                    d}\nspec:\n";
+        for (spec, old, new) in [
+            (
+                "  podSelector: {}\n  policyTypes: [Ingress]\n",
+                "[Ingress]",
+                "[Ingress, Egress]",
+            ),
+            (
+                "  policyTypes:\n  - Ingress\n  podSelector: {}\n",
+                "- Ingress\n",
+                "- Ingress\n  - Egress\n",
+            ),
+            (
+                "  podSelector: {}\n",
+                "{}\n",
+                "{}\n  policyTypes: [Ingress, Egress]\n",
+            ),
+        ] {
+            let found = findings(&RULE, &format!("{pod}{head}{spec}"));
+            let (old_shown, new_shown) = (old.trim_end(), new.trim_end());
+            assert!(
+                found.contains(&format!("{old_shown:?} => {new_shown:?}"))
+                    || found.contains(&format!("{old:?} => {new:?}")),
+                "{found}"
+            );
+            let fixed = spec.replace(old, new);
+            expect![""].assert_eq(&findings(&RULE, &format!("{pod}{head}{fixed}")));
+        }
     }
 }

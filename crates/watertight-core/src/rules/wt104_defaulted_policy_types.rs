@@ -109,11 +109,7 @@ fn without_pods(context: &Context<'_>, policy: &Policy) -> String {
     format!("the input has no pods of `{name}`; this holds for every pod that the policy selects")
 }
 
-fn ingress_denied(
-    context: &Context<'_>,
-    probes: &Probes<'_, '_>,
-    id: PolicyId,
-) -> Option<Finding> {
+fn ingress_denied(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) -> Option<Finding> {
     let policy = &context.world[id];
     let name = context.world.policy_name(id);
     let only_unasked = |group: &Group| {
@@ -211,5 +207,417 @@ fn selector_span(context: &Context<'_>, policy: &Policy) -> Span {
         first_line(context.sources, policy.spec.pod_selector.span)
     } else {
         policy.name_span
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::RULE;
+    use crate::rules::testing::findings;
+
+    fn check(yaml: &str, expected: Expect) {
+        expected.assert_eq(&findings(&RULE, yaml));
+    }
+
+    #[test]
+    fn k_8_egress_rules_isolate_ingress_too() {
+        check(
+            r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: www, namespace: blog, labels: {app: www}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web-egress, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  egress:
+  - ports: [{port: 443}]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_8_several_such_policies() {
+        // Together they are the cause, and each must be changed.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  podSelector: {}
+  egress:
+  - ports: [{port: 53, protocol: UDP}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  egress:
+  - ports: [{port: 443}]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn only_pods_that_were_open() {
+        // Ingress of db is isolated anyway.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {}
+  egress:
+  - ports: [{port: 443}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{}]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn ingress_is_isolated_anyway() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  podSelector: {}
+  egress:
+  - ports: [{port: 443}]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn harmless_defaults() {
+        // The common case; rules in both sections; ingress denied in so many words; types written.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress: [{}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: www, namespace: blog, labels: {app: www}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: b, namespace: blog}
+spec:
+  podSelector: {}
+  ingress: [{}]
+  egress:
+  - ports: [{port: 443}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: www, namespace: wiki, labels: {app: www}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: c, namespace: wiki}
+spec:
+  podSelector: {}
+  ingress: []
+  egress:
+  - ports: [{port: 443}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: www, namespace: mail, labels: {app: www}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: d, namespace: mail}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - ports: [{port: 443}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: www, namespace: news, labels: {app: www}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: e, namespace: news}
+spec:
+  podSelector: {}
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_9_empty_egress_denies_nothing() {
+        check(
+            r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-egress, namespace: shop}
+spec:
+  podSelector: {}
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_9_beside_ingress_rules() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - from: [{podSelector: {}}]
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_8_empty_policy_types_count_as_missing() {
+        // No edit: the field would be there twice.
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-egress, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: []
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_9_egress_is_isolated_anyway() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a, namespace: shop}
+spec:
+  podSelector: {}
+  egress: []
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: b, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn k_9_policy_types_written() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress, Egress]
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn policies_without_pods() {
+        check(
+            r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  egress:
+  - ports: [{port: 443}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-egress, namespace: blog}
+spec:
+  podSelector: {}
+  egress: []
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn policies_without_pods_beside_others() {
+        check(
+            r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {}
+  egress:
+  - ports: [{port: 443}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: in, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-egress, namespace: blog}
+spec:
+  podSelector: {}
+  egress: []
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: blog}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+"#,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn policies_that_select_nothing_are_left_to_others() {
+        check(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: wbe}}
+  egress:
+  - ports: [{port: 443}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: none, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: wbe}}
+  egress: []
+"#,
+            expect![""],
+        );
     }
 }

@@ -1,7 +1,70 @@
 //! Isolated pods cannot resolve names.
+//!
+//! ## What it finds
+//! Pods that no DNS server answers: every query is denied, by the pods' own egress policies or by
+//! an ingress policy of the servers. The servers are those of this input; without any, the usual
+//! ones are assumed and a note says so. A pod counts as served if it reaches a node-local DNS
+//! cache. Two half-broken states are warnings: DNS over UDP only, where long answers are lost, and
+//! a part of the servers out of reach, where names resolve only now and then. DNS over TCP alone
+//! is an error: clients ask over UDP first.
+//!
+//! There is one finding for each policy that causes it. Whether a pod needs names cannot be seen;
+//! if it needs none, suppress the finding for that policy.
+//!
+//! ## Why it matters
+//! The first thing most programs do is look up a name. A deny-all egress policy without a DNS rule
+//! makes every connection fail, with errors that speak of names and timeouts and not of policies.
+//!
+//! ## Example
+//! ```yaml
+//! spec:
+//!   podSelector: {}
+//!   policyTypes: [Egress]
+//! ```
+//!
+//! ## Instead
+//! ```yaml
+//! spec:
+//!   podSelector: {}
+//!   policyTypes: [Egress]
+//!   egress:
+//!   - to:
+//!     - namespaceSelector:
+//!         matchLabels:
+//!           kubernetes.io/metadata.name: kube-system
+//!       podSelector:
+//!         matchLabels:
+//!           k8s-app: kube-dns
+//!     ports:
+//!     - protocol: UDP
+//!       port: 53
+//!     - protocol: TCP
+//!       port: 53
+//! ```
+//!
+//! ## Semantics
+//! - K-11: a listed direction without rules denies all of it, DNS included.
+//! - K-16: the servers' ingress policies count as well.
+//! - K-47: a port without `protocol` is TCP.
+//! - K-73: a cache on the pod's own node is exempt from policy.
+//! - K-79: the port is that of the DNS pods, not of their Service.
+//! - K-80: with several servers the verdict is per server.
+//! - X-11: DNS needs UDP and TCP.
+//! - M-2: what is assumed where the input has no DNS.
 
-use super::{Check, Context, Rule};
-use crate::diag::{Finding, Severity};
+use std::collections::BTreeMap;
+
+use super::proposal::{self, Allow, Whom};
+use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens, server_labels};
+use super::resolvers::names_dns;
+use super::{Check, Context, Group, Rule, count, some_of};
+use crate::diag::{Finding, Fix, Severity};
+use crate::eval::Decision;
+use crate::manifest::Direction;
+use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef, RuleRef};
+use crate::sets::{LabelSelector, Operator, Protocol, Requirement};
+use crate::source::Span;
+use crate::world::{EndpointId, NamespaceId, WorkloadId};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -13,4 +76,390 @@ pub(super) static RULE: Rule = Rule {
     check: Check::World(check),
 };
 
-fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Neither UDP nor TCP.
+    Dead,
+    TcpOnly,
+    UdpOnly,
+    /// Some servers only.
+    Mixed,
+}
+
+/// The policy that findings are grouped by, and its rule that lets a part through. Its direction
+/// tells whose it is: egress the client's, ingress the servers'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    at: PolicyRef,
+    rule: Option<usize>,
+    kind: Kind,
+}
+
+/// Pods that are judged as one.
+#[derive(Clone, Debug)]
+struct Unit {
+    client: EndpointId,
+    members: Vec<EndpointId>,
+}
+
+fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(resolvers) = Resolvers::find(context) else {
+        return;
+    };
+    let guarded = resolvers.guarded(context);
+    let mut causes: BTreeMap<Cause, Vec<Unit>> = BTreeMap::new();
+    let mut dead: BTreeMap<NamespaceId, Vec<Unit>> = BTreeMap::new();
+    for group in context.groups() {
+        if group.egress.is_empty() && !guarded {
+            continue;
+        }
+        for unit in units(context, &resolvers, group, guarded) {
+            let udp = resolvers.ask(context, unit.client, Protocol::Udp);
+            let tcp = resolvers.ask(context, unit.client, Protocol::Tcp);
+            match cause(&udp, &tcp) {
+                None => {}
+                Some(Cause { at, kind, .. })
+                    if kind == Kind::Dead && at.direction == Direction::Egress =>
+                {
+                    dead.entry(group.namespace).or_default().push(unit);
+                }
+                Some(cause) => causes.entry(cause).or_default().push(unit),
+            }
+        }
+    }
+    for units in dead.into_values() {
+        for (at, units) in by_policy(context, units) {
+            let (rule, kind) = (None, Kind::Dead);
+            causes.insert(Cause { at, rule, kind }, units);
+        }
+    }
+    for (cause, units) in &causes {
+        findings.extend(report(context, &resolvers, cause, units));
+    }
+}
+
+/// The pods of a group that ask the cluster's DNS: all as one, or one for each workload where the
+/// servers' policies may tell their labels apart.
+fn units(
+    context: &Context<'_>,
+    resolvers: &Resolvers,
+    group: &Group,
+    guarded: bool,
+) -> Vec<Unit> {
+    let asking = group.members.iter().filter(|id| !resolvers.serves(**id));
+    let mut found: BTreeMap<(Option<WorkloadId>, Option<EndpointId>), Vec<EndpointId>> =
+        BTreeMap::new();
+    for id in asking {
+        let workload = context.world[*id].workload.filter(|_| guarded);
+        let alone = (guarded && workload.is_none()).then_some(*id);
+        found.entry((workload, alone)).or_default().push(*id);
+    }
+    let unit = |members: Vec<EndpointId>| {
+        let client = *members.first()?;
+        Some(Unit { client, members })
+    };
+    found.into_values().filter_map(unit).collect()
+}
+
+fn cause(udp: &Asked, tcp: &Asked) -> Option<Cause> {
+    let (kind, shut, open) = match (udp.state, tcp.state) {
+        (State::Unknown, _) => return None,
+        (State::Shut, State::Shut | State::Unknown) => (Kind::Dead, udp.shut, None),
+        (State::Shut, _) => (Kind::TcpOnly, udp.shut, tcp.open),
+        (_, State::Shut) => (Kind::UdpOnly, tcp.shut, udp.open),
+        (State::Mixed, _) => (Kind::Mixed, udp.shut, udp.open),
+        (_, State::Mixed) => (Kind::Mixed, tcp.shut, tcp.open),
+        _ => return None,
+    };
+    let shut = shut?.verdict;
+    let by_client = !shut.egress.is_allowed();
+    let side = |judged: Judged| match by_client {
+        true => judged.verdict.egress,
+        false => judged.verdict.ingress,
+    };
+    let denied = if by_client { shut.egress } else { shut.ingress };
+    let (at, rule) = match (open.and_then(|open| side(open).rule()), denied) {
+        (Some(rule), _) => (rule.policy, Some(rule.rule)),
+        (None, Decision::NoRule { isolated_by, .. }) => (isolated_by, None),
+        (None, Decision::Rule { rule, .. }) => (rule.policy, Some(rule.rule)),
+        (None, Decision::NotSubject | Decision::NotIsolated) => return None,
+    };
+    Some(Cause { at, rule, kind })
+}
+
+/// Sorts pods by the policies that isolate them, so that a policy for many pods is named once: the
+/// policy of the most pods first, then that of the most others.
+fn by_policy(context: &Context<'_>, mut units: Vec<Unit>) -> Vec<(PolicyRef, Vec<Unit>)> {
+    let policies = |unit: &Unit| {
+        context
+            .eval
+            .policies_of(unit.client, Direction::Egress)
+            .iter()
+            .copied()
+    };
+    let mut found = Vec::new();
+    while !units.is_empty() {
+        let mut counts: BTreeMap<PolicyRef, usize> = BTreeMap::new();
+        for unit in &units {
+            for at in policies(unit) {
+                *counts.entry(at).or_default() += unit.members.len();
+            }
+        }
+        let most = counts.iter().rev().max_by_key(|(_, count)| **count);
+        let Some((at, _)) = most.map(|(at, count)| (*at, *count)) else {
+            break;
+        };
+        let (own, rest): (Vec<_>, Vec<_>) = units
+            .into_iter()
+            .partition(|unit| policies(unit).any(|policy| policy == at));
+        found.push((at, own));
+        units = rest;
+    }
+    found
+}
+
+fn report(
+    context: &Context<'_>,
+    resolvers: &Resolvers,
+    cause: &Cause,
+    units: &[Unit],
+) -> Option<Finding> {
+    let client = units.first()?.client;
+    let udp = resolvers.ask(context, client, Protocol::Udp);
+    let tcp = resolvers.ask(context, client, Protocol::Tcp);
+    let by_servers = cause.at.direction == Direction::Ingress;
+    let members = units.iter().flat_map(|unit| unit.members.iter().copied());
+    let names = context.workload_names(members.clone());
+    let who = who(context, &names, members);
+    let (message, severity, evidence) = match cause.kind {
+        Kind::Dead if by_servers => (
+            format!("{who} cannot resolve names: the policies of the DNS servers refuse them"),
+            Severity::Error,
+            [udp.shut, tcp.shut],
+        ),
+        Kind::Dead => (
+            format!("{who} cannot resolve names: no rule lets them query a DNS server"),
+            Severity::Error,
+            [udp.shut, tcp.shut],
+        ),
+        Kind::TcpOnly => (
+            format!("{who} cannot resolve names: DNS is allowed over TCP only"),
+            Severity::Error,
+            [udp.shut, tcp.open],
+        ),
+        Kind::UdpOnly => (
+            format!("{who} cannot resolve names with long answers: DNS is allowed over UDP only"),
+            Severity::Warning,
+            [tcp.shut, udp.open],
+        ),
+        Kind::Mixed => {
+            let asked = if udp.state == State::Mixed { &udp } else { &tcp };
+            (
+                format!(
+                    "{who} can resolve names only now and then: {} of {} DNS servers do not answer",
+                    asked.servers - asked.reached,
+                    asked.servers
+                ),
+                Severity::Warning,
+                [asked.shut, asked.open],
+            )
+        }
+    };
+    let (span, remark) = place(context, cause);
+    let mut finding = Finding::new(&RULE, message)
+        .severity(severity)
+        .subject(context.policy_subject(context.origin(cause.at)))
+        .at(span, remark);
+    for judged in evidence.into_iter().flatten() {
+        finding = finding.evidence(context.word(&judged.connection, &judged.verdict));
+    }
+    if names.len() > 1 {
+        finding = finding.note(format!("concerned: {}", some_of(&names)));
+    }
+    if cause.kind == Kind::Dead && !by_servers {
+        finding = with_misses(context, resolvers, client, finding);
+    }
+    if let Some(note) = resolvers.assumption() {
+        finding = finding.note(note).why(&["M-2"]);
+    }
+    finding = finding.why(match (cause.kind, by_servers) {
+        (Kind::Dead, false) => &["K-11", "K-15", "X-11"],
+        (Kind::Dead, true) => &["K-16", "X-14"],
+        (Kind::TcpOnly, _) => &["X-11", "K-47"],
+        (Kind::UdpOnly, _) => &["X-11"],
+        (Kind::Mixed, _) => &["K-80"],
+    });
+    Some(finding.fix(if by_servers {
+        fix_servers(context, resolvers, cause)
+    } else {
+        fix_client(context, resolvers, cause)
+    }))
+}
+
+fn who(
+    context: &Context<'_>,
+    names: &[String],
+    members: impl Iterator<Item = EndpointId>,
+) -> String {
+    if let [name] = names {
+        return format!("`{name}`");
+    }
+    let mut namespaces: Vec<_> = members.map(|id| context.world[id].namespace).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let workloads = count(names.len(), "workload");
+    match namespaces.as_slice() {
+        [namespace] => format!("{workloads} of `{}`", context.world[*namespace].name),
+        more => format!("{workloads} of {}", count(more.len(), "namespace")),
+    }
+}
+
+/// The line that is to blame, and why.
+fn place(context: &Context<'_>, cause: &Cause) -> (Span, String) {
+    let spec = &context.policy(cause.at).spec;
+    let way = cause.at.direction.word();
+    let Some(rule) = cause.rule else {
+        return match &spec.policy_types {
+            Some((_, span)) => (*span, format!("isolates them for {way}")),
+            None => (
+                context.policy(cause.at).name_span,
+                format!("isolates them for {way} (K-8)"),
+            ),
+        };
+    };
+    let at = RuleRef {
+        policy: cause.at,
+        rule,
+    };
+    let lowered = &context.eval.ruleset[at];
+    if cause.kind == Kind::Mixed {
+        let span = lowered.peers.iter().find_map(|peer| peer.span());
+        let remark = "lets queries through to a part of the DNS servers".to_owned();
+        return (span.unwrap_or(lowered.span), remark);
+    }
+    let item = lowered.traffic.iter().find(|item| names_dns(item));
+    let span = item.and_then(|item| item.span()).unwrap_or(lowered.span);
+    let rules = &spec.section(cause.at.direction).rules;
+    let mut ports = rules.get(rule).into_iter().flat_map(|rule| &rule.ports);
+    let unwritten = ports.any(|port| port.span == span && !port.protocol_written);
+    let remark = match cause.kind {
+        Kind::UdpOnly => "UDP only",
+        _ if unwritten => "TCP only: that is what a port without `protocol` means (K-47)",
+        _ => "TCP only",
+    };
+    (span, remark.to_owned())
+}
+
+/// Points at the rules that were meant to allow DNS.
+fn with_misses(
+    context: &Context<'_>,
+    resolvers: &Resolvers,
+    client: EndpointId,
+    mut finding: Finding,
+) -> Finding {
+    let policies = context.eval.policies_of(client, Direction::Egress).iter();
+    let rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
+    let meant = rules.filter(|rule| rule.traffic.iter().any(names_dns));
+    let misses: Vec<Miss> = meant
+        .filter_map(|rule| resolvers.miss(context, rule, Protocol::Udp))
+        .take(2)
+        .collect();
+    for miss in misses {
+        match miss.why {
+            Why::OtherResolver => {
+                finding = finding.severity(Severity::Warning).note(
+                    "a rule lets them query another resolver: names resolve if their `dnsConfig` \
+                     or their program asks that one",
+                );
+            }
+            Why::UnknownLabels => {
+                finding = finding
+                    .severity(Severity::Warning)
+                    .note(
+                        "the labels of the DNS servers' namespace are not in the input: names \
+                         resolve if somebody has set the one that the rule asks for (M-3)",
+                    )
+                    .why(&["M-3"]);
+            }
+            Why::Ports => finding = finding.why(&["K-79"]),
+            Why::HostNetwork => finding = finding.why(&["K-72"]),
+            Why::ServiceAddress => finding = finding.why(&["K-79"]),
+            Why::Labels => {}
+        }
+        finding = finding.at(miss.span, format!("meant for DNS? {}", miss.text));
+    }
+    finding
+}
+
+fn fix_client(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> Fix {
+    let policy = context.policy(cause.at);
+    let Some(rules) = resolvers.allows(context) else {
+        return Fix::advice(
+            "allow egress to the addresses of the DNS servers, over UDP and TCP, with an `ipBlock`",
+        );
+    };
+    let name = proposal::free_name(context, policy.namespace, "allow-dns");
+    let namespace = &context.world[policy.namespace].name;
+    let pods = &policy.spec.pod_selector;
+    Fix {
+        manifest: Some(proposal::manifest(
+            namespace,
+            &name,
+            pods,
+            Direction::Egress,
+            &rules,
+        )),
+        ..Fix::advice("add a policy that lets them query the DNS servers over UDP and TCP")
+    }
+}
+
+/// A policy for the servers, if they are selected by labels whose pods are all isolated already.
+fn fix_servers(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> Fix {
+    let advice = Fix::advice("let all pods query the DNS servers over UDP and TCP");
+    let world = context.world;
+    let policy = context.policy(cause.at);
+    let Some(class) = resolvers.classes.first() else {
+        return advice;
+    };
+    let requirement = |(key, value): (String, String)| Requirement {
+        key: key.into(),
+        operator: Operator::In(vec![value.into()]),
+        span: policy.name_span,
+    };
+    let labels = server_labels(world, class.server.endpoint);
+    let selector = EndpointSelector {
+        namespaces: NamespaceScope::Only(policy.namespace),
+        pods: LabelSelector {
+            requirements: labels.into_iter().map(requirement).collect(),
+            span: policy.name_span,
+        },
+    };
+    let members = context.eval.members(&selector);
+    let isolated = |id: &EndpointId| context.eval.is_isolated(*id, Direction::Ingress);
+    let covered = |class: &super::resolvers::Class| members.contains(&class.server.endpoint);
+    if !members.iter().all(isolated) || !resolvers.classes.iter().all(covered) {
+        return advice;
+    }
+    let ports = [Protocol::Udp, Protocol::Tcp]
+        .into_iter()
+        .filter_map(|protocol| Some((protocol, listens(&class.server, protocol)?)));
+    let rules = [Allow {
+        whom: vec![Whom::AllPods],
+        ports: ports.collect(),
+    }];
+    let name = proposal::free_name(context, policy.namespace, "allow-dns-queries");
+    let namespace = &world[policy.namespace].name;
+    Fix {
+        manifest: Some(proposal::manifest(
+            namespace,
+            &name,
+            &selector.pods,
+            Direction::Ingress,
+            &rules,
+        )),
+        ..Fix::advice("add a policy that lets all pods query the DNS servers")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,12 @@ impl<'c> Oracle<'c> {
                 return true;
             }
         }
+        // K-75: localhost is the pod itself.
+        if let Who::Address(ip) = to
+            && ["127.0.0.0/8", "::1/128"].iter().any(|cidr| fits(cidr, ip))
+        {
+            return true;
+        }
         // K-68: without a common family there is no connection, and without an address (K-33,
         // K-86) there is no family.
         let dialled = |who| match who {
@@ -279,7 +285,7 @@ impl<'c> Oracle<'c> {
     }
 
     /// K-8, K-9, K-10
-    fn covers(&self, spec: Option<&Spec>, direction: &str) -> bool {
+    pub(crate) fn covers(&self, spec: Option<&Spec>, direction: &str) -> bool {
         let written = spec
             .and_then(|spec| spec.policy_types.as_deref())
             .unwrap_or_default();

@@ -47,7 +47,7 @@ fn is_long_run() -> bool {
 
 /// How many connections of a cluster are judged.
 pub(crate) fn questions_at_most() -> usize {
-    if cfg!(debug_assertions) { 600 } else { 6000 }
+    if cfg!(debug_assertions) { 2500 } else { 25_000 }
 }
 
 /// Checks a property on `cases` inputs, or on as many as the environment asks for.

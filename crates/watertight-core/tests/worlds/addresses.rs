@@ -33,7 +33,14 @@ pub(super) fn block() -> impl Strategy<Value = RawBlock> {
 }
 
 /// Addresses that nobody in the cluster owns.
-pub(super) const OUTSIDE: [&str; 4] = ["203.0.113.77", "10.0.0.200", "2001:db8::77", "fd00::c8"];
+pub(super) const OUTSIDE: [&str; 6] = [
+    "203.0.113.77",
+    "10.0.0.200",
+    "127.0.0.1",
+    "2001:db8::77",
+    "fd00::c8",
+    "::1",
+];
 
 /// Every address that the cluster knows, and some that it does not.
 pub(super) fn pool(cluster: &Cluster) -> Vec<IpAddr> {

@@ -7,53 +7,7 @@ use super::*;
 #[test]
 fn pods_with_and_without_status() {
     expect![[r#"
-        Pod(
-            PodSpec {
-                host_network: Some(
-                ),
-                node: Some(
-                    "n1",
-                ),
-                service_account: Some(
-                    "web",
-                ),
-                ports: [
-                    ContainerPort {
-                        name: Some(
-                            "http",
-                        ),
-                        number: 8080,
-                        protocol: Tcp,
-                    },
-                    ContainerPort {
-                        name: None,
-                        number: 53,
-                        protocol: Udp,
-                    },
-                    ContainerPort {
-                        name: Some(
-                            "mesh",
-                        ),
-                        number: 15001,
-                        protocol: Tcp,
-                    },
-                    ContainerPort {
-                        name: None,
-                        number: 9,
-                        protocol: Tcp,
-                    },
-                ],
-            },
-            Some(
-                PodStatus {
-                    phase: Running,
-                    ips: [
-                        10.0.0.9,
-                        fd00::9,
-                    ],
-                },
-            ),
-        )
+        Pod(PodSpec { host_network: Some(_), node: Some("n1"), service_account: Some("web"), ports: [ContainerPort { name: Some("http"), number: 8080, protocol: Tcp, span: _ }, ContainerPort { name: None, number: 53, protocol: Udp, span: _ }, ContainerPort { name: Some("mesh"), number: 15001, protocol: Tcp, span: _ }, ContainerPort { name: None, number: 9, protocol: Tcp, span: _ }] }, Some(PodStatus { phase: Running, ips: [10.0.0.9, fd00::9] }))
     "#]].assert_eq(&only(
         "apiVersion: v1
 kind: Pod
@@ -73,17 +27,29 @@ status: {phase: Running, podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}, {ip: 'fd00::9
             "t.yaml",
             &format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nstatus: {status}\n"),
             |loaded| match &loaded.objects[0].body {
-                Body::Pod(_, status) => status.as_ref().map(|status| (status.phase, status.ips.len())),
+                Body::Pod(_, status) => status
+                    .as_ref()
+                    .map(|status| (status.phase, status.ips.len())),
                 other => panic!("{other:?}"),
             },
         )
     };
     use crate::manifest::Phase::*;
-    assert_eq!(status("{phase: Running, podIP: 10.0.0.9}"), Some((Running, 1)));
+    assert_eq!(
+        status("{phase: Running, podIP: 10.0.0.9}"),
+        Some((Running, 1))
+    );
     assert_eq!(status("{phase: Pending}"), Some((Pending, 0)));
-    assert_eq!(status("{phase: Succeeded, podIP: 10.0.0.9}"), Some((Finished, 1)), "K-86");
+    assert_eq!(
+        status("{phase: Succeeded, podIP: 10.0.0.9}"),
+        Some((Finished, 1)),
+        "K-86"
+    );
     assert_eq!(status("{phase: Failed}"), Some((Finished, 0)));
-    assert_eq!(status("{phase: Unknown, podIPs: [{ip: 10.0.0.9}]}"), Some((Running, 1)));
+    assert_eq!(
+        status("{phase: Unknown, podIPs: [{ip: 10.0.0.9}]}"),
+        Some((Running, 1))
+    );
     assert_eq!(status("{}"), None, "a manifest, not a live object");
 }
 
@@ -101,7 +67,9 @@ fn workloads_of_every_kind() {
         ("batch/v1", "CronJob"),
     ] {
         let spec = match kind {
-            "CronJob" => format!("{{schedule: '* * * * *', jobTemplate: {{spec: {{{template}}}}}}}"),
+            "CronJob" => {
+                format!("{{schedule: '* * * * *', jobTemplate: {{spec: {{{template}}}}}}}")
+            }
             _ => format!("{{replicas: 3, selector: {{}}, {template}}}"),
         };
         let text = format!(
@@ -127,7 +95,8 @@ fn workloads_of_every_kind() {
           field: spec
           at t.yaml:4:7: `` 
           fix: add `spec.template`
-    "#]].assert_eq(&read(
+    "#]]
+    .assert_eq(&read(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1}\n",
     ));
     expect![[r#"
@@ -136,69 +105,29 @@ fn workloads_of_every_kind() {
           field: spec
           at t.yaml:1:1: `` 
           fix: add `spec.template`
-    "#]].assert_eq(&read("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"));
+    "#]]
+    .assert_eq(&read(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n",
+    ));
     // The template of a CronJob is looked at as well.
     let cron_job = read(
         "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {jobTemplate: {spec: \
          {template: {metadata: {labels: {a: true}}, spec: {hostnetwork: true}}}}}\n",
     );
-    assert!(cron_job.contains("`hostnetwork` no such field"), "{cron_job}");
-    assert!(cron_job.contains("\"true\" => \"\\\"true\\\"\""), "{cron_job}");
+    assert!(
+        cron_job.contains("`hostnetwork` no such field"),
+        "{cron_job}"
+    );
+    assert!(
+        cron_job.contains("\"true\" => \"\\\"true\\\"\""),
+        "{cron_job}"
+    );
 }
 
 #[test]
 fn services_and_what_is_behind_them() {
     expect![[r#"
-        Service(
-            Service {
-                selector: [
-                    (
-                        "app",
-                        "web",
-                    ),
-                ],
-                cluster_ips: [
-                    10.96.0.10,
-                    fd00:96::10,
-                ],
-                ports: [
-                    ServicePort {
-                        name: Some(
-                            "http",
-                        ),
-                        port: 80,
-                        target: Name(
-                            "http",
-                        ),
-                        protocol: Tcp,
-                        node_port: Some(
-                            30080,
-                        ),
-                    },
-                    ServicePort {
-                        name: None,
-                        port: 53,
-                        target: Number(
-                            5353,
-                        ),
-                        protocol: Udp,
-                        node_port: None,
-                    },
-                    ServicePort {
-                        name: None,
-                        port: 9,
-                        target: Number(
-                            9,
-                        ),
-                        protocol: Tcp,
-                        node_port: None,
-                    },
-                ],
-                kind: Some(
-                    "NodePort",
-                ),
-            },
-        )
+        Service(Service { selector: [("app", "web")], cluster_ips: [10.96.0.10, fd00:96::10], ports: [ServicePort { name: Some("http"), port: 80, target: Name("http"), protocol: Tcp, node_port: Some(30080), span: _ }, ServicePort { name: None, port: 53, target: Number(5353), protocol: Udp, node_port: None, span: _ }, ServicePort { name: None, port: 9, target: Number(9), protocol: Tcp, node_port: None, span: _ }], kind: Some("NodePort") })
     "#]].assert_eq(&only(
         "apiVersion: v1
 kind: Service
@@ -215,52 +144,13 @@ spec:
 ",
     ));
     expect![[r#"
-        Service(
-            Service {
-                selector: [],
-                cluster_ips: [],
-                ports: [
-                    ServicePort {
-                        name: None,
-                        port: 80,
-                        target: Number(
-                            8080,
-                        ),
-                        protocol: Tcp,
-                        node_port: None,
-                    },
-                ],
-                kind: None,
-            },
-        )
+        Service(Service { selector: [], cluster_ips: [], ports: [ServicePort { name: None, port: 80, target: Number(8080), protocol: Tcp, node_port: None, span: _ }], kind: None })
     "#]].assert_eq(&only(
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: None, ports: \
          [{port: 80, targetPort: '8080'}]}\n",
     ));
     expect![[r#"
-        EndpointSlice(
-            EndpointSet {
-                service: "web",
-                addresses: [
-                    10.0.0.9,
-                    10.0.0.10,
-                ],
-                ports: [
-                    (
-                        Some(
-                            "http",
-                        ),
-                        8080,
-                        Tcp,
-                    ),
-                    (
-                        None,
-                        53,
-                        Udp,
-                    ),
-                ],
-            },
-        )
+        EndpointSlice(EndpointSet { service: "web", addresses: [10.0.0.9, 10.0.0.10], ports: [(Some("http"), 8080, Tcp), (None, 53, Udp)] })
     "#]].assert_eq(&only(
         "apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -271,25 +161,7 @@ ports: [{name: http, port: 8080}, {name: '', port: 53, protocol: UDP}]
 ",
     ));
     expect![[r#"
-        Endpoints(
-            [
-                EndpointSet {
-                    service: "kubernetes",
-                    addresses: [
-                        192.168.0.1,
-                    ],
-                    ports: [
-                        (
-                            Some(
-                                "https",
-                            ),
-                            6443,
-                            Tcp,
-                        ),
-                    ],
-                },
-            ],
-        )
+        Endpoints([EndpointSet { service: "kubernetes", addresses: [192.168.0.1], ports: [(Some("https"), 6443, Tcp)] }])
     "#]].assert_eq(&only(
         "apiVersion: v1
 kind: Endpoints
@@ -302,12 +174,7 @@ subsets: [{addresses: [{ip: 192.168.0.1}], notReadyAddresses: [{ip: 192.168.0.2}
 #[test]
 fn nodes_namespaces_and_accounts() {
     expect![[r#"
-        Node(
-            [
-                192.168.0.1,
-                fd01::1,
-            ],
-        )
+        Node([192.168.0.1, fd01::1])
     "#]].assert_eq(&only(
         "apiVersion: v1
 kind: Node
@@ -318,7 +185,8 @@ status: {addresses: [{type: InternalIP, address: 192.168.0.1}, {type: Hostname, 
     expect![[r#"
         Namespace shop
         ServiceAccount shop/web
-    "#]].assert_eq(&read(
+    "#]]
+    .assert_eq(&read(
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\nspec: {finalizers: \
          [kubernetes]}\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web, \
          namespace: shop}\nimagePullSecrets: []\nautomountServiceAccountToken: false\n",
@@ -329,7 +197,8 @@ status: {addresses: [{type: InternalIP, address: 192.168.0.1}, {type: Hostname, 
 fn generated_names() {
     expect![[r#"
         Job load-
-    "#]].assert_eq(&read(
+    "#]]
+    .assert_eq(&read(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: load-}\nspec: {template: \
          {spec: {}}}\n",
     ));
@@ -340,16 +209,19 @@ const DB: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"db"}}"#;
 
 #[test]
 fn lists() {
-    let list = format!(r#"{{"apiVersion":"v1","items":[{WEB},{DB}],"kind":"List","metadata":{{}}}}"#);
+    let list =
+        format!(r#"{{"apiVersion":"v1","items":[{WEB},{DB}],"kind":"List","metadata":{{}}}}"#);
     expect![[r#"
         Pod web
         Pod db
-    "#]].assert_eq(&read_json(&list));
+    "#]]
+    .assert_eq(&read_json(&list));
     assert_eq!(read(&list), read_json(&list), "a dump may have any name");
     expect![[r#"
         Pod web
         Pod db
-    "#]].assert_eq(&read(
+    "#]]
+    .assert_eq(&read(
         "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: \
          web}}\n- apiVersion: v1\n  kind: List\n  items:\n  - {apiVersion: v1, kind: Pod, \
          metadata: {name: db}}\n",
@@ -359,20 +231,30 @@ fn lists() {
     expect![[r#"
         Pod web
         Pod db
-    "#]].assert_eq(&read_json(typed));
+    "#]]
+    .assert_eq(&read_json(typed));
     expect![[r#"
         NetworkPolicy p
-    "#]].assert_eq(&read(
+    "#]]
+    .assert_eq(&read(
         "kind: NetworkPolicyList\napiVersion: networking.k8s.io/v1\nitems:\n- metadata: {name: \
          p}\n  spec: {podSelector: {}}\n",
     ));
     for empty in ["[]", "null"] {
-        assert_eq!(read_json(&format!(r#"{{"apiVersion":"v1","kind":"List","items":{empty}}}"#)), "");
+        assert_eq!(
+            read_json(&format!(
+                r#"{{"apiVersion":"v1","kind":"List","items":{empty}}}"#
+            )),
+            ""
+        );
     }
     expect![[r#"
         Pod web
         not objects: 1
-    "#]].assert_eq(&read("- {apiVersion: v1, kind: Pod, metadata: {name: web}}\n- 1\n"));
+    "#]]
+    .assert_eq(&read(
+        "- {apiVersion: v1, kind: Pod, metadata: {name: web}}\n- 1\n",
+    ));
 }
 
 #[test]
@@ -400,7 +282,8 @@ fn one_broken_item_hides_no_other() {
           at t.yaml:9:21: `1` 
         error[WT001] unclosed bracket '['
           at t.yaml:11:7: `[` 
-    "#]].assert_eq(&read(&format!(
+    "#]]
+    .assert_eq(&read(&format!(
         "{}---\n{}---\nkind: [\n---\n{}",
         policy("{}"),
         policy("{podSelector: 1}"),
@@ -413,8 +296,14 @@ fn one_broken_item_hides_no_other() {
         broken: 1
         error[WT001] expected a value
           at c.json:1:6: `` 
-    "#]].assert_eq(&read_files(
-        &[("a.yaml", "\tx: 1\n"), ("b.json", WEB), ("c.json", "{\"a\":"), ("d.yaml", &policy("{}"))],
+    "#]]
+    .assert_eq(&read_files(
+        &[
+            ("a.yaml", "\tx: 1\n"),
+            ("b.json", WEB),
+            ("c.json", "{\"a\":"),
+            ("d.yaml", &policy("{}")),
+        ],
         Options::default(),
     ));
 }
@@ -427,12 +316,18 @@ fn one_json_value_a_line() {
     let files = [("dump.ndjson", &*lines), ("<stdin>", &*lines)];
     assert_eq!(read_files(&files, Options::default()).lines().count(), 4);
     let broken = read_json(&format!("{WEB}\n{{\"kind\": }}\n"));
-    assert!(broken.starts_with("Pod web\nbroken: 1\nerror[WT001]"), "{broken}");
+    assert!(
+        broken.starts_with("Pod web\nbroken: 1\nerror[WT001]"),
+        "{broken}"
+    );
 }
 
 #[test]
 fn json_documents_in_a_yaml_file() {
-    assert_eq!(read(&format!("---\n{WEB}\n---\n{DB}\n")), "Pod web\nPod db\n");
+    assert_eq!(
+        read(&format!("---\n{WEB}\n---\n{DB}\n")),
+        "Pod web\nPod db\n"
+    );
     assert_eq!(read(&format!("# dumped\n{WEB}\n")), "Pod web\n");
 }
 
@@ -440,12 +335,16 @@ fn json_documents_in_a_yaml_file() {
 fn what_is_no_kubernetes_object_is_counted() {
     expect![[r#"
         not objects: 3
-    "#]].assert_eq(&read("just text\n---\n42\n---\nreplicas: 2\nimage: {tag: x}\n---\n# nothing\n---\nnull\n"));
+    "#]]
+    .assert_eq(&read(
+        "just text\n---\n42\n---\nreplicas: 2\nimage: {tag: x}\n---\n# nothing\n---\nnull\n",
+    ));
     expect![[r#"
         error[WT003] the object has no `apiVersion`
           at t.yaml:1:1: `` 
           fix: add `apiVersion`
-    "#]].assert_eq(&read("kind: Pod\nmetadata: {name: web}\n"));
+    "#]]
+    .assert_eq(&read("kind: Pod\nmetadata: {name: web}\n"));
     expect![[r#"
         other kind ConfigMap: 1
         other kind Kustomization: 1
@@ -462,19 +361,35 @@ fn versions_that_are_not_served() {
           at t.yaml:1:13: `extensions/v1beta1` 
           fix: use `networking.k8s.io/v1`
             t.yaml:1:13: "extensions/v1beta1" => "networking.k8s.io/v1"
-    "#]].assert_eq(&read("apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\n"));
+    "#]]
+    .assert_eq(&read(
+        "apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\n",
+    ));
     for (api_version, kind, served) in [
-        ("networking.k8s.io/v1beta1", "NetworkPolicy", "networking.k8s.io/v1"),
+        (
+            "networking.k8s.io/v1beta1",
+            "NetworkPolicy",
+            "networking.k8s.io/v1",
+        ),
         ("v1", "NetworkPolicy", "networking.k8s.io/v1"),
         ("apps/v1beta2", "Deployment", "apps/v1"),
         ("extensions/v1beta1", "DaemonSet", "apps/v1"),
         ("batch/v1beta1", "CronJob", "batch/v1"),
-        ("discovery.k8s.io/v1beta1", "EndpointSlice", "discovery.k8s.io/v1"),
+        (
+            "discovery.k8s.io/v1beta1",
+            "EndpointSlice",
+            "discovery.k8s.io/v1",
+        ),
         ("v2", "Pod", "v1"),
     ] {
-        let shown = read(&format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"));
+        let shown = read(&format!(
+            "apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"
+        ));
         assert!(shown.starts_with("error[WT007]"), "{shown}");
-        assert!(shown.contains(&format!("\"{api_version}\" => \"{served}\"")), "{shown}");
+        assert!(
+            shown.contains(&format!("\"{api_version}\" => \"{served}\"")),
+            "{shown}"
+        );
     }
 }
 
@@ -487,7 +402,9 @@ fn kinds_of_other_groups_are_other_kinds() {
         ("networking.k8s.io/v1", "Ingress"),
         ("example.com/v1", "NetworkPolicy"),
     ] {
-        let shown = read(&format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"));
+        let shown = read(&format!(
+            "apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"
+        ));
         assert_eq!(shown, format!("other kind {kind}: 1\n"));
     }
 }
@@ -506,7 +423,10 @@ fn policies_that_are_not_evaluated() {
         ("cilium.io/v2", "CiliumNetworkPolicy"),
         ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
         ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
-        ("policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy"),
+        (
+            "policy.networking.k8s.io/v1alpha1",
+            "BaselineAdminNetworkPolicy",
+        ),
         ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
         ("crd.antrea.io/v1beta1", "NetworkPolicy"),
         ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy"),
@@ -516,7 +436,9 @@ fn policies_that_are_not_evaluated() {
         ("security.istio.io/v1", "AuthorizationPolicy"),
         ("policy.linkerd.io/v1beta3", "Server"),
     ] {
-        let shown = read(&format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"));
+        let shown = read(&format!(
+            "apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"
+        ));
         let group = api_version.split('/').next().unwrap();
         assert!(
             shown.starts_with(&format!("not evaluated {kind}.{group}: 1\nwarning[WT008]")),
@@ -572,7 +494,11 @@ spec:
         let objects = |name, text| {
             with_loaded(name, text, |loaded| {
                 let shown = format!("{:?}", loaded.objects);
-                let findings: Vec<_> = loaded.findings.iter().map(|finding| &finding.message).collect();
+                let findings: Vec<_> = loaded
+                    .findings
+                    .iter()
+                    .map(|finding| &finding.message)
+                    .collect();
                 format!("{}{findings:?}", without_places(&shown))
             })
         };

@@ -10,7 +10,13 @@ fn labels(entry: &str) -> String {
 
 #[test]
 fn v_21_label_keys() {
-    for key in ["app", "app.kubernetes.io/name", "A_b.c-d", "9", &"k".repeat(63)] {
+    for key in [
+        "app",
+        "app.kubernetes.io/name",
+        "A_b.c-d",
+        "9",
+        &"k".repeat(63),
+    ] {
         accepted(&labels(&format!("\"{key}\": web")));
     }
     expect![[r#"
@@ -26,8 +32,17 @@ fn v_21_label_keys() {
           field: spec.podSelector.matchLabels
           at t.yaml:4:36: `/name` 
           why: V-21
-    "#]].assert_eq(&refused(&labels("/name: web")));
-    for key in ["'a b'", "-app", "app-", "Upper.Io/name", "app/", "''", &"k".repeat(64)] {
+    "#]]
+    .assert_eq(&refused(&labels("/name: web")));
+    for key in [
+        "'a b'",
+        "-app",
+        "app-",
+        "Upper.Io/name",
+        "app/",
+        "''",
+        &"k".repeat(64),
+    ] {
         let shown = refused(&labels(&format!("{key}: web")));
         assert!(shown.contains("V-21"), "{key}: {shown}");
     }
@@ -37,24 +52,30 @@ fn v_21_label_keys() {
           field: spec.ingress[0].from[0].namespaceSelector.matchExpressions[0]
           at t.yaml:4:72: `a/b/c` 
           why: V-21
-    "#]].assert_eq(&refused(
-        "{ingress: [{from: [{namespaceSelector: {matchExpressions: [{key: a/b/c, operator: Exists}]}}]}]}",
-    ));
+    "#]].assert_eq(&refused(&from("{namespaceSelector: {matchExpressions: [{key: a/b/c, operator: Exists}]}}")));
     expect![[r#"
         error[WT003] an expression needs a `key`
           about: NetworkPolicy x/p
           field: spec.podSelector.matchExpressions[0]
           at t.yaml:4:41: `{operator: Exists}` 
           why: V-21
-    "#]].assert_eq(&refused("{podSelector: {matchExpressions: [{operator: Exists}]}}"));
+    "#]]
+    .assert_eq(&refused(
+        "{podSelector: {matchExpressions: [{operator: Exists}]}}",
+    ));
 }
 
 #[test]
 fn v_22_v_23_label_values() {
     for value in ["web", "1.0-rc_1", "''", "A", &"v".repeat(63)] {
         accepted(&labels(&format!("app: {value}")).replace("1.0-rc_1", "'1.0-rc_1'"));
-        let expression = format!("{{key: app, operator: In, values: ['{}']}}", value.trim_matches('\''));
-        accepted(&format!("{{podSelector: {{matchExpressions: [{expression}]}}}}"));
+        let expression = format!(
+            "{{key: app, operator: In, values: ['{}']}}",
+            value.trim_matches('\'')
+        );
+        accepted(&format!(
+            "{{podSelector: {{matchExpressions: [{expression}]}}}}"
+        ));
     }
     expect![[r#"
         error[WT003] label value `a/b` must be at most 63 letters, digits, `-`, `_` or `.`, starting and ending with a letter or digit, or be empty
@@ -64,7 +85,10 @@ fn v_22_v_23_label_values() {
           why: V-22
     "#]].assert_eq(&refused(&labels("app: a/b")));
     for value in ["'a b'", "-web", "web-", "café", &"v".repeat(64)] {
-        assert!(refused(&labels(&format!("app: {value}"))).contains("V-22"), "{value}");
+        assert!(
+            refused(&labels(&format!("app: {value}"))).contains("V-22"),
+            "{value}"
+        );
     }
     expect![[r#"
         error[WT003] label value `a/b` must be at most 63 letters, digits, `-`, `_` or `.`, starting and ending with a letter or digit, or be empty
@@ -79,9 +103,8 @@ fn v_22_v_23_label_values() {
 
 #[test]
 fn v_24_v_25_v_26_operators() {
-    let expression = |rest: &str| {
-        format!("{{podSelector: {{matchExpressions: [{{key: app, {rest}}}]}}}}")
-    };
+    let expression =
+        |rest: &str| format!("{{podSelector: {{matchExpressions: [{{key: app, {rest}}}]}}}}");
     for rest in [
         "operator: In, values: [a]",
         "operator: NotIn, values: [a, b]",
@@ -97,14 +120,16 @@ fn v_24_v_25_v_26_operators() {
           field: spec.podSelector.matchExpressions[0]
           at t.yaml:4:41: `{key: app, operator: In}` 
           why: V-24
-    "#]].assert_eq(&refused(&expression("operator: In")));
+    "#]]
+    .assert_eq(&refused(&expression("operator: In")));
     expect![[r#"
         error[WT003] `NotIn` needs at least one value
           about: NetworkPolicy x/p
           field: spec.podSelector.matchExpressions[0]
           at t.yaml:4:77: `[]` 
           why: V-24
-    "#]].assert_eq(&refused(&expression("operator: NotIn, values: []")));
+    "#]]
+    .assert_eq(&refused(&expression("operator: NotIn, values: []")));
     expect![[r#"
         error[WT003] `Exists` takes no values
           about: NetworkPolicy x/p
@@ -112,7 +137,8 @@ fn v_24_v_25_v_26_operators() {
           at t.yaml:4:78: `[a]` 
           why: V-25
           fix: remove `values`
-    "#]].assert_eq(&refused(&expression("operator: Exists, values: [a]")));
+    "#]]
+    .assert_eq(&refused(&expression("operator: Exists, values: [a]")));
     expect![[r#"
         error[WT003] `Equals` is no operator
           about: NetworkPolicy x/p
@@ -120,7 +146,8 @@ fn v_24_v_25_v_26_operators() {
           at t.yaml:4:62: `Equals` 
           why: V-26
           fix: use In, NotIn, Exists or DoesNotExist
-    "#]].assert_eq(&refused(&expression("operator: Equals, values: [a]")));
+    "#]]
+    .assert_eq(&refused(&expression("operator: Equals, values: [a]")));
     expect![[r#"
         error[WT003] an expression needs an `operator`
           about: NetworkPolicy x/p
@@ -128,9 +155,9 @@ fn v_24_v_25_v_26_operators() {
           at t.yaml:4:41: `{key: app, values: [a]}` 
           why: V-26
           fix: use In, NotIn, Exists or DoesNotExist
-    "#]].assert_eq(&refused(&expression("values: [a]")));
+    "#]]
+    .assert_eq(&refused(&expression("values: [a]")));
     for operator in ["Gt", "in", "''"] {
         refused(&expression(&format!("operator: {operator}, values: [a]")));
     }
 }
-

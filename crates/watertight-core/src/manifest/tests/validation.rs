@@ -34,9 +34,13 @@ fn v_1_names() {
           at t.yaml:3:11: `` 
           why: V-1
           fix: add `metadata.name`
-    "#]].assert_eq(&named("''"));
+    "#]]
+    .assert_eq(&named("''"));
     let number = named("123");
-    assert!(number.starts_with("error[WT003] expected a string, found a number (`123`)"), "{number}");
+    assert!(
+        number.starts_with("error[WT003] expected a string, found a number (`123`)"),
+        "{number}"
+    );
 }
 
 #[test]
@@ -51,7 +55,8 @@ fn v_3_v_4_v_5_policy_types() {
           field: spec.policyTypes
           at t.yaml:4:21: `[Ingress, Egress, Ingress]` 
           why: V-3
-    "#]].assert_eq(&refused("{policyTypes: [Ingress, Egress, Ingress]}"));
+    "#]]
+    .assert_eq(&refused("{policyTypes: [Ingress, Egress, Ingress]}"));
     expect![[r#"
         error[WT003] `egress` is no policy type
           about: NetworkPolicy x/p
@@ -59,27 +64,28 @@ fn v_3_v_4_v_5_policy_types() {
           at t.yaml:4:31: `egress` 
           why: V-4
           fix: use Ingress or Egress, with a capital letter
-    "#]].assert_eq(&refused("{policyTypes: [Ingress, egress]}"));
+    "#]]
+    .assert_eq(&refused("{policyTypes: [Ingress, egress]}"));
     expect![[r#"
         error[WT003] expected a list, found a string (`Ingress`)
           about: NetworkPolicy x/p
           field: spec.policyTypes
           at t.yaml:4:21: `Ingress` 
-    "#]].assert_eq(&refused("{policyTypes: Ingress}"));
+    "#]]
+    .assert_eq(&refused("{policyTypes: Ingress}"));
     expect![[r#"
         error[WT003] expected a string, found null
           about: NetworkPolicy x/p
           field: spec.policyTypes[0]
           at t.yaml:4:22: `null` 
-    "#]].assert_eq(&refused("{policyTypes: [null]}"));
+    "#]]
+    .assert_eq(&refused("{policyTypes: [null]}"));
 }
 
 #[test]
 fn v_6_protocols() {
     for protocol in ["TCP", "UDP", "SCTP"] {
-        accepted(&format!(
-            "{{ingress: [{{ports: [{{protocol: {protocol}, port: 80}}]}}]}}"
-        ));
+        accepted(&ports(&format!("{{protocol: {protocol}, port: 80}}")));
     }
     expect![[r#"
         error[WT003] `ICMP` is no protocol here
@@ -88,7 +94,8 @@ fn v_6_protocols() {
           at t.yaml:4:38: `ICMP` 
           why: V-6
           fix: use TCP, UDP or SCTP; NetworkPolicy cannot name other protocols
-    "#]].assert_eq(&refused("{ingress: [{ports: [{protocol: ICMP}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{protocol: ICMP}")));
     expect![[r#"
         error[WT003] `tcp` is no protocol here
           about: NetworkPolicy x/p
@@ -96,79 +103,87 @@ fn v_6_protocols() {
           at t.yaml:4:37: `tcp` 
           why: V-6
           fix: write `TCP`
-    "#]].assert_eq(&refused("{egress: [{ports: [{protocol: tcp, port: 80}]}]}"));
+    "#]]
+    .assert_eq(&refused("{egress: [{ports: [{protocol: tcp, port: 80}]}]}"));
     for protocol in ["ANY", "''", "Tcp", "6"] {
-        refused(&format!("{{ingress: [{{ports: [{{protocol: {protocol}}}]}}]}}"));
+        refused(&ports(&format!("{{protocol: {protocol}}}")));
     }
 }
 
 #[test]
 fn v_7_numeric_ports() {
-    accepted("{ingress: [{ports: [{port: 1}, {port: 65535}]}]}");
-    accepted("{ingress: [{ports: [{port: 0x50}]}]}");
+    accepted(&ports("{port: 1}, {port: 65535}"));
+    accepted(&ports("{port: 0x50}"));
     expect![[r#"
         error[WT003] port 0 is not between 1 and 65535
           about: NetworkPolicy x/p
           field: spec.ingress[0].ports[1].port
           at t.yaml:4:46: `0` 
           why: V-7
-    "#]].assert_eq(&refused("{ingress: [{ports: [{port: 80}, {port: 0}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{port: 80}, {port: 0}")));
     for port in ["65536", "-1", "9999999999999999999", "80.5", "true", "[80]"] {
-        refused(&format!("{{ingress: [{{ports: [{{port: {port}}}]}}]}}"));
+        refused(&ports(&format!("{{port: {port}}}")));
     }
     expect![[r#"
         error[WT003] expected a whole number, found a number (`80.5`)
           about: NetworkPolicy x/p
           field: spec.egress[0].ports[0].port
           at t.yaml:4:33: `80.5` 
-    "#]].assert_eq(&refused("{egress: [{ports: [{port: 80.5}]}]}"));
+    "#]]
+    .assert_eq(&refused("{egress: [{ports: [{port: 80.5}]}]}"));
 }
 
 #[test]
 fn v_8_to_v_11_end_port() {
-    accepted("{ingress: [{ports: [{port: 80, endPort: 80}]}]}"); // V-10
-    accepted("{ingress: [{ports: [{port: 1, endPort: 65535}]}]}");
-    accepted("{ingress: [{ports: [{port: 80, endPort: null}]}]}");
+    accepted(&ports("{port: 80, endPort: 80}")); // V-10
+    accepted(&ports("{port: 1, endPort: 65535}"));
+    accepted(&ports("{port: 80, endPort: null}"));
     expect![[r#"
         error[WT003] `endPort` needs a numeric `port`, not a name
           about: NetworkPolicy x/p
           field: spec.ingress[0].ports[0].endPort
           at t.yaml:4:34: `http, endPort: 90` 
           why: V-8
-    "#]].assert_eq(&refused("{ingress: [{ports: [{port: http, endPort: 90}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{port: http, endPort: 90}")));
     expect![[r#"
         error[WT003] `endPort` needs `port`
           about: NetworkPolicy x/p
           field: spec.ingress[0].ports[0].endPort
           at t.yaml:4:37: `90` 
           why: V-9
-    "#]].assert_eq(&refused("{ingress: [{ports: [{endPort: 90}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{endPort: 90}")));
     expect![[r#"
         error[WT003] `endPort` 90 is smaller than `port` 91
           about: NetworkPolicy x/p
           field: spec.ingress[0].ports[0].endPort
           at t.yaml:4:34: `91, endPort: 90` 
           why: V-10
-    "#]].assert_eq(&refused("{ingress: [{ports: [{port: 91, endPort: 90}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{port: 91, endPort: 90}")));
     expect![[r#"
         error[WT003] port 65536 is not between 1 and 65535
           about: NetworkPolicy x/p
           field: spec.ingress[0].ports[0].endPort
           at t.yaml:4:47: `65536` 
           why: V-11
-    "#]].assert_eq(&refused("{ingress: [{ports: [{port: 90, endPort: 65536}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{port: 90, endPort: 65536}")));
     expect![[r#"
         error[WT003] expected a whole number, found a string (`'95'`)
           about: NetworkPolicy x/p
           field: spec.ingress[0].ports[0].endPort
           at t.yaml:4:47: `'95'` 
-    "#]].assert_eq(&refused("{ingress: [{ports: [{port: 90, endPort: '95'}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{port: 90, endPort: '95'}")));
 }
 
 #[test]
 fn v_12_port_names() {
     for name in ["http", "8080-tcp", "a", "abcdefghijklmno"] {
-        accepted(&format!("{{ingress: [{{ports: [{{port: {name}}}]}}]}}"));
+        accepted(&ports(&format!("{{port: {name}}}")));
     }
     expect![[r#"
         error[WT003] `80` is no port name: a port name needs a letter; a port number must not be quoted
@@ -178,14 +193,15 @@ fn v_12_port_names() {
           why: V-12
           fix: write the number without quotes
             t.yaml:4:34: "'80'" => "80"
-    "#]].assert_eq(&refused("{ingress: [{ports: [{port: '80'}]}]}"));
+    "#]].assert_eq(&refused(&ports("{port: '80'}")));
     expect![[r#"
         error[WT003] `HTTP` is no port name: a port name has lower case letters, digits and `-` only
           about: NetworkPolicy x/p
           field: spec.ingress[0].ports[0].port
           at t.yaml:4:34: `HTTP` 
           why: V-12
-    "#]].assert_eq(&refused("{ingress: [{ports: [{port: HTTP}]}]}"));
+    "#]]
+    .assert_eq(&refused(&ports("{port: HTTP}")));
     for name in [
         "abcdefghijklmnop",
         "http_alt",
@@ -195,14 +211,14 @@ fn v_12_port_names() {
         "''",
         "'99999'",
     ] {
-        refused(&format!("{{ingress: [{{ports: [{{port: {name}}}]}}]}}"));
+        refused(&ports(&format!("{{port: {name}}}")));
     }
 }
 
 #[test]
 fn v_13_empty_peers() {
     for selector in ["podSelector", "namespaceSelector"] {
-        accepted(&format!("{{ingress: [{{from: [{{{selector}: {{}}}}]}}]}}"));
+        accepted(&from(&format!("{{{selector}: {{}}}}")));
     }
     expect![[r#"
         error[WT003] an empty peer is refused: it does not mean everyone
@@ -211,9 +227,13 @@ fn v_13_empty_peers() {
           at t.yaml:4:45: `{}` 
           why: V-13
           fix: leave the list out for any peer, or write `podSelector: {}` for all pods of this namespace
-    "#]].assert_eq(&refused("{ingress: [{from: [{podSelector: {}}, {}]}]}"));
+    "#]].assert_eq(&refused(&from("{podSelector: {}}, {}")));
     // K-44: null is a missing field.
-    for peer in ["{podSelector: null}", "{podSelector: , namespaceSelector: }", "null"] {
+    for peer in [
+        "{podSelector: null}",
+        "{podSelector: , namespaceSelector: }",
+        "null",
+    ] {
         let shown = refused(&format!("{{egress: [{{to: [{peer}]}}]}}"));
         assert!(shown.contains("V-13"), "{peer}: {shown}");
     }
@@ -242,7 +262,8 @@ fn v_27_k_5_k_13_what_is_valid_although_odd() {
     }
     expect![[r#"
         NetworkPolicy p
-    "#]].assert_eq(&read(
+    "#]]
+    .assert_eq(&read(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n",
     ));
 }

@@ -1,8 +1,9 @@
 //! Why a rule that is meant for DNS does not let queries through, in words for a label.
 
-use super::{Resolvers, listens, names_dns, server_labels, takes_port};
+use super::{Resolvers, has_labels, listens, names_dns, server_labels, takes_port};
 use crate::policy::{EndpointSelector, NamespaceScope, Peer, Rule};
 use crate::rules::Context;
+use crate::rules::proposal::scalar;
 use crate::sets::{LabelSelector, Operator, Protocol, Requirement};
 use crate::source::Span;
 use crate::world::{EndpointId, NAME_LABEL};
@@ -153,19 +154,14 @@ impl Resolvers {
 
     /// Whether a selector selects pods that are no servers of the cluster and listen for DNS.
     fn is_other_resolver(&self, context: &Context<'_>, selector: &EndpointSelector) -> bool {
-        let NamespaceScope::Matching(namespaces) = &selector.namespaces else {
-            return self.listening(context, selector);
-        };
-        // A selector this wide is not for one resolver.
-        !(namespaces.is_empty() && selector.pods.is_empty()) && self.listening(context, selector)
-    }
-
-    fn listening(&self, context: &Context<'_>, selector: &EndpointSelector) -> bool {
-        let members = context.eval.members(selector);
-        members.into_iter().any(|id| {
-            let mut ports = context.world[id].ports.iter();
-            !self.serves(id) && ports.any(|port| matches!(port.number, 53 | 5353))
-        })
+        let world = context.world;
+        let every_namespace = matches!(
+            &selector.namespaces,
+            NamespaceScope::Matching(labels) if labels.is_empty()
+        );
+        // A selector as wide as that is not for one resolver.
+        !(every_namespace && selector.pods.is_empty())
+            && self.listeners.iter().any(|id| has_labels(world, selector, *id))
     }
 
     fn near(
@@ -308,7 +304,7 @@ fn fault(
                 } else if text == json {
                     Some(format!("\"{good_key}\": \"{good_value}\""))
                 } else if plain.iter().any(|plain| plain == text) {
-                    Some(format!("{good_key}: {good_value}"))
+                    Some(format!("{}: {}", scalar(good_key), scalar(good_value)))
                 } else {
                     None
                 }

@@ -230,3 +230,23 @@ pub(in crate::rules) fn scalar(text: &str) -> String {
         format!("\"{text}\"")
     }
 }
+
+/// Where a policy writes its namespace, without quotes.
+pub(in crate::rules) fn namespace_of(
+    sources: &Sources,
+    policy: &Policy,
+    name: &str,
+) -> Option<Span> {
+    let spec = policy.spec.span;
+    let before = Span {
+        end: spec.start.clamp(policy.span.start, policy.span.end),
+        ..policy.span
+    };
+    let behind = Span {
+        start: spec.end.clamp(policy.span.start, policy.span.end),
+        ..policy.span
+    };
+    [before, behind]
+        .into_iter()
+        .find_map(|part| value_in(sources, part, "namespace", name))
+}

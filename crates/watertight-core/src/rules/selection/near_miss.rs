@@ -3,12 +3,14 @@
 //!
 //! INVARIANT: a near miss is about one requirement; everything else of the selector holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::spell;
+use super::{alone, edits, spell};
+use crate::diag::{Edit, Finding, Fix};
 use crate::rules::{Context, some_of};
 use crate::sets::{LabelSelector, Operator, Requirement};
-use crate::world::{EndpointId, Labels, World};
+use crate::source::{Sources, Span};
+use crate::world::{EndpointId, Labels, Policy, World};
 
 /// How much alike two texts are; the smaller the closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,34 +46,34 @@ pub(in crate::rules) struct NearMiss<'s, T> {
 pub(in crate::rules) struct Misses<'s, T> {
     /// The near misses, the most telling first.
     pub near: Vec<NearMiss<'s, T>>,
-    /// Requirements that nothing at all fulfils.
-    pub never: Vec<&'s Requirement>,
+    /// Requirements that nothing at all fulfils, with the values that their keys have.
+    pub never: Vec<(&'s Requirement, Vec<String>)>,
 }
 
 /// How a selector misses things with labels.
 pub(in crate::rules) fn misses<'s, T: Copy>(
-    world: &World,
+    world: &'s World,
     selector: &'s LabelSelector,
-    things: impl IntoIterator<Item = (T, Labels)>,
+    things: impl IntoIterator<Item = (T, &'s Labels)>,
 ) -> Misses<'s, T> {
+    let alone: Vec<_> = selector.requirements.iter().map(alone).collect();
     let mut fulfilled = vec![false; selector.requirements.len()];
     let mut near: BTreeMap<(usize, Option<Likeness>, Instead), Vec<T>> = BTreeMap::new();
-    for (thing, labels) in things {
+    let things: Vec<_> = things.into_iter().collect();
+    for &(thing, labels) in &things {
         let mut failing = Vec::new();
-        for (index, requirement) in selector.requirements.iter().enumerate() {
-            let alone = std::slice::from_ref(requirement);
-            if holds(world, alone, &labels) {
-                if let Some(fulfilled) = fulfilled.get_mut(index) {
-                    *fulfilled = true;
-                }
+        for (index, (requirement, fulfilled)) in alone.iter().zip(&mut fulfilled).enumerate() {
+            if requirement.matches(|key| world.symbols.value(labels, key)) {
+                *fulfilled = true;
             } else {
-                failing.push((index, requirement));
+                failing.push(index);
             }
         }
-        if let [(index, requirement)] = failing.as_slice() {
-            let (instead, likeness) = instead(world, requirement, &labels);
-            let key = (*index, likeness, instead);
-            near.entry(key).or_default().push(thing);
+        if let [index] = failing.as_slice()
+            && let Some(requirement) = selector.requirements.get(*index)
+        {
+            let (instead, likeness) = instead(world, requirement, labels);
+            near.entry((*index, likeness, instead)).or_default().push(thing);
         }
     }
     let mut near: Vec<_> = near
@@ -90,24 +92,19 @@ pub(in crate::rules) fn misses<'s, T: Copy>(
         (miss.likeness.is_none(), miss.likeness, absent)
     };
     near.sort_by_key(|miss| (rank(miss), usize::MAX - miss.who.len()));
+    let values = |requirement: &Requirement| {
+        let of = |(_, labels): &(T, &Labels)| world.symbols.value(labels, &requirement.key);
+        let values: BTreeSet<_> = things.iter().filter_map(of).collect();
+        values.into_iter().map(str::to_owned).collect()
+    };
     let requirements = selector.requirements.iter().zip(fulfilled);
     Misses {
         near,
         never: requirements
             .filter(|(_, fulfilled)| !fulfilled)
-            .map(|(requirement, _)| requirement)
+            .map(|(requirement, _)| (requirement, values(requirement)))
             .collect(),
     }
-}
-
-fn holds(world: &World, requirements: &[Requirement], labels: &Labels) -> bool {
-    requirements.iter().all(|requirement| {
-        let alone = LabelSelector {
-            requirements: vec![requirement.clone()],
-            span: requirement.span,
-        };
-        alone.matches(|key| world.symbols.value(labels, key))
-    })
 }
 
 fn instead(
@@ -228,11 +225,8 @@ impl<T> NearMiss<'_, T> {
     }
 }
 
-/// `shop/Deployment/web has app=web`, for a label of a finding.
-pub(in crate::rules) fn tell_pods(
-    context: &Context<'_>,
-    miss: &NearMiss<'_, EndpointId>,
-) -> String {
+/// `shop/Deployment/web has app=web`.
+fn tell_pods(context: &Context<'_>, miss: &NearMiss<'_, EndpointId>) -> String {
     let names = context.workload_names(miss.who.iter().copied());
     let told = miss.tell();
     let told = match (names.len(), told.strip_prefix("has ")) {
@@ -242,17 +236,106 @@ pub(in crate::rules) fn tell_pods(
     format!("{} {told}", some_of(&names))
 }
 
+/// How many requirements of one selector a finding points at.
+const PLACES: usize = 2;
+
+/// Points at the requirements that fail, or else at the selector.
+pub(in crate::rules) fn point(
+    context: &Context<'_>,
+    mut finding: Finding,
+    misses: &Misses<'_, EndpointId>,
+    selector: Span,
+) -> Finding {
+    let telling = misses.near.iter().filter(|miss| miss.likeness.is_some());
+    for miss in telling.take(PLACES) {
+        finding = finding.at(miss.requirement.span, tell_pods(context, miss));
+    }
+    if !finding.labels.is_empty() {
+        return finding;
+    }
+    for (requirement, values) in misses.never.iter().take(PLACES) {
+        let has = match &requirement.operator {
+            Operator::In(_) | Operator::Exists if values.is_empty() => {
+                format!("no pod there has a label `{}`", requirement.key)
+            }
+            Operator::In(_) | Operator::Exists => {
+                format!("pods there have `{}` {}", requirement.key, some_of(values))
+            }
+            Operator::NotIn(_) | Operator::DoesNotExist => "this holds for no pod there".into(),
+        };
+        finding = finding.at(requirement.span, has);
+    }
+    match misses.near.first() {
+        _ if !finding.labels.is_empty() => finding,
+        Some(miss) => finding.at(miss.requirement.span, tell_pods(context, miss)),
+        None => finding.at(selector, "no pod has all of these labels"),
+    }
+}
+
+/// The way out where a label was probably misspelt: an edit if there is one way only.
+pub(in crate::rules) fn fix<T>(
+    sources: &Sources,
+    policy: &Policy,
+    misses: &Misses<'_, T>,
+) -> Option<Fix> {
+    let slips: Vec<_> = misses
+        .near
+        .iter()
+        .filter(|miss| miss.likeness == Some(Likeness::Slip))
+        .collect();
+    if let [miss] = slips.as_slice()
+        && let Some(edit) = edit(sources, policy, miss)
+    {
+        return Some(Fix {
+            message: format!("select `{}`", miss.corrected()?),
+            edits: vec![edit],
+            manifest: None,
+        });
+    }
+    let meant: Vec<_> = misses
+        .near
+        .iter()
+        .filter_map(NearMiss::corrected)
+        .map(|text| format!("`{text}`"))
+        .collect();
+    (!meant.is_empty()).then(|| Fix::advice(format!("if that is meant, select {}", some_of(&meant))))
+}
+
+fn edit<T>(sources: &Sources, policy: &Policy, miss: &NearMiss<'_, T>) -> Option<Edit> {
+    if !edits::is_unshared(sources, policy) {
+        return None;
+    }
+    let requirement = miss.requirement;
+    match &miss.instead {
+        Instead::Value(value) => {
+            let Operator::In(wanted) = &requirement.operator else {
+                return None;
+            };
+            let slip = only_slip(value, wanted.iter().map(|wanted| &**wanted))?;
+            let at = edits::value_of(sources, requirement, slip)?;
+            Some(edits::replace(sources, at, value))
+        }
+        Instead::Key(key, _) => {
+            let at = edits::key_of(sources, requirement)?;
+            Some(edits::replace(sources, at, key))
+        }
+        Instead::Absent => None,
+    }
+}
+
 /// `app=web`, or `all of a=b,c=d`: what nothing has.
 pub(in crate::rules) fn what_is_missing<T>(
     selector: &LabelSelector,
     misses: &Misses<'_, T>,
 ) -> String {
-    match (misses.never.as_slice(), selector.requirements.as_slice()) {
-        ([one], _) | (_, [one]) => match &one.operator {
-            Operator::Exists => format!("the label `{}`", one.key),
-            Operator::In(_) => format!("`{}`", spell(one)),
-            Operator::NotIn(_) | Operator::DoesNotExist => format!("labels that are `{}`", spell(one)),
-        },
-        _ => format!("all of `{selector}`"),
+    let one: &Requirement = match (misses.never.as_slice(), selector.requirements.as_slice()) {
+        ([(one, _)], _) => one,
+        (_, [one]) => one,
+        _ => return format!("all of `{selector}`"),
+    };
+    match &one.operator {
+        Operator::Exists => format!("a label `{}`", one.key),
+        Operator::In(_) => format!("`{}`", spell(one)),
+        Operator::NotIn(_) | Operator::DoesNotExist => format!("labels with `{}`", spell(one)),
     }
 }

@@ -1,0 +1,13 @@
+//! What the WT2xx rules share: blocks, metadata addresses, workloads, and edits of `except` lists.
+//!
+//! The rules split one peer between them so that nothing is said twice: see [`Metadata::speaker`]
+//! for metadata addresses and [`blocks::counterpart`] for the families.
+//!
+//! INVARIANT: nothing here decides a verdict. What a rule claims is confirmed by the evaluator.
+
+pub(super) mod blocks;
+pub(super) mod edit;
+mod metadata;
+pub(super) mod workloads;
+
+pub(super) use metadata::{Metadata, SHARED_ADDRESS, Speaker};
