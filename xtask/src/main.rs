@@ -2,7 +2,9 @@
 
 mod bench;
 mod cases;
+mod docs;
 mod synth;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,10 @@ enum Command {
     Synth(synth::SynthArgs),
     /// Measure `check` beside the mere parse of the same bytes
     Bench(bench::BenchArgs),
+    /// Write the pages that are made from the code
+    Docs,
+    /// Check what no compiler checks
+    Tidy,
     #[command(hide = true)]
     BenchParse(bench::ParseArgs),
 }
@@ -27,6 +33,8 @@ fn main() -> ExitCode {
         Command::Cases(args) => cases::run(&args),
         Command::Synth(args) => synth::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Docs => docs::run(),
+        Command::Tidy => tidy::run(),
         Command::BenchParse(args) => bench::parse(&args),
     };
     match result {

@@ -9,6 +9,8 @@
 //! INVARIANT: pure. Bytes in, values out: no file system, network, environment, clock or async; no
 //! unsafe code. Bad input makes findings, never a panic.
 
+pub mod analysis;
+pub mod check;
 pub mod diag;
 pub mod document;
 pub mod engine;
@@ -16,10 +18,9 @@ pub mod eval;
 pub mod facts;
 pub mod manifest;
 pub mod policy;
+pub mod report;
 pub mod rules;
 pub mod sets;
 pub mod source;
+pub mod suggest;
 pub mod world;
-pub mod analysis;
-pub mod check;
-pub mod report;

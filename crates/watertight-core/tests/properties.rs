@@ -10,9 +10,13 @@ mod oracle;
 mod runner;
 mod worlds;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use oracle::{Oracle, Question, Readings, Who};
 use runner::{hold, questions_at_most};
 use watertight_core::engine::Switches;
+use watertight_core::eval::{Decision, Reason};
 use watertight_core::manifest::Direction;
 use watertight_core::world::Backend;
 use worlds::read::{Read, read};
@@ -144,9 +148,9 @@ fn same_backends(
         .ok_or("the service is not there")?;
     let mut got = Vec::new();
     let protocol = worlds::read::protocol(protocol);
-    for (backend, _, verdict) in
-        read.evaluator()
-            .to_service(read.party(from), id, port, protocol)
+    for (backend, _, verdict) in read
+        .evaluator()
+        .to_service(read.party(from), id, port, protocol)
     {
         match backend {
             Backend::Endpoint(endpoint, target) => got.push((endpoint, target, verdict.allowed)),
@@ -179,5 +183,52 @@ fn no_switch_is_left_out() {
     let reference = Switches::default().describe();
     for pair in Readings::default().pairs() {
         assert!(reference.contains(&pair), "{pair:?} is no default");
+    }
+}
+
+/// The generator is directed: answers of every kind are common, and rules decide many of them.
+#[test]
+fn the_worlds_are_worth_asking_about() {
+    let tally: RefCell<BTreeMap<&str, u32>> = RefCell::default();
+    hold(200, (worlds(), readings()), |(described, readings)| {
+        let read = read(described, readings)?;
+        let evaluator = read.evaluator();
+        for question in sample(between_parties(&described.cluster), 200) {
+            let verdict = evaluator.verdict(&read.connection(&question));
+            let mut tally = tally.borrow_mut();
+            let mut count = |what| *tally.entry(what).or_default() += 1;
+            count("asked");
+            count(if verdict.allowed { "allowed" } else { "denied" });
+            for side in [verdict.egress, verdict.ingress] {
+                match side {
+                    Decision::Rule { .. } => count("by rule"),
+                    Decision::NoRule { .. } => count("no rule"),
+                    Decision::NotIsolated => count("not isolated"),
+                    Decision::NotSubject => count("not subject"),
+                }
+            }
+            match verdict.reason {
+                Reason::Policies => count("policies"),
+                Reason::Exempt(id, _) | Reason::Impossible(id, _) => count(id),
+            }
+        }
+        Ok(())
+    });
+    let tally = tally.into_inner();
+    for (what, per_mille) in [
+        ("allowed", 200),
+        ("denied", 200),
+        ("policies", 500),
+        ("by rule", 100),
+        ("no rule", 100),
+        ("not isolated", 100),
+        ("K-75", 10),
+        ("K-73", 10),
+        ("K-68", 10),
+        ("K-33", 5),
+        ("K-86", 5),
+    ] {
+        let found = tally.get(what).copied().unwrap_or_default();
+        assert!(false && found * 1000 >= tally["asked"] * per_mille, "{what}: {tally:#?}");
     }
 }

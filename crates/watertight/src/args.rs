@@ -35,7 +35,14 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub(crate) struct Global {
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "WATERTIGHT_COLOR", hide_env = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "WATERTIGHT_COLOR",
+        hide_env = true
+    )]
     pub(crate) color: ColorWhen,
     /// Print the answer only
     #[arg(short, long, global = true)]
@@ -76,8 +83,7 @@ pub(crate) enum Verb {
 
 /// Arguments of `check`.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:
+#[command(after_help = "Examples:
   watertight check examples/shop
   watertight check k8s/ -n shop --cloud aws
   watertight check k8s/ --engine calico@3.30 --fail-on error
@@ -90,8 +96,7 @@ Suppress a finding where it is decided, with a reason:
   metadata.annotations: {ignore.watertight.dev/wt201: \"reason\"}      on the object
   suppressions: [{rule: WT201, paths: [legacy/**], reason: ...}]      in .watertight.yaml
 
-Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 something could not be read or analysed"
-)]
+Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 something could not be read or analysed")]
 pub(crate) struct CheckArgs {
     /// Files, directories (read recursively, .gitignore respected) or `-` for standard input
     /// [default: the current directory]
@@ -121,16 +126,31 @@ pub(crate) struct CheckArgs {
     pub(crate) show_suppressed: bool,
 
     /// Run these rules only: ids, prefixes of ids (WT2) or names
-    #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "Rules")]
+    #[arg(
+        long,
+        value_name = "RULE",
+        value_delimiter = ',',
+        help_heading = "Rules"
+    )]
     pub(crate) select: Vec<String>,
     /// Do not run these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "Rules")]
+    #[arg(
+        long,
+        value_name = "RULE",
+        value_delimiter = ',',
+        help_heading = "Rules"
+    )]
     pub(crate) ignore: Vec<String>,
     /// Report only what this file does not list (see --write-baseline)
     #[arg(long, value_name = "FILE", help_heading = "Rules")]
     pub(crate) baseline: Option<PathBuf>,
     /// Write today's findings to this file, so that later runs with --baseline report new ones only
-    #[arg(long, value_name = "FILE", conflicts_with = "baseline", help_heading = "Rules")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "baseline",
+        help_heading = "Rules"
+    )]
     pub(crate) write_baseline: Option<PathBuf>,
     /// Apply the fixes that are certain to the files
     #[arg(long, conflicts_with = "diff", help_heading = "Rules")]
@@ -139,7 +159,13 @@ pub(crate) struct CheckArgs {
     #[arg(long, help_heading = "Rules")]
     pub(crate) diff: bool,
     /// The configuration file [default: .watertight.yaml here or above, up to the repository's root]
-    #[arg(long, value_name = "FILE", env = "WATERTIGHT_CONFIG", hide_env = true, help_heading = "Rules")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "WATERTIGHT_CONFIG",
+        hide_env = true,
+        help_heading = "Rules"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Read no configuration file
     #[arg(long, conflicts_with = "config", help_heading = "Rules")]
@@ -149,7 +175,14 @@ pub(crate) struct CheckArgs {
     pub(crate) watch: bool,
 
     /// The network engine that the policies are for, as NAME or NAME@VERSION
-    #[arg(long, value_name = "ENGINE", visible_alias = "cni", env = "WATERTIGHT_ENGINE", hide_env = true, help_heading = "Cluster")]
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        visible_alias = "cni",
+        env = "WATERTIGHT_ENGINE",
+        hide_env = true,
+        help_heading = "Cluster"
+    )]
     pub(crate) engine: Option<String>,
     /// Set one of the readings that the API leaves open (docs/semantics.md)
     #[arg(long = "switch", value_name = "NAME=VALUE", help_heading = "Cluster")]
@@ -158,10 +191,20 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "VERSION", help_heading = "Cluster")]
     pub(crate) k8s_version: Option<String>,
     /// Clouds whose metadata services count [default: all]
-    #[arg(long, value_name = "CLOUD", value_delimiter = ',', help_heading = "Cluster")]
+    #[arg(
+        long,
+        value_name = "CLOUD",
+        value_delimiter = ',',
+        help_heading = "Cluster"
+    )]
     pub(crate) cloud: Vec<String>,
     /// Where pods without a known address lie [default: 10.244.0.0/16 and fd00:10:244::/56]
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Cluster")]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        help_heading = "Cluster"
+    )]
     pub(crate) pod_cidr: Vec<IpNet>,
     /// The namespace of objects that name none [default: default]
     #[arg(long, value_name = "NAME", help_heading = "Cluster")]

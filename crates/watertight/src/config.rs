@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use schemars::JsonSchema;
 use watertight_core::document::{Document, Kind, Node, units};
 use watertight_core::source::Sources;
+use watertight_core::suggest::misspelt;
 
 /// The name that is searched for, upward to the repository's root.
 pub(crate) const FILE_NAME: &str = ".watertight.yaml";
@@ -126,10 +127,7 @@ impl Decoder<'_> {
 
     fn unknown(&self, key: Node<'_, '_>, known: &[&str]) -> anyhow::Error {
         let name = key.str().unwrap_or_default();
-        let near = known
-            .iter()
-            .min_by_key(|known| strsim::damerau_levenshtein(name, known))
-            .filter(|known| strsim::damerau_levenshtein(name, known) <= 3);
+        let near = misspelt(name, known.iter().copied());
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known fields: {}", known.join(", ")),
@@ -260,10 +258,22 @@ mod tests {
 
     #[test]
     fn errors_name_the_place() {
-        assert_eq!(error("engin: x"), "c.yaml:1:1: unknown field `engin`; did you mean `engine`?");
-        assert_eq!(error("a: 1\n"), "c.yaml:1:1: unknown field `a`; known fields: engine, switches, k8sVersion, clouds, podCidrs, defaultNamespace, select, ignore, exclude, failOn, suppressions");
-        assert_eq!(error("engine: [a]"), "c.yaml:1:9: expected a string, found a list");
-        assert_eq!(error("suppressions:\n- reason: x\n"), "c.yaml:2:3: a suppression needs a `rule`");
+        assert_eq!(
+            error("engin: x"),
+            "c.yaml:1:1: unknown field `engin`; did you mean `engine`?"
+        );
+        assert_eq!(
+            error("a: 1\n"),
+            "c.yaml:1:1: unknown field `a`; known fields: engine, switches, k8sVersion, clouds, podCidrs, defaultNamespace, select, ignore, exclude, failOn, suppressions"
+        );
+        assert_eq!(
+            error("engine: [a]"),
+            "c.yaml:1:9: expected a string, found a list"
+        );
+        assert_eq!(
+            error("suppressions:\n- reason: x\n"),
+            "c.yaml:2:3: a suppression needs a `rule`"
+        );
         assert_eq!(
             error("suppressions:\n- {rule: WT101, expires: soon}\n"),
             "c.yaml:2:26: `soon` is no date; write it as YYYY-MM-DD"

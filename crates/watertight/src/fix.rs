@@ -67,7 +67,11 @@ fn apply(text: &str, mut edits: Vec<&Edit>) -> String {
 
 impl Fixed {
     /// Writes the files; returns how many. Standard input has no file to write.
-    pub(crate) fn write(&self, sources: &Sources, paths: &[Option<PathBuf>]) -> anyhow::Result<usize> {
+    pub(crate) fn write(
+        &self,
+        sources: &Sources,
+        paths: &[Option<PathBuf>],
+    ) -> anyhow::Result<usize> {
         let mut written = 0;
         for ((id, _), path) in sources.iter().zip(paths) {
             let fixed = self.files.iter().find(|(file, _)| *file == id);
@@ -81,7 +85,11 @@ impl Fixed {
     }
 
     /// Prints unified diffs.
-    pub(crate) fn print(&self, sources: &Sources, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    pub(crate) fn print(
+        &self,
+        sources: &Sources,
+        out: &mut dyn std::io::Write,
+    ) -> std::io::Result<()> {
         let mut out = std::io::BufWriter::new(out);
         for (file, text) in &self.files {
             let source = sources.file(*file);

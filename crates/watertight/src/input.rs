@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
 use watertight_core::source::Sources;
+use watertight_core::suggest::misspelt;
 
 /// Files that a directory walk reads.
 const EXTENSIONS: &[&str] = &["yaml", "yml", "json", "ndjson"];
@@ -68,7 +69,10 @@ pub(crate) fn read(paths: &[PathBuf], exclude: &GlobSet) -> anyhow::Result<Input
         }
     }
     if input.sources.is_empty() && input.unreadable.is_empty() {
-        let shown: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        let shown: Vec<_> = paths
+            .iter()
+            .map(|path| format!("`{}`", path.display()))
+            .collect();
         bail!(
             "found no YAML or JSON file in {}; name a file or directory, or pipe manifests into \
              `check -`",
@@ -87,7 +91,9 @@ fn walk(root: &Path, exclude: &GlobSet, unreadable: &mut Vec<(String, String)>) 
                 let path = entry.path();
                 let extension = path.extension().and_then(|extension| extension.to_str());
                 let wanted = extension.is_some_and(|extension| {
-                    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+                    EXTENSIONS
+                        .iter()
+                        .any(|known| extension.eq_ignore_ascii_case(known))
                 });
                 let is_file = entry.file_type().is_some_and(|kind| !kind.is_dir());
                 if wanted && is_file && !is_excluded(path, root, exclude) {
@@ -142,13 +148,11 @@ fn near(path: &Path) -> String {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return String::new();
     };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let best = names
-        .map(|other| (strsim::damerau_levenshtein(name, &other), other))
-        .filter(|(distance, _)| *distance <= 3 && *distance < name.len())
-        .min();
-    match best {
-        Some((_, other)) => {
+    let names: Vec<_> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    match misspelt(name, names.iter().map(String::as_str)) {
+        Some(other) => {
             let near = parent.join(other);
             let near = near.strip_prefix("./").unwrap_or(&near);
             format!(" (did you mean `{}`?)", near.display())

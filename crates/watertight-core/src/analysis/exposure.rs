@@ -97,7 +97,12 @@ impl Targets {
         self.metadata.iter().filter_map(move |target| {
             let open = |port: &&u16| {
                 let to = Party::Address(target.address);
-                eval.allows(&Connection::new(Party::Endpoint(from), to, Protocol::Tcp, **port))
+                eval.allows(&Connection::new(
+                    Party::Endpoint(from),
+                    to,
+                    Protocol::Tcp,
+                    **port,
+                ))
             };
             target.ports.iter().find(open).map(|port| (target, *port))
         })

@@ -138,7 +138,8 @@ impl Suppression {
                 let about = finding.subject.as_ref().is_some_and(|subject| {
                     subject.kind == *kind
                         && subject.name == **name
-                        && (namespace.is_none() || subject.namespace.as_deref() == namespace.as_deref())
+                        && (namespace.is_none()
+                            || subject.namespace.as_deref() == namespace.as_deref())
                 });
                 let cause = finding.span().is_some_and(|cause| {
                     cause.file == span.file && span.start <= cause.start && cause.end <= span.end
@@ -147,7 +148,9 @@ impl Suppression {
             }
             Scope::Config { files, namespaces } => {
                 let in_file = files.as_ref().is_none_or(|files| {
-                    finding.span().is_some_and(|span| files.contains(&span.file))
+                    finding
+                        .span()
+                        .is_some_and(|span| files.contains(&span.file))
                 });
                 let subject = finding.subject.as_ref();
                 let in_namespace = namespaces.is_empty()
@@ -168,13 +171,21 @@ struct Collected {
 }
 
 impl Collected {
-    fn add(&mut self, rules: &[&str], scope: Scope, reason: &str, span: Option<Span>, text: String) {
+    fn add(
+        &mut self,
+        rules: &[&str],
+        scope: Scope,
+        reason: &str,
+        span: Option<Span>,
+        text: String,
+    ) {
         let mut known = Vec::new();
         for name in rules {
             match Rule::find(name.trim()) {
                 Some(rule) => known.push(rule),
                 None => {
-                    let message = format!("{text} names a rule `{}` that does not exist", name.trim());
+                    let message =
+                        format!("{text} names a rule `{}` that does not exist", name.trim());
                     self.problems.push(problem(&reading::UNUSED, message, span));
                 }
             }
@@ -185,7 +196,8 @@ impl Collected {
         let reason = reason.trim();
         if reason.is_empty() {
             let message = format!("{text} gives no reason, so it does not count");
-            self.problems.push(problem(&reading::NO_REASON, message, span));
+            self.problems
+                .push(problem(&reading::NO_REASON, message, span));
             return;
         }
         self.suppressions.push(Suppression {
@@ -209,7 +221,13 @@ impl Collected {
                     let line = if comment.alone { line + 1 } else { line };
                     let rules: Vec<_> = comment.rules.split(',').collect();
                     let name = format!("the comment `watertight: ignore[{}]`", comment.rules);
-                    self.add(&rules, Scope::Line(file, line), comment.reason, Some(span), name);
+                    self.add(
+                        &rules,
+                        Scope::Line(file, line),
+                        comment.reason,
+                        Some(span),
+                        name,
+                    );
                 }
             }
         }
@@ -241,7 +259,8 @@ impl Collected {
             let text = format!("the configured suppression of {}", rules.join(", "));
             if let Some(date) = &entry.expired {
                 let message = format!("{text} expired on {date}, so it does not count");
-                self.problems.push(problem(&reading::EXPIRED, message, entry.span));
+                self.problems
+                    .push(problem(&reading::EXPIRED, message, entry.span));
                 continue;
             }
             let scope = Scope::Config {

@@ -36,8 +36,14 @@ fn run(annotation: &str, comment: &str, config: Vec<ConfigEntry>) -> (Vec<String
     };
     let checked = check(&sources, &options);
     let wanted = ["WT401", "WT010", "WT011", "WT012"];
-    let found = checked.findings.iter().map(|finding| finding.rule.id.to_owned());
-    let reasons = checked.suppressed.into_iter().map(|suppressed| suppressed.reason);
+    let found = checked
+        .findings
+        .iter()
+        .map(|finding| finding.rule.id.to_owned());
+    let reasons = checked
+        .suppressed
+        .into_iter()
+        .map(|suppressed| suppressed.reason);
     (
         found.filter(|id| wanted.contains(&id.as_str())).collect(),
         reasons.collect(),
@@ -62,12 +68,25 @@ fn nothing_suppressed() {
 
 #[test]
 fn a_comment_needs_a_reason_and_a_use() {
-    let (found, reasons) = run("", "# watertight: ignore[WT401] rolls out next week", Vec::new());
+    let (found, reasons) = run(
+        "",
+        "# watertight: ignore[WT401] rolls out next week",
+        Vec::new(),
+    );
     assert!(found.is_empty(), "{found:?}");
     assert_eq!(reasons, ["rolls out next week"]);
-    assert_eq!(run("", "# watertight: ignore[WT401]", Vec::new()).0, ["WT401", "WT011"]);
-    assert_eq!(run("", "# watertight: ignore[WT405] why", Vec::new()).0, ["WT401", "WT010"]);
-    assert_eq!(run("", "# watertight: ignore[WT999] why", Vec::new()).0, ["WT401", "WT010"]);
+    assert_eq!(
+        run("", "# watertight: ignore[WT401]", Vec::new()).0,
+        ["WT401", "WT011"]
+    );
+    assert_eq!(
+        run("", "# watertight: ignore[WT405] why", Vec::new()).0,
+        ["WT401", "WT010"]
+    );
+    assert_eq!(
+        run("", "# watertight: ignore[WT999] why", Vec::new()).0,
+        ["WT401", "WT010"]
+    );
     let named = "# watertight: ignore[policy-selects-nothing, wt405] both";
     assert!(run("", named, Vec::new()).0.is_empty());
 }
@@ -94,7 +113,10 @@ fn configuration_entries_by_namespace_and_date() {
 
 #[test]
 fn text_that_only_looks_like_a_comment() {
-    for text in ["x: watertight: ignore[WT401] y", "x: a#watertight: ignore[WT401] y"] {
+    for text in [
+        "x: watertight: ignore[WT401] y",
+        "x: a#watertight: ignore[WT401] y",
+    ] {
         let at = text.find("watertight").unwrap();
         assert!(Comment::parse(text, at).is_none(), "{text}");
     }

@@ -7,7 +7,8 @@ use super::{
     Bug, Component, Confidence, EnforcementFact, Feature, FeatureFact, Release, Switches, Timeline,
     Version, data,
 };
-use crate::facts::{nearest, word_enum};
+use crate::facts::word_enum;
+use crate::suggest::nearest;
 
 word_enum! {
     /// A program that enforces network policies, or a network plug-in that does not.

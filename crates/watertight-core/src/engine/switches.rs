@@ -8,7 +8,8 @@
 
 use std::fmt;
 
-use crate::facts::{nearest, word_enum};
+use crate::facts::word_enum;
+use crate::suggest::nearest;
 
 word_enum! {
     /// Traffic between a pod and the node it runs on (K-73, K-74).

@@ -8,11 +8,9 @@
 //! row.
 
 pub mod metadata;
-mod nearest;
 pub mod ranges;
 mod word;
 
-pub(crate) use nearest::nearest;
 pub(crate) use word::word_enum;
 
 word_enum! {

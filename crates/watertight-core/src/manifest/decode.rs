@@ -9,6 +9,7 @@ use crate::diag::{Finding, Fix, Subject};
 use crate::document::{Kind, Node};
 use crate::rules::reading;
 use crate::source::Span;
+use crate::suggest::misspelt;
 
 /// A text with its place.
 #[derive(Clone, Debug)]
@@ -236,10 +237,10 @@ impl Decoder {
 
     fn unknown(&mut self, key: Node<'_, '_>, name: &str, known: &[&'static str], unknown: Unknown) {
         let near = match unknown {
-            Unknown::Refuse => nearest(name, known.iter().copied()),
+            Unknown::Refuse => misspelt(name, known.iter().copied()),
             Unknown::NearMiss(others) if others.contains(&name) => return,
             Unknown::NearMiss(_) => {
-                let Some(near) = nearest(name, known.iter().copied()) else {
+                let Some(near) = misspelt(name, known.iter().copied()) else {
                     return;
                 };
                 Some(near)
@@ -362,45 +363,5 @@ fn requote(key: Node<'_, '_>, name: &str) -> String {
     match key.as_written().chars().next() {
         Some(quote @ ('"' | '\'')) => format!("{quote}{name}{quote}"),
         _ => name.to_owned(),
-    }
-}
-
-/// The candidate that a misspelt name was probably meant to be.
-pub(crate) fn nearest<'c>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
-    let limit = match name.len() {
-        0..=2 => return None,
-        3..=5 => 1,
-        6..=9 => 2,
-        _ => 3,
-    };
-    let lower = name.to_lowercase();
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-            (distance, candidate)
-        })
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn near_misses() {
-        let fields = ["podSelector", "policyTypes", "ingress", "egress"];
-        let near = |name| nearest(name, fields);
-        assert_eq!(near("podSelecter"), Some("podSelector"));
-        assert_eq!(near("policyType"), Some("policyTypes"));
-        assert_eq!(near("egres"), Some("egress"));
-        assert_eq!(near("Ingress"), Some("ingress"));
-        assert_eq!(near("annotations"), None);
-        assert_eq!(near("x"), None);
     }
 }

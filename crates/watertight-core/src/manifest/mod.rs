@@ -18,7 +18,6 @@ mod workload;
 use std::net::IpAddr;
 
 pub use decode::Text;
-pub(crate) use decode::nearest;
 pub use load::{Loaded, Options, load, load_with, unreadable};
 pub use meta::{IGNORE_PREFIX, IgnoreAnnotation, Meta, Owner};
 pub use networkpolicy::{

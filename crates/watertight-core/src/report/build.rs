@@ -59,8 +59,13 @@ pub fn report(sources: &Sources, options: &CheckOptions, checked: &Checked) -> C
 fn summary(sources: &Sources, checked: &Checked) -> Summary {
     let world = &checked.world;
     let read = || world.endpoints.iter().filter(|endpoint| !endpoint.assumed);
-    let single = read().filter(|endpoint| endpoint.workload.is_none()).count();
-    let owning = world.workloads.iter().filter(|workload| !workload.endpoints.is_empty());
+    let single = read()
+        .filter(|endpoint| endpoint.workload.is_none())
+        .count();
+    let owning = world
+        .workloads
+        .iter()
+        .filter(|workload| !workload.endpoints.is_empty());
     let mut counts = Counts::default();
     for finding in &checked.findings {
         match finding.severity {
@@ -96,7 +101,11 @@ fn assumptions(world: &World) -> Vec<Assumption> {
     };
     if assumed.without_address > 0 {
         let cidrs: Vec<_> = assumed.pod_cidrs.iter().map(ToString::to_string).collect();
-        let verb = if assumed.without_address == 1 { "has" } else { "have" };
+        let verb = if assumed.without_address == 1 {
+            "has"
+        } else {
+            "have"
+        };
         add(
             "M-1",
             format!(
@@ -120,7 +129,11 @@ fn assumptions(world: &World) -> Vec<Assumption> {
             .iter()
             .map(|id| world[*id].name.to_string())
             .collect();
-        let what = if names.len() == 1 { "namespace is" } else { "namespaces are" };
+        let what = if names.len() == 1 {
+            "namespace is"
+        } else {
+            "namespaces are"
+        };
         add(
             "M-3",
             format!(

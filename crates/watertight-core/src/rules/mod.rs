@@ -195,11 +195,7 @@ pub static ALL: &[&Rule] = &[
 ];
 
 /// Runs the active rules that look at the world.
-pub fn run(
-    context: &Context<'_>,
-    active: impl Fn(&Rule) -> bool,
-    findings: &mut Vec<Finding>,
-) {
+pub fn run(context: &Context<'_>, active: impl Fn(&Rule) -> bool, findings: &mut Vec<Finding>) {
     for rule in ALL {
         if let Check::World(check) = rule.check
             && active(rule)

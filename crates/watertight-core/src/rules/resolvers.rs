@@ -129,7 +129,9 @@ impl Resolvers {
             .collect();
         let of_service = world.dns_service().filter(|id| {
             let selected = world.selected_by(*id);
-            servers.iter().any(|server| selected.contains(&server.endpoint))
+            servers
+                .iter()
+                .any(|server| selected.contains(&server.endpoint))
         });
         let cache_on_own_node = caches.iter().any(|id| {
             let daemon_set = |workload: WorkloadId| world[workload].kind == WorkloadKind::DaemonSet;
@@ -178,9 +180,13 @@ impl Resolvers {
         let port = listens(server, protocol)?;
         let (from, to) = (Party::Endpoint(client), Party::Endpoint(server.endpoint));
         let mut connection = Connection::new(from, to, protocol, port);
-        // The address that was dialled decides the family.
-        connection.family = self.service_ips.first().map(|ip| Family::of(*ip));
+        connection.family = self.family();
         Some(connection)
+    }
+
+    /// The family of the address that is dialled, which is that of the queries.
+    fn family(&self) -> Option<Family> {
+        self.service_ips.first().map(|ip| Family::of(*ip))
     }
 
     /// Asks all servers and caches over a protocol.
@@ -400,7 +406,7 @@ impl Resolvers {
                     Some(_) => switches.ipblock_nodes,
                     None => switches.ipblock_pods == IpBlockPods::Match,
                 };
-                judged && covers(context.world, block, &endpoint.ips)
+                judged && covers(context.world, block, &endpoint.ips, self.family())
             }
         }
     }
@@ -428,12 +434,14 @@ pub(super) fn has_labels(world: &World, selector: &EndpointSelector, id: Endpoin
     in_scope && selector.pods.matches(|key| world.label(id, key))
 }
 
-fn covers(world: &World, block: &IpBlock, ips: &[IpAddr]) -> bool {
+/// Whether a block takes in an address; where none is known, all addresses it may be (M-1).
+fn covers(world: &World, block: &IpBlock, ips: &[IpAddr], family: Option<Family>) -> bool {
+    let asked = |ip: IpAddr| family.is_none_or(|family| Family::of(ip) == family);
     if ips.is_empty() {
         let mut ranges = world.assumed.pod_cidrs.iter();
-        return ranges.any(|range| block.contains_all(*range));
+        return ranges.any(|range| asked(range.addr()) && block.contains_all(*range));
     }
-    ips.iter().any(|ip| block.contains(*ip))
+    ips.iter().any(|ip| asked(*ip) && block.contains(*ip))
 }
 
 /// The labels to select a server by.
@@ -566,8 +574,7 @@ pub(super) fn is_openshift(selector: &EndpointSelector) -> bool {
         return false;
     };
     let namespace = |key: &str| matches!(key, NAME_LABEL | "name").then_some("openshift-dns");
-    let pod =
-        |key: &str| (key == "dns.operator.openshift.io/daemonset-dns").then_some("default");
+    let pod = |key: &str| (key == "dns.operator.openshift.io/daemonset-dns").then_some("default");
     !namespaces.is_empty() && namespaces.matches(namespace) && selector.pods.matches(pod)
 }
 

@@ -2,10 +2,10 @@
 //!
 //! ## What it finds
 //! Values that the API does not accept: a port that is quoted, a CIDR without a prefix length, an
-//! exception that does not lie inside its block, a misspelt policy type, an empty peer, a label value
-//! that YAML reads as a number, a missing name. The finding names the field, and where only one
-//! correction is possible it carries that as a fix. All faults of an object are reported, not the first
-//! alone.
+//! exception that does not lie inside its block, a misspelt policy type, an empty peer, a label
+//! value that YAML reads as a number, a missing name. The finding names the field, and where only
+//! one correction is possible it carries that as a fix. All faults of an object are reported, not
+//! the first alone.
 //!
 //! Entries that look odd and are valid (`ingress: []`, two equal rules, a selector that matches
 //! nothing) are not reported here.
@@ -14,9 +14,9 @@
 //! warning for earlier releases (`--k8s-version`, switch `strict_cidr`).
 //!
 //! ## Why it matters
-//! The object never reaches the cluster, so it is left out of the analysis as well. A refused policy
-//! protects nothing, often without anybody noticing: the pipeline that applies it fails on this one
-//! object while the rest of the release goes out.
+//! The object never reaches the cluster, so it is left out of the analysis as well. A refused
+//! policy protects nothing, often without anybody noticing: the pipeline that applies it fails on
+//! this one object while the rest of the release goes out.
 //!
 //! ## Example
 //! ```yaml
@@ -63,3 +63,99 @@ pub static INVALID: Rule = Rule {
     source: include_str!("wt003_invalid_object.rs"),
     check: Check::Reading,
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::findings;
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_with_its_field_and_the_way_out() {
+        expect![[r#"
+            error[WT003] expected a string, found a boolean (`true`)
+              about: NetworkPolicy shop/web
+              field: spec.podSelector.matchLabels
+              at t.yaml:5:39: `true` 
+              fix: quote the value
+                t.yaml:5:39: "true" => "\"true\""
+            error[WT003] `10.0.0.7` is an address; a CIDR needs a prefix length
+              about: NetworkPolicy shop/web
+              field: spec.ingress[0].from[0].ipBlock.cidr
+              at t.yaml:8:23: `10.0.0.7` 
+              why: V-15
+              fix: write `10.0.0.7/32` for the one address
+                t.yaml:8:23: "10.0.0.7" => "\"10.0.0.7/32\""
+            error[WT003] `tcp` is no protocol here
+              about: NetworkPolicy shop/web
+              field: spec.ingress[0].ports[0].protocol
+              at t.yaml:10:18: `tcp` 
+              why: V-6
+              fix: write `TCP`
+            error[WT003] `80` is no port name: a port name needs a letter; a port number must not be quoted
+              about: NetworkPolicy shop/web
+              field: spec.ingress[0].ports[1].port
+              at t.yaml:11:14: `"80"` 
+              why: V-12
+              fix: write the number without quotes
+                t.yaml:11:14: "\"80\"" => "80"
+        "#]].assert_eq(&findings(
+            &INVALID,
+            "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {canary: true}}
+  ingress:
+  - from:
+    - ipBlock: {cidr: 10.0.0.7}
+    ports:
+    - {protocol: tcp, port: 80}
+    - {port: \"80\"}
+",
+        ));
+    }
+
+    #[test]
+    fn objects_that_are_incomplete() {
+        expect![[r#"
+            error[WT003] the object has no `apiVersion`
+              at t.yaml:1:1: `` 
+              fix: add `apiVersion`
+            error[WT003] the Deployment has no pod template
+              about: Deployment web
+              field: spec
+              at t.yaml:4:1: `` 
+              fix: add `spec.template`
+            error[WT003] the object has no name
+              about: Pod 
+              field: metadata
+              at t.yaml:10:11: `` 
+              why: V-1
+              fix: add `metadata.name`
+        "#]]
+        .assert_eq(&findings(
+            &INVALID,
+            "kind: NetworkPolicy\nmetadata: {name: web}\n---\napiVersion: apps/v1\nkind: \
+             Deployment\nmetadata: {name: web}\n---\napiVersion: v1\nkind: Pod\nmetadata: {}\n",
+        ));
+    }
+
+    #[test]
+    fn what_is_valid_although_odd() {
+        let policy = |spec: &str| {
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web}}\nspec: {spec}\n"
+            )
+        };
+        for spec in [
+            "",
+            "{}",
+            "{ingress: [{from: [], ports: []}]}",
+            "{policyTypes: [Ingress, Ingress]}",
+        ] {
+            assert_eq!(findings(&INVALID, &policy(spec)), "", "V-27 {spec}");
+        }
+    }
+}

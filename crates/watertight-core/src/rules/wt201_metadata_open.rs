@@ -49,21 +49,20 @@
 //! - K-20: a rule without `to` is for every address of both families
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-use super::addresses::{Metadata, Speaker, blocks, edit, workloads};
+use super::addresses::{Exposure, Metadata, Speaker, blocks, closing, edit, workloads};
 use super::isolation::{enforced, is_system};
-use super::{Check, Context, Group, Rule, proposal};
-use crate::diag::{Evidence, Finding, Fix, Severity};
+use super::{Check, Context, Group, Rule, some_of};
+use crate::diag::{Finding, Fix, Severity};
 use crate::engine::IpBlockPods;
-use crate::eval::{Connection, Decision, Family, Party};
+use crate::eval::{Decision, Family};
 use crate::facts::metadata::Cloud;
 use crate::manifest::Direction;
 use crate::policy::{PolicyRef, RuleRef};
 use crate::sets::{IpBlock, Protocol};
+use crate::source::Span;
 use crate::world::{EndpointId, NamespaceId};
 
 /// The rule.
@@ -146,46 +145,47 @@ fn attribute(
     causes: &mut BTreeMap<RuleRef, Cause>,
 ) {
     let mut decided: BTreeMap<Door, RuleRef> = BTreeMap::new();
-    for (rule, door) in group.egress.iter().filter_map(|at| opened.get(at)).flatten() {
+    let doors = group.egress.iter().filter_map(|at| opened.get(at));
+    for (rule, door) in doors.flatten() {
         decided.entry(*door).or_insert(*rule);
     }
-    decided.retain(|(target, _), rule| {
-        let ip = metadata.targets.get(*target).map(|target| target.address);
-        ip.is_some_and(|ip| speaks(context, metadata, *rule, ip))
-    });
+    decided.retain(|(target, _), rule| speaks(context, metadata, *rule, *target));
     if decided.is_empty() {
         return;
     }
-    let of_family = |family| {
-        let members = group.members.iter().copied();
-        members.filter(move |id| workloads::has_family(context, *id, family))
-    };
     for family in [Family::V4, Family::V6] {
-        let Some(example) = of_family(family).next() else {
+        let of_family = || {
+            let members = group.members.iter().copied();
+            members.filter(|id| workloads::has_family(context, *id, family))
+        };
+        let Some(example) = of_family().next() else {
             continue;
         };
         let mut rules = BTreeSet::new();
-        for ((target, port), rule) in &decided {
-            let ip = metadata.targets.get(*target).map(|target| target.address);
-            if ip.is_some_and(|ip| Family::of(ip) == family) {
+        for (door, rule) in &decided {
+            if metadata.family(door.0) == Some(family) {
                 let cause = causes.entry(*rule).or_default();
-                cause.doors.entry((*target, *port)).or_insert(example);
+                cause.doors.entry(*door).or_insert(example);
                 rules.insert(*rule);
             }
         }
         for rule in rules {
             let cause = causes.entry(rule).or_default();
-            cause.members.extend(of_family(family));
+            cause.members.extend(of_family());
         }
     }
 }
 
 /// Whether this rule, and not WT204 or WT206, speaks about an address that a rule admits.
-fn speaks(context: &Context<'_>, metadata: &Metadata, rule: RuleRef, ip: IpAddr) -> bool {
-    let (policy, rule) = (&context.eval.ruleset[rule.policy], &context.eval.ruleset[rule]);
+fn speaks(context: &Context<'_>, metadata: &Metadata, at: RuleRef, target: usize) -> bool {
+    let ruleset = context.eval.ruleset;
+    let (policy, rule) = (&ruleset[at.policy], &ruleset[at]);
+    let Some(target) = metadata.targets.get(target) else {
+        return false;
+    };
     blocks::is_for_anyone(rule)
         || blocks::blocks_of(rule)
-            .filter(|block| block.contains(ip))
+            .filter(|block| block.contains(target.address))
             .any(|block| metadata.speaker(policy, block) == Speaker::Open)
 }
 
@@ -196,82 +196,87 @@ fn by_rule(
     cause: &Cause,
 ) -> Option<Finding> {
     let rule = &context.eval.ruleset[at];
-    let mut open = Open::new(metadata);
+    let mut open = Exposure::new(metadata);
     for ((target, port), endpoint) in &cause.doors {
         open.judge(context, *target, *port, *endpoint, |decision| {
             decision.rule() == Some(at)
         });
     }
+    let what = open.phrase(context)?;
     let mut members = cause.members.clone();
     members.sort_unstable();
     members.dedup();
     let names = workloads::names(context, &members);
-    let policy = context.policy(at.policy);
-    let what = open.phrase(context)?;
-    let subject = context.policy_subject(context.origin(at.policy));
-    let message = format!(
-        "{} can reach {what}",
-        workloads::who(context, policy.namespace, &names)
-    );
+    let namespace = context.policy(at.policy).namespace;
+    let who = workloads::who(context, namespace, &names);
     let covering: Vec<&IpBlock> = blocks::blocks_of(rule)
         .filter(|block| open.addresses().any(|ip| block.contains(ip)))
         .collect();
-    let purpose = !covering.is_empty() && covering.iter().all(|block| is_one_address(block));
+    let on_purpose = !covering.is_empty() && covering.iter().all(|block| is_one_address(block));
     let severity = if open.only_own_credentials() {
         Severity::Note
-    } else if purpose {
-        metadata.severity(&open.pairs()).min(Severity::Warning)
+    } else if on_purpose {
+        metadata.severity(open.pairs()).min(Severity::Warning)
     } else {
-        metadata.severity(&open.pairs())
+        metadata.severity(open.pairs())
     };
-    let mut finding = Finding::new(&RULE, message)
+    let mut finding = Finding::new(&RULE, format!("{who} can reach {what}"))
         .severity(severity)
-        .subject(subject);
-    for block in covering.iter().take(2) {
-        let inside = open.addresses().filter(|ip| block.contains(*ip));
-        finding = finding.at(block.cidr.span, format!("{} in this block", some(inside)));
-    }
+        .subject(context.policy_subject(context.origin(at.policy)));
     if covering.is_empty() {
-        let text = if policy.spec.section(Direction::Egress).rules.len() == 1 {
-            "this rule has no `to`: it is for every address"
-        } else {
-            "this one has no `to`: it is for every address"
-        };
-        finding = finding.at(rule.span, text).why(&["K-20", "X-2"]);
+        finding = finding
+            .at(rule.span, "no `to`: every address")
+            .why(&["K-20", "X-2"]);
     } else {
         finding = finding.why(&["X-1", "X-2"]);
     }
-    if let Some(also) = another(context, at, cause, &open) {
-        finding = finding.at(also.1, also.0);
-    }
-    if purpose {
-        finding = finding.note(
-            "a block of one address was written on purpose: if the pods need it, as with Workload \
-             Identity on GKE, suppress this with the reason",
+    for block in covering.iter().take(2) {
+        let inside = open.addresses().filter(|ip| block.contains(*ip));
+        let inside: Vec<String> = inside.map(|ip| ip.to_string()).collect();
+        finding = finding.at(
+            block.cidr.span,
+            format!("this block covers {}", some_of(&inside)),
         );
     }
-    finding = finding.fix(fix_for(context, metadata, &covering, &open));
-    Some(open.finish(finding, &names))
+    if let Some((text, span)) = also_admitted(context, metadata, at, cause) {
+        finding = finding.at(span, text);
+    }
+    finding.evidence = open.evidence(context);
+    finding.notes.extend(workloads::note(&names));
+    if open.only_own_credentials() {
+        finding = finding.note("it answers with the credentials of the pod's own service account");
+    } else if on_purpose {
+        finding = finding.note(
+            "a block for exactly one address looks intended: if the pods need it, as for Workload \
+             Identity on GKE, suppress this with that reason",
+        );
+    }
+    finding.notes.extend(metadata.note());
+    Some(if open.only_own_credentials() {
+        finding
+    } else {
+        finding.fix(withhold(context, metadata, &covering, &open))
+    })
 }
 
-/// Another rule that admits the leading address to the same endpoint, so that a fix of the first
-/// alone would be in vain (X-2).
-fn another(
+/// Another rule that admits the leading address to the same endpoint: changing the first alone
+/// would be in vain (X-2).
+fn also_admitted(
     context: &Context<'_>,
+    metadata: &Metadata,
     at: RuleRef,
     cause: &Cause,
-    open: &Open<'_>,
-) -> Option<(String, crate::source::Span)> {
-    let (door, endpoint) = cause.doors.first_key_value()?;
-    let (ip, port) = (open.metadata.targets.get(door.0)?.address, door.1);
+) -> Option<(String, Span)> {
+    let ((target, port), endpoint) = cause.doors.first_key_value()?;
+    let ip = metadata.targets.get(*target)?.address;
     for policy in context.eval.policies_of(*endpoint, Direction::Egress) {
         for (index, rule) in context.eval.ruleset[*policy].rules.iter().enumerate() {
             let other = RuleRef {
                 policy: *policy,
                 rule: index,
             };
-            if other != at && blocks::admits(rule, ip, Protocol::Tcp, port) {
-                let text = format!("{} admits {ip} too", context.rule_name(other));
+            if other != at && blocks::admits(rule, ip, Protocol::Tcp, *port) {
+                let text = format!("{} admits {ip} as well", context.rule_name(other));
                 return Some((text, context.span_for_address(other, ip)));
             }
         }
@@ -279,51 +284,42 @@ fn another(
     None
 }
 
-fn fix_for(
+fn withhold(
     context: &Context<'_>,
     metadata: &Metadata,
     covering: &[&IpBlock],
-    open: &Open<'_>,
+    open: &Exposure<'_>,
 ) -> Fix {
+    if covering.is_empty() {
+        return Fix::advice(
+            "give the rule a `to` with the peers that it is for, and leave the metadata addresses \
+             out of its blocks with `except`",
+        );
+    }
     let wide: Vec<_> = covering
         .iter()
         .filter(|block| !is_one_address(block))
+        .map(|block| {
+            let is_open = |ip| block.contains(ip) && open.addresses().any(|open| open == ip);
+            (*block, metadata.networks(|target| is_open(target.address)))
+        })
+        .filter(|(_, nets)| !nets.is_empty())
         .collect();
-    if wide.is_empty() && !covering.is_empty() {
-        return Fix::advice("remove the block, or narrow `podSelector` to the pods that need it");
-    }
-    let withheld = |block: &IpBlock| {
-        let targets = metadata.targets.iter();
-        let inside = targets.filter(|target| !target.own_credentials && block.contains(target.address));
-        let nets: Vec<IpNet> = inside.map(|target| IpNet::from(target.address)).collect();
-        let mut nets = IpNet::aggregate(&nets);
-        nets.sort_unstable();
-        nets
-    };
-    let list = |nets: &[IpNet]| {
-        let texts: Vec<String> = nets.iter().map(ToString::to_string).collect();
-        texts.join(", ")
-    };
     if wide.is_empty() {
-        return Fix::advice(format!(
-            "give the rule a `to`, with blocks that withhold {}",
-            some(open.addresses())
-        ));
+        return Fix::advice("remove the block, or apply the policy only to pods that need it");
     }
-    // X-4: on GKE the address may be the resolver, so only a person can choose.
-    let dns = context.clouds.contains(&Cloud::Gcp);
+    let texts = wide.iter().flat_map(|(_, nets)| nets);
+    let texts: Vec<String> = texts.map(ToString::to_string).collect();
+    let message = format!("withhold them with `except`: {}", texts.join(", "));
     let edits: Option<Vec<_>> = wide
         .iter()
-        .map(|block| edit::insert(context.sources, block, &withheld(block)))
+        .map(|(block, nets)| edit::insert(context.sources, block, nets))
         .collect();
-    let texts: Vec<String> = wide.iter().map(|block| list(&withheld(block))).collect();
-    let message = format!("withhold them with `except`: {}", texts.join("; "));
-    match edits.filter(|_| !dns) {
-        Some(edits) => Fix {
-            edits,
-            ..Fix::advice(message)
-        },
-        None => Fix::advice(message),
+    // X-4: on GKE the address may be the resolver, so a person has to look.
+    let edits = edits.filter(|_| !context.clouds.contains(&Cloud::Gcp));
+    Fix {
+        edits: edits.unwrap_or_default(),
+        ..Fix::advice(message)
     }
 }
 
@@ -333,7 +329,7 @@ fn not_isolated(
     namespace: NamespaceId,
     members: &[EndpointId],
 ) -> Option<Finding> {
-    let mut open = Open::new(metadata);
+    let mut open = Exposure::new(metadata);
     for (index, target) in metadata.targets.iter().enumerate() {
         let family = Family::of(target.address);
         let mut able = members.iter().copied();
@@ -354,7 +350,7 @@ fn not_isolated(
         if names.len() == 1 { "it" } else { "them" },
     );
     let mut finding = Finding::new(&RULE, message)
-        .severity(metadata.severity(&open.pairs()))
+        .severity(metadata.severity(open.pairs()))
         .subject(context.namespace_subject(namespace))
         .why(&["X-3", "K-6"]);
     if let Some(span) = context.namespace_span(namespace) {
@@ -371,161 +367,29 @@ fn not_isolated(
             format!("`{}` isolates for ingress only", policy.name),
         );
     }
-    let all_free = context
-        .groups_of(namespace)
-        .iter()
-        .all(|group| !context.eval.is_isolated(group.example(), Direction::Egress));
+    finding.evidence = open.evidence(context);
+    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(metadata.note());
+    let mut groups = context.groups_of(namespace).iter();
+    let all_free =
+        groups.all(|group| !context.eval.is_isolated(group.example(), Direction::Egress));
     let switches = &context.eval.switches;
     let blocks_reach_all = switches.ipblock_pods == IpBlockPods::Match && switches.ipblock_nodes;
-    let fix = if all_free && blocks_reach_all {
+    Some(finding.fix(if all_free && blocks_reach_all {
         Fix {
-            manifest: Some(closing_policy(context, metadata, namespace)),
+            manifest: Some(closing::policy(context, metadata, namespace)),
             ..Fix::advice(
-                "add a policy that leaves egress open except for the metadata addresses, and \
-                 narrow it afterwards",
+                "add a policy that leaves egress open but for the metadata addresses, and narrow \
+                 it afterwards",
             )
         }
     } else {
-        Fix::advice("isolate them for egress and allow only what they need (WT102)")
-    };
-    Some(open.finish(finding.fix(fix), &names))
-}
-
-/// A policy for a namespace without egress isolation that changes nothing but the metadata
-/// addresses. Beside other policies it would open more than it closes (K-15).
-fn closing_policy(context: &Context<'_>, metadata: &Metadata, namespace: NamespaceId) -> String {
-    let name = proposal::free_name(context, namespace, "no-metadata");
-    let mut text = format!(
-        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: {name}\n  \
-         namespace: {}\nspec:\n  podSelector: {{}}\n  policyTypes: [Egress]\n  egress:\n  - to:\n",
-        context.world[namespace].name
-    );
-    if context.clouds.contains(&Cloud::Gcp) {
-        text = format!(
-            "# GKE with Cloud DNS: pods resolve names at 169.254.169.254; allow port 53 to it.\n{text}"
-        );
-    }
-    for (whole, family) in [("0.0.0.0/0", Family::V4), ("::/0", Family::V6)] {
-        let targets = metadata.targets.iter().filter(|target| !target.own_credentials);
-        let of_family = targets.filter(|target| Family::of(target.address) == family);
-        let nets: Vec<IpNet> = of_family.map(|target| IpNet::from(target.address)).collect();
-        text.push_str(&format!("    - ipBlock:\n        cidr: \"{whole}\"\n"));
-        let mut nets = IpNet::aggregate(&nets);
-        nets.sort_unstable();
-        if !nets.is_empty() {
-            text.push_str("        except:\n");
-        }
-        for net in nets {
-            text.push_str(&format!("        - \"{net}\"\n"));
-        }
-    }
-    text
-}
-
-/// The doors that the evaluator has confirmed, with the connections.
-struct Open<'m> {
-    metadata: &'m Metadata,
-    doors: BTreeMap<usize, (u16, Connection)>,
-    pairs: Vec<(IpAddr, u16)>,
-}
-
-impl<'m> Open<'m> {
-    fn new(metadata: &'m Metadata) -> Self {
-        Self {
-            metadata,
-            doors: BTreeMap::new(),
-            pairs: Vec::new(),
-        }
-    }
-
-    fn judge(
-        &mut self,
-        context: &Context<'_>,
-        target: usize,
-        port: u16,
-        endpoint: EndpointId,
-        wanted: impl Fn(&Decision) -> bool,
-    ) {
-        let Some(found) = self.metadata.targets.get(target) else {
-            return;
-        };
-        let connection = Connection::new(
-            Party::Endpoint(endpoint),
-            Party::Address(found.address),
-            Protocol::Tcp,
-            port,
-        );
-        let verdict = context.eval.verdict(&connection);
-        if verdict.allowed && wanted(&verdict.egress) {
-            self.pairs.push((found.address, port));
-            // The usual port comes first in `ports`, not in a map of doors.
-            let place = |port: u16| found.ports.iter().position(|known| *known == port);
-            let known = self.doors.get(&target).map(|(port, _)| *port);
-            if known.is_none_or(|known| place(port) < place(known)) {
-                self.doors.insert(target, (port, connection));
-            }
-        }
-    }
-
-    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        let targets = self.doors.keys();
-        targets.filter_map(|target| Some(self.metadata.targets.get(*target)?.address))
-    }
-
-    fn pairs(&self) -> Vec<(IpAddr, u16)> {
-        self.pairs.clone()
-    }
-
-    fn only_own_credentials(&self) -> bool {
-        let mut targets = self.doors.keys();
-        targets.all(|target| {
-            let target = self.metadata.targets.get(*target);
-            target.is_some_and(|target| target.own_credentials)
-        })
-    }
-
-    /// The leading address and how many more there are; nothing if nothing is open.
-    fn phrase(&self, context: &Context<'_>) -> Option<String> {
-        let (target, (port, _)) = self.doors.first_key_value()?;
-        let lead = self.metadata.targets.get(*target)?;
-        let lead = lead.name(*port, context.clouds);
-        Some(match self.doors.len() {
-            1 => lead,
-            2 => format!("{lead} and 1 other metadata address"),
-            more => format!("{lead} and {} other metadata addresses", more - 1),
-        })
-    }
-
-    /// The leading address, one of IPv6, and one outside every list of local ranges.
-    fn finish(&self, mut finding: Finding, names: &[String]) -> Finding {
-        finding.evidence.clear();
-        finding.notes.extend(workloads::note(names));
-        finding.notes.extend(self.metadata.note());
-        finding
-    }
-
-    fn evidence(&self, context: &Context<'_>) -> Vec<Evidence> {
-        let mut shown: Vec<&Connection> = Vec::new();
-        let all = || self.doors.values().map(|(_, connection)| connection);
-        shown.extend(all().next());
-        let v6 = |connection: &&Connection| matches!(connection.to, Party::Address(IpAddr::V6(_)));
-        shown.extend(all().find(v6));
-        shown.dedup();
-        shown
-            .into_iter()
-            .map(|connection| context.evidence(connection))
-            .collect()
-    }
+        Fix::advice("isolate the pods for egress and allow only what they need, as WT102 says")
+    }))
 }
 
 fn is_one_address(block: &IpBlock) -> bool {
     block.cidr.net.prefix_len() == block.cidr.net.max_prefix_len()
-}
-
-/// Addresses in a list that stays readable.
-fn some(addresses: impl Iterator<Item = IpAddr>) -> String {
-    let texts: Vec<String> = addresses.map(|ip| ip.to_string()).collect();
-    super::some_of(&texts)
 }
 
 #[cfg(test)]

@@ -55,8 +55,8 @@
 use std::collections::BTreeMap;
 
 use super::proposal::{self, Allow, Whom};
-use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens, server_labels};
 use super::resolvers::names_dns;
+use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens, server_labels};
 use super::{Check, Context, Group, Rule, count, some_of};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::Decision;
@@ -140,12 +140,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 
 /// The pods of a group that ask the cluster's DNS: all as one, or one for each workload where the
 /// servers' policies may tell their labels apart.
-fn units(
-    context: &Context<'_>,
-    resolvers: &Resolvers,
-    group: &Group,
-    guarded: bool,
-) -> Vec<Unit> {
+fn units(context: &Context<'_>, resolvers: &Resolvers, group: &Group, guarded: bool) -> Vec<Unit> {
     let asking = group.members.iter().filter(|id| !resolvers.serves(**id));
     let mut found: BTreeMap<(Option<WorkloadId>, Option<EndpointId>), Vec<EndpointId>> =
         BTreeMap::new();
@@ -233,12 +228,12 @@ fn report(
     let who = who(context, &names, members);
     let (message, severity, evidence) = match cause.kind {
         Kind::Dead if by_servers => (
-            format!("{who} cannot resolve names: the policies of the DNS servers refuse them"),
+            format!("{who} cannot resolve names: the DNS servers' own policies deny their queries"),
             Severity::Error,
             [udp.shut, tcp.shut],
         ),
         Kind::Dead => (
-            format!("{who} cannot resolve names: no rule lets them query a DNS server"),
+            format!("{who} cannot resolve names: DNS is denied over UDP and TCP"),
             Severity::Error,
             [udp.shut, tcp.shut],
         ),
@@ -253,7 +248,11 @@ fn report(
             [tcp.shut, udp.open],
         ),
         Kind::Mixed => {
-            let asked = if udp.state == State::Mixed { &udp } else { &tcp };
+            let asked = if udp.state == State::Mixed {
+                &udp
+            } else {
+                &tcp
+            };
             (
                 format!(
                     "{who} can resolve names only now and then: {} of {} DNS servers do not answer",
@@ -276,12 +275,6 @@ fn report(
     if names.len() > 1 {
         finding = finding.note(format!("concerned: {}", some_of(&names)));
     }
-    if cause.kind == Kind::Dead && !by_servers {
-        finding = with_misses(context, resolvers, client, finding);
-    }
-    if let Some(note) = resolvers.assumption() {
-        finding = finding.note(note).why(&["M-2"]);
-    }
     finding = finding.why(match (cause.kind, by_servers) {
         (Kind::Dead, false) => &["K-11", "K-15", "X-11"],
         (Kind::Dead, true) => &["K-16", "X-14"],
@@ -289,6 +282,18 @@ fn report(
         (Kind::UdpOnly, _) => &["X-11"],
         (Kind::Mixed, _) => &["K-80"],
     });
+    if cause.kind == Kind::Dead && !by_servers {
+        finding = with_misses(context, resolvers, client, finding);
+    }
+    if let Some(note) = resolvers.assumption() {
+        finding = finding.note(note).why(&["M-2"]);
+    }
+    if !by_servers && !resolvers.caches.is_empty() {
+        finding = finding.note(
+            "169.254.20.10 is where a node-local DNS cache usually listens; allow the address that \
+             the pods' /etc/resolv.conf names (X-9)",
+        );
+    }
     Some(finding.fix(if by_servers {
         fix_servers(context, resolvers, cause)
     } else {
@@ -317,14 +322,14 @@ fn who(
 /// The line that is to blame, and why.
 fn place(context: &Context<'_>, cause: &Cause) -> (Span, String) {
     let spec = &context.policy(cause.at).spec;
-    let way = cause.at.direction.word();
     let Some(rule) = cause.rule else {
+        let what = match cause.at.direction {
+            Direction::Egress => "isolates for egress",
+            Direction::Ingress => "isolates the DNS servers for ingress",
+        };
         return match &spec.policy_types {
-            Some((_, span)) => (*span, format!("isolates them for {way}")),
-            None => (
-                context.policy(cause.at).name_span,
-                format!("isolates them for {way} (K-8)"),
-            ),
+            Some((_, span)) => (*span, what.to_owned()),
+            None => (context.policy(cause.at).name_span, format!("{what} (K-8)")),
         };
     };
     let at = RuleRef {
@@ -383,10 +388,12 @@ fn with_misses(
             }
             Why::Ports => finding = finding.why(&["K-79"]),
             Why::HostNetwork => finding = finding.why(&["K-72"]),
+            Why::Engine => finding = finding.why(&["K-65"]),
+            Why::Family => finding = finding.why(&["K-66"]),
             Why::ServiceAddress => finding = finding.why(&["K-79"]),
             Why::Labels => {}
         }
-        finding = finding.at(miss.span, format!("meant for DNS? {}", miss.text));
+        finding = finding.at(miss.span, format!("meant for DNS, but {}", miss.text));
     }
     finding
 }
@@ -409,7 +416,7 @@ fn fix_client(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> Fi
             Direction::Egress,
             &rules,
         )),
-        ..Fix::advice("add a policy that lets them query the DNS servers over UDP and TCP")
+        ..Fix::advice("add a policy that allows DNS over UDP and TCP")
     }
 }
 

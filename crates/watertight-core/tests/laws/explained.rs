@@ -7,11 +7,11 @@ use watertight_core::manifest::Direction;
 use watertight_core::policy::{Origin, RuleRef};
 
 use super::some_questions;
-use crate::oracle::Readings;
 use crate::oracle::objects::{Cluster, Policy, Spec};
-use crate::runner::hold;
+use crate::oracle::{Question, Readings};
+use crate::runner::{hold, questions_at_most};
 use crate::worlds::read::{Read, read, read_plain};
-use crate::worlds::{Described, describe, readings, worlds};
+use crate::worlds::{Described, at_addresses, describe, readings, sample, worlds};
 
 /// A cluster in which one rule is all that is left of the policies.
 fn with_rule_alone(
@@ -28,7 +28,10 @@ fn with_rule_alone(
     let written = |policy: &&Policy| policy.namespace == namespace && policy.name == name;
     let policy = described.cluster.policies.iter().find(written);
     let policy = policy.ok_or_else(|| format!("policy {namespace}/{name} is not there"))?;
-    let spec = policy.spec.as_ref().ok_or("a policy without spec has no rule")?;
+    let spec = policy
+        .spec
+        .as_ref()
+        .ok_or("a policy without spec has no rule")?;
     let direction = rule.policy.direction;
     let rules = match direction {
         Direction::Ingress => &spec.ingress,
@@ -127,36 +130,49 @@ fn is_evidence(trace: &SideTrace) -> bool {
 /// One side asked alone is the side of the verdict.
 #[test]
 fn decide_is_a_side_of_the_verdict() {
-    hold(100, (worlds(), readings()), |(described, readings)| {
+    hold(60, (worlds(), readings()), |(described, readings)| {
         let read = read(described, readings)?;
-        let evaluator = read.evaluator();
-        for question in some_questions(described) {
-            let connection = read.connection(&question);
-            let verdict = evaluator.verdict(&connection);
-            let plain = question.family.is_none() && question.via_node.is_none();
-            if verdict.reason != Reason::Policies || !plain {
+        sides_alone(described, &read, some_questions(described))
+    });
+}
+
+#[test]
+fn decide_at_an_address_is_a_side_of_the_verdict() {
+    hold(60, (worlds(), readings()), |(described, readings)| {
+        let read = read(described, readings)?;
+        let questions = sample(at_addresses(&described.cluster), questions_at_most());
+        sides_alone(described, &read, questions)
+    });
+}
+
+fn sides_alone(described: &Described, read: &Read, questions: Vec<Question>) -> Result<(), String> {
+    let evaluator = read.evaluator();
+    for question in questions {
+        let connection = read.connection(&question);
+        let verdict = evaluator.verdict(&connection);
+        let plain = question.family.is_none() && question.via_node.is_none();
+        if verdict.reason != Reason::Policies || !plain {
+            continue;
+        }
+        let port = question.port.unwrap_or_default();
+        let (from, to) = (connection.from, connection.to);
+        let sides = [
+            (Direction::Egress, from, to, verdict.egress),
+            (Direction::Ingress, to, from, verdict.ingress),
+        ];
+        for (direction, own, other, decision) in sides {
+            let Party::Endpoint(subject) = own else {
                 continue;
-            }
-            let port = question.port.unwrap_or_default();
-            let sides = [
-                (Direction::Egress, connection.from, connection.to, verdict.egress),
-                (Direction::Ingress, connection.to, connection.from, verdict.ingress),
-            ];
-            for (direction, own, other, decision) in sides {
-                let Party::Endpoint(subject) = own else {
-                    continue;
-                };
-                let alone =
-                    evaluator.decide(direction, subject, other, connection.protocol, port);
-                if alone != decision {
-                    return Err(format!(
-                        "{}: {} alone is {alone:?}, in the verdict {decision:?}",
-                        describe(&described.cluster, &question),
-                        direction.word()
-                    ));
-                }
+            };
+            let alone = evaluator.decide(direction, subject, other, connection.protocol, port);
+            if alone != decision {
+                return Err(format!(
+                    "{}: {} alone is {alone:?}, in the verdict {decision:?}",
+                    describe(&described.cluster, &question),
+                    direction.word()
+                ));
             }
         }
-        Ok(())
-    });
+    }
+    Ok(())
 }

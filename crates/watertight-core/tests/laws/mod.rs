@@ -17,7 +17,11 @@ fn some_questions(described: &Described) -> Vec<Question> {
 fn same_answers(described: &Described, before: &Read, after: &Read) -> Result<(), String> {
     let questions = some_questions(described);
     let answers = verdicts(before, &questions);
-    for ((question, a), b) in questions.iter().zip(answers).zip(verdicts(after, &questions)) {
+    for ((question, a), b) in questions
+        .iter()
+        .zip(answers)
+        .zip(verdicts(after, &questions))
+    {
         let sides = |verdict: &watertight_core::eval::Verdict| {
             (
                 verdict.allowed,

@@ -10,7 +10,7 @@ use crate::oracle::objects::{Cluster, Policy, Rule, Selector, Spec};
 use crate::oracle::{Oracle, Readings};
 use crate::runner::hold;
 use crate::worlds::read::{from_files, read, read_plain, verdicts};
-use crate::worlds::{Described, Format, Spelling, describe, files, readings, worlds};
+use crate::worlds::{Format, Spelling, describe, files, readings, worlds};
 
 /// K-15: there is no order.
 #[test]
@@ -39,7 +39,11 @@ fn the_order_inside_policies_does_not_matter() {
     hold(60, (worlds(), readings()), |(described, readings)| {
         let mut cluster = described.cluster.clone();
         cluster.policies.reverse();
-        for spec in cluster.policies.iter_mut().flat_map(|policy| &mut policy.spec) {
+        for spec in cluster
+            .policies
+            .iter_mut()
+            .flat_map(|policy| &mut policy.spec)
+        {
             for rules in [&mut spec.ingress, &mut spec.egress].into_iter().flatten() {
                 rules.reverse();
                 for rule in rules {
@@ -90,7 +94,11 @@ fn empty_lists_may_be_left_out() {
             }
         }
         let mut cluster = described.cluster.clone();
-        for spec in cluster.policies.iter_mut().flat_map(|policy| &mut policy.spec) {
+        for spec in cluster
+            .policies
+            .iter_mut()
+            .flat_map(|policy| &mut policy.spec)
+        {
             respell(&mut spec.pod_selector);
             drop_empty(&mut spec.policy_types);
             for rules in [&mut spec.ingress, &mut spec.egress] {
@@ -166,7 +174,11 @@ fn a_further_policy_for_isolated_pods_closes_nothing() {
         let after = read_plain(&cluster, readings)?;
         let questions = some_questions(described);
         let answers = verdicts(&before, &questions);
-        for ((question, a), b) in questions.iter().zip(answers).zip(verdicts(&after, &questions)) {
+        for ((question, a), b) in questions
+            .iter()
+            .zip(answers)
+            .zip(verdicts(&after, &questions))
+        {
             if a.allowed && !b.allowed {
                 return Err(format!(
                     "{} was allowed without `further`",
@@ -219,13 +231,18 @@ fn policies_of_other_namespaces_do_not_matter() {
         let after = read(&only, readings)?;
         let questions = some_questions(described);
         let answers = verdicts(&before, &questions);
-        for ((question, a), b) in questions.iter().zip(answers).zip(verdicts(&after, &questions)) {
+        for ((question, a), b) in questions
+            .iter()
+            .zip(answers)
+            .zip(verdicts(&after, &questions))
+        {
             let elsewhere = |who| match who {
                 crate::oracle::Who::Pod(at) => pods[at].namespace != *here,
                 _ => false,
             };
             let egress = elsewhere(question.from) || a.egress.is_allowed() == b.egress.is_allowed();
-            let ingress = elsewhere(question.to) || a.ingress.is_allowed() == b.ingress.is_allowed();
+            let ingress =
+                elsewhere(question.to) || a.ingress.is_allowed() == b.ingress.is_allowed();
             if !egress || !ingress {
                 return Err(format!(
                     "{} without the policies outside `{here}`\n  {a:?}\nbecame\n  {b:?}",

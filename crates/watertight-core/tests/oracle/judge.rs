@@ -434,12 +434,7 @@ impl<'c> Oracle<'c> {
     }
 
     /// The pods and ports behind a port of a Service that has a selector (K-79).
-    pub(crate) fn backends(
-        &self,
-        service: usize,
-        port: u16,
-        protocol: &str,
-    ) -> Vec<(usize, u16)> {
+    pub(crate) fn backends(&self, service: usize, port: u16, protocol: &str) -> Vec<(usize, u16)> {
         let service = &self.cluster.services[service];
         let declared = service.ports.iter().find(|declared| {
             declared.port == port && declared.protocol.unwrap_or("TCP") == protocol

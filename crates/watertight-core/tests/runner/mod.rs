@@ -51,11 +51,8 @@ pub(crate) fn questions_at_most() -> usize {
 }
 
 /// Checks a property on `cases` inputs, or on as many as the environment asks for.
-pub(crate) fn hold<S>(
-    cases: u32,
-    strategy: S,
-    property: impl Fn(&S::Value) -> Result<(), String>,
-) where
+pub(crate) fn hold<S>(cases: u32, strategy: S, property: impl Fn(&S::Value) -> Result<(), String>)
+where
     S: Strategy,
     S::Value: Input + Clone,
 {

@@ -46,7 +46,10 @@ pub(super) const OUTSIDE: [&str; 6] = [
 pub(super) fn pool(cluster: &Cluster) -> Vec<IpAddr> {
     let pods = cluster.pods.iter().flat_map(|pod| &pod.addresses);
     let nodes = cluster.nodes.iter().flat_map(|node| &node.addresses);
-    let services = cluster.services.iter().flat_map(|service| &service.cluster_ips);
+    let services = cluster
+        .services
+        .iter()
+        .flat_map(|service| &service.cluster_ips);
     let outside = OUTSIDE.iter().map(|ip| ip.parse().unwrap());
     pods.chain(nodes)
         .chain(services)
@@ -106,7 +109,11 @@ pub(super) fn boundaries(block: &IpBlock) -> Vec<IpAddr> {
     for cidr in cidrs {
         let (ip, prefix) = cidr.split_once('/').unwrap();
         let (first, last) = network(ip.parse().unwrap(), prefix.parse().unwrap());
-        found.extend([Some(first), Some(last), step(first, -1), step(last, 1)].into_iter().flatten());
+        found.extend(
+            [Some(first), Some(last), step(first, -1), step(last, 1)]
+                .into_iter()
+                .flatten(),
+        );
     }
     found
 }

@@ -166,14 +166,13 @@ pub(super) fn policy() -> impl Strategy<Value = RawPolicy> {
         2 => Just(Some(Selector::default())),
         3 => pods().prop_map(Some),
     ];
-    let spec = (pods, types(), section(), section()).prop_map(|(pods, types, ingress, egress)| {
-        RawSpec {
+    let spec =
+        (pods, types(), section(), section()).prop_map(|(pods, types, ingress, egress)| RawSpec {
             pods,
             types,
             ingress,
             egress,
-        }
-    });
+        });
     let spec = prop::option::weighted(0.95, spec);
     (0..NAMESPACES.len(), spec).prop_map(|(namespace, spec)| RawPolicy { namespace, spec })
 }

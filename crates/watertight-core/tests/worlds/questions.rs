@@ -36,7 +36,10 @@ fn ports(cluster: &Cluster) -> BTreeSet<u16> {
 }
 
 fn rules(cluster: &Cluster) -> impl Iterator<Item = &Rule> {
-    let specs = cluster.policies.iter().filter_map(|policy| policy.spec.as_ref());
+    let specs = cluster
+        .policies
+        .iter()
+        .filter_map(|policy| policy.spec.as_ref());
     specs.flat_map(|spec| spec.ingress.iter().chain(&spec.egress).flatten())
 }
 
@@ -55,7 +58,11 @@ fn is_owned(cluster: &Cluster, ip: IpAddr) -> bool {
         .pods
         .iter()
         .any(|pod| !ended(pod.phase) && pod.addresses.contains(&ip));
-    of_pod || cluster.nodes.iter().any(|node| node.addresses.contains(&ip))
+    of_pod
+        || cluster
+            .nodes
+            .iter()
+            .any(|node| node.addresses.contains(&ip))
 }
 
 fn outside(cluster: &Cluster) -> Vec<Who> {
@@ -176,10 +183,12 @@ pub(crate) fn sample<T>(questions: Vec<T>, most: usize) -> Vec<T> {
     // A prime step meets every residue of the nested lists above.
     let step = match questions.len() / most {
         0 => 1,
-        few => [2, 3, 5, 7, 11, 13, 17, 23, 31, 43, 61, 83, 113, 151, 211, 293, 401, 557]
-            .into_iter()
-            .find(|prime| *prime > few)
-            .unwrap_or(757),
+        few => [
+            2, 3, 5, 7, 11, 13, 17, 23, 31, 43, 61, 83, 113, 151, 211, 293, 401, 557,
+        ]
+        .into_iter()
+        .find(|prime| *prime > few)
+        .unwrap_or(757),
     };
     let first = questions.len() % step;
     questions.into_iter().skip(first).step_by(step).collect()
@@ -196,7 +205,9 @@ pub(crate) fn describe(cluster: &Cluster, question: &Question) -> String {
         Who::Address(ip) if ip.is_ipv6() => format!("[{ip}]"),
         Who::Address(ip) => ip.to_string(),
     };
-    let port = question.port.map_or(String::new(), |port| format!(":{port}"));
+    let port = question
+        .port
+        .map_or(String::new(), |port| format!(":{port}"));
     let mut text = format!(
         "{} -> {}{port}/{}",
         who(question.from),

@@ -51,7 +51,9 @@ pub(crate) fn from_files(
 ) -> Result<Read, String> {
     let mut switches = Switches::default();
     for (name, value) in readings.pairs() {
-        switches.set(name, value).map_err(|error| error.to_string())?;
+        switches
+            .set(name, value)
+            .map_err(|error| error.to_string())?;
     }
     let mut sources = Sources::new();
     for (name, text) in files {

@@ -223,10 +223,9 @@ impl Raw {
         }
         for (at, raw) in self.nodes.iter().enumerate() {
             let n = at + 1;
-            let mut addresses = raw.stack.take(
-                v4(format!("192.168.0.{n}")),
-                v4(format!("fd01::{n}")),
-            );
+            let mut addresses = raw
+                .stack
+                .take(v4(format!("192.168.0.{n}")), v4(format!("fd01::{n}")));
             if raw.external {
                 addresses.push(v4(format!("203.0.113.{n}")));
             }
@@ -324,9 +323,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = Described> {
 
 /// The default readings half of the time, else some others.
 pub(crate) fn readings() -> impl Strategy<Value = Readings> {
-    let either = |default: &'static str, other: &'static [&'static str]| {
-        prop_oneof![3 => Just(default), 2 => one_of(other)]
-    };
+    let either = |default: &'static str, other: &'static [&'static str]| prop_oneof![3 => Just(default), 2 => one_of(other)];
     let changed = (
         either("exempt-both", &["exempt-ingress", "none"]),
         either("node-ip", &["pod-labels"]),

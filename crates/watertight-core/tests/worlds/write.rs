@@ -82,7 +82,12 @@ fn objects(cluster: &Cluster, spelling: Spelling) -> Vec<Value> {
         }));
     }
     objects.extend(cluster.pods.iter().map(|pod| writer.pod(pod)));
-    objects.extend(cluster.services.iter().map(|service| writer.service(service)));
+    objects.extend(
+        cluster
+            .services
+            .iter()
+            .map(|service| writer.service(service)),
+    );
     objects.extend(cluster.policies.iter().map(|policy| writer.policy(policy)));
     objects
 }
@@ -212,10 +217,22 @@ impl Writer {
     fn policy(&self, policy: &Policy) -> Value {
         let spec = policy.spec.as_ref().map(|spec| {
             self.object(vec![
-                ("podSelector", spec.pod_selector.as_ref().map(|s| self.selector(s))),
-                ("policyTypes", spec.policy_types.as_ref().map(|types| json!(types))),
-                ("ingress", spec.ingress.as_ref().map(|rules| self.rules("from", rules))),
-                ("egress", spec.egress.as_ref().map(|rules| self.rules("to", rules))),
+                (
+                    "podSelector",
+                    spec.pod_selector.as_ref().map(|s| self.selector(s)),
+                ),
+                (
+                    "policyTypes",
+                    spec.policy_types.as_ref().map(|types| json!(types)),
+                ),
+                (
+                    "ingress",
+                    spec.ingress.as_ref().map(|rules| self.rules("from", rules)),
+                ),
+                (
+                    "egress",
+                    spec.egress.as_ref().map(|rules| self.rules("to", rules)),
+                ),
             ])
         });
         let mut object = self.object(vec![("spec", spec)]);
@@ -245,8 +262,14 @@ impl Writer {
             ])
         };
         self.object(vec![
-            ("podSelector", peer.pod_selector.as_ref().map(|s| self.selector(s))),
-            ("namespaceSelector", peer.namespace_selector.as_ref().map(|s| self.selector(s))),
+            (
+                "podSelector",
+                peer.pod_selector.as_ref().map(|s| self.selector(s)),
+            ),
+            (
+                "namespaceSelector",
+                peer.namespace_selector.as_ref().map(|s| self.selector(s)),
+            ),
             ("ipBlock", peer.ip_block.as_ref().map(block)),
         ])
     }
@@ -264,13 +287,19 @@ impl Writer {
             self.object(vec![
                 ("key", Some(expression.key.as_str().into())),
                 ("operator", Some(expression.operator.into())),
-                ("values", expression.values.as_ref().map(|values| json!(values))),
+                (
+                    "values",
+                    expression.values.as_ref().map(|values| json!(values)),
+                ),
             ])
         };
         let expressions = |list: &Vec<Expression>| list.iter().map(expression).collect();
         self.object(vec![
             ("matchLabels", selector.match_labels.as_ref().map(map)),
-            ("matchExpressions", selector.match_expressions.as_ref().map(expressions)),
+            (
+                "matchExpressions",
+                selector.match_expressions.as_ref().map(expressions),
+            ),
         ])
     }
 }

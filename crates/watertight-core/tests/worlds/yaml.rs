@@ -17,7 +17,9 @@ pub(super) fn documents(values: &[Value]) -> String {
 fn is_flat(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.is_empty(),
-        Value::Array(items) => items.iter().all(|item| !item.is_array() && !item.is_object()),
+        Value::Array(items) => items
+            .iter()
+            .all(|item| !item.is_array() && !item.is_object()),
         _ => true,
     }
 }

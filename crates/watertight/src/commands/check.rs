@@ -66,13 +66,23 @@ struct Run<'a> {
 impl Run<'_> {
     fn once(&self, paths: &[PathBuf]) -> anyhow::Result<(Exit, Vec<PathBuf>)> {
         let started = Instant::now();
-        let exclude: Vec<_> = self.args.exclude.iter().chain(&self.config.exclude).cloned().collect();
+        let exclude: Vec<_> = self
+            .args
+            .exclude
+            .iter()
+            .chain(&self.config.exclude)
+            .cloned()
+            .collect();
         let input = input::read(paths, &input::globs(&exclude)?)?;
         let read = input.paths.iter().flatten().cloned().collect();
         let mut options = self.options.clone();
         options.unreadable.clone_from(&input.unreadable);
         options.suppressions = suppressions(self.config, &input.sources)?;
-        let bytes = input.sources.iter().map(|(_, file)| file.text().len() as u64).sum();
+        let bytes = input
+            .sources
+            .iter()
+            .map(|(_, file)| file.text().len() as u64)
+            .sum();
         let progress = Progress::start(bytes, !self.global.quiet);
         options.progress = Some(std::sync::Arc::clone(&progress.done));
         let mut checked = check(&input.sources, &options);
@@ -81,7 +91,11 @@ impl Run<'_> {
         let report = report(&input.sources, &options, &checked);
         if let Some(path) = &self.args.write_baseline {
             baseline::write(path, &report)?;
-            say(&format!("wrote {} findings to `{}`", report.findings.len(), path.display()));
+            say(&format!(
+                "wrote {} findings to `{}`",
+                report.findings.len(),
+                path.display()
+            ));
         }
         if self.args.diff {
             let fixed = fix::collect(&input.sources, &checked);
@@ -92,7 +106,10 @@ impl Run<'_> {
         if self.args.fix {
             let fixed = fix::collect(&input.sources, &checked);
             let files = fixed.write(&input.sources, &input.paths)?;
-            say(&format!("fixed {} findings in {files} files; check again", fixed.findings));
+            say(&format!(
+                "fixed {} findings in {files} files; check again",
+                fixed.findings
+            ));
         }
         if !self.global.quiet {
             self.summarise(&report, known, started);
@@ -183,7 +200,10 @@ impl Run<'_> {
         if !report.summary.complete {
             return Exit::Unable;
         }
-        let fails = checked.findings.iter().any(|finding| finding.severity >= self.fail_on);
+        let fails = checked
+            .findings
+            .iter()
+            .any(|finding| finding.severity >= self.fail_on);
         if fails && !self.args.exit_zero {
             Exit::Findings
         } else {
@@ -208,7 +228,12 @@ fn targets(args: &CheckArgs) -> anyhow::Result<Vec<OutputTarget>> {
             file: None,
         });
     }
-    if targets.iter().filter(|target| target.file.is_none()).count() > 1 {
+    if targets
+        .iter()
+        .filter(|target| target.file.is_none())
+        .count()
+        > 1
+    {
         bail!("two formats cannot share standard output; give one of them a file: -o FORMAT=FILE");
     }
     Ok(targets)
@@ -229,7 +254,11 @@ fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
         Some(engine) => Profile::parse(engine).map_err(|error| anyhow!("{error}"))?,
         None => Profile::reference(),
     };
-    if let Some(version) = args.k8s_version.as_deref().or(config.k8s_version.as_deref()) {
+    if let Some(version) = args
+        .k8s_version
+        .as_deref()
+        .or(config.k8s_version.as_deref())
+    {
         let version: Version = version.parse().map_err(|error| anyhow!("{error}"))?;
         profile = profile.with_k8s_version(version);
     }
@@ -237,9 +266,16 @@ fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
         let (name, value) = switch
             .split_once('=')
             .with_context(|| format!("`{switch}` is no switch; write NAME=VALUE"))?;
-        profile.switches.set(name, value).map_err(|error| anyhow!("{error}"))?;
+        profile
+            .switches
+            .set(name, value)
+            .map_err(|error| anyhow!("{error}"))?;
     }
-    let clouds = if args.cloud.is_empty() { &config.clouds } else { &args.cloud };
+    let clouds = if args.cloud.is_empty() {
+        &config.clouds
+    } else {
+        &args.cloud
+    };
     let clouds: Vec<Cloud> = clouds
         .iter()
         .map(|cloud| cloud.parse().map_err(|error| anyhow!("{error}")))
@@ -252,12 +288,24 @@ fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
         assume.pod_cidrs.clone_from(&args.pod_cidr);
     } else if !config.pod_cidrs.is_empty() {
         let parse = |text: &String| text.parse().with_context(|| format!("podCidrs: `{text}`"));
-        assume.pod_cidrs = config.pod_cidrs.iter().map(parse).collect::<anyhow::Result<_>>()?;
+        assume.pod_cidrs = config
+            .pod_cidrs
+            .iter()
+            .map(parse)
+            .collect::<anyhow::Result<_>>()?;
     }
-    if let Some(namespace) = args.default_namespace.as_ref().or(config.default_namespace.as_ref()) {
+    if let Some(namespace) = args
+        .default_namespace
+        .as_ref()
+        .or(config.default_namespace.as_ref())
+    {
         assume.namespace.clone_from(namespace);
     }
-    let select = if args.select.is_empty() { &config.select } else { &args.select };
+    let select = if args.select.is_empty() {
+        &config.select
+    } else {
+        &args.select
+    };
     let ignore: Vec<_> = args.ignore.iter().chain(&config.ignore).cloned().collect();
     for rule in select.iter().chain(&ignore) {
         known_rule(rule)?;
@@ -280,7 +328,9 @@ fn known_rule(text: &str) -> anyhow::Result<()> {
             .get(..text.len())
             .is_some_and(|prefix| prefix.eq_ignore_ascii_case(text))
     };
-    if Rule::find(text).is_some() || (text.len() >= 3 && ALL.iter().copied().any(|rule| prefix(&rule))) {
+    if Rule::find(text).is_some()
+        || (text.len() >= 3 && ALL.iter().copied().any(|rule| prefix(&rule)))
+    {
         return Ok(());
     }
     bail!("no rule is called `{text}`; `watertight rule` lists them all")
@@ -304,7 +354,8 @@ fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<Config
                 Some(matching.map(|(id, _)| id).collect::<BTreeSet<_>>())
             };
             let expired = suppression.expires.clone().filter(|date| {
-                date.parse::<jiff::civil::Date>().is_ok_and(|date| date < today)
+                date.parse::<jiff::civil::Date>()
+                    .is_ok_and(|date| date < today)
             });
             Ok(ConfigEntry {
                 rules: suppression.rules.clone(),
@@ -320,13 +371,19 @@ fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<Config
 
 /// The width of the terminal, or a width that reads well in a log.
 fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     columns.unwrap_or(120).clamp(60, 240)
 }
 
 /// Waits until a file that was read changes, goes or comes.
 fn wait_for_change(paths: &[PathBuf], read: &[PathBuf]) {
-    let stamp = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let stamp = |path: &Path| {
+        std::fs::metadata(path)
+            .and_then(|meta| meta.modified())
+            .ok()
+    };
     let state = || -> Vec<Option<SystemTime>> {
         read.iter().chain(paths).map(|path| stamp(path)).collect()
     };

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use serde::Serialize;
 use watertight_core::rules::{ALL, Rule};
+use watertight_core::suggest::misspelt;
 
 use crate::args::{RuleArgs, RuleFormat};
 use crate::exit::Exit;
@@ -43,10 +44,12 @@ pub(super) fn run(args: &RuleArgs) -> anyhow::Result<Exit> {
             text.push('\n');
             text
         }
-        RuleFormat::Markdown => chosen.iter().map(|rule| page(rule)).collect::<Vec<_>>().join("\n"),
-        RuleFormat::Text if args.rule.is_some() => {
-            chosen.iter().map(|rule| page(rule)).collect()
-        }
+        RuleFormat::Markdown => chosen
+            .iter()
+            .map(|rule| page(rule))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        RuleFormat::Text if args.rule.is_some() => chosen.iter().map(|rule| page(rule)).collect(),
         RuleFormat::Text => list(&chosen),
     };
     super::print(&text)
@@ -63,7 +66,11 @@ fn page(rule: &Rule) -> String {
 }
 
 fn list(rules: &[&'static Rule]) -> String {
-    let width = rules.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
+    let width = rules
+        .iter()
+        .map(|rule| rule.name.len())
+        .max()
+        .unwrap_or_default();
     rules
         .iter()
         .map(|rule| {
@@ -81,12 +88,8 @@ fn list(rules: &[&'static Rule]) -> String {
 /// The most similar id or name, as a question.
 fn near(text: &str) -> String {
     let names = ALL.iter().flat_map(|rule| [rule.id, rule.name]);
-    let best = names
-        .map(|name| (strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= 3)
-        .min();
-    match best {
-        Some((_, name)) => format!(" (did you mean `{name}`?)"),
+    match misspelt(text, names) {
+        Some(name) => format!(" (did you mean `{name}`?)"),
         None => "; `watertight rule` lists them all".into(),
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::facts::{nearest, word_enum};
+use crate::facts::word_enum;
+use crate::suggest::nearest;
 
 word_enum! {
     /// A cloud that gives its machines a metadata service.

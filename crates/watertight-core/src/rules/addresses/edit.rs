@@ -10,14 +10,14 @@ use crate::sets::IpBlock;
 use crate::source::{Sources, Span};
 
 /// Appends networks to the `except` list of a block that has one.
-pub(in crate::rules) fn append(
-    sources: &Sources,
-    block: &IpBlock,
-    nets: &[IpNet],
-) -> Option<Edit> {
+pub(in crate::rules) fn append(sources: &Sources, block: &IpBlock, nets: &[IpNet]) -> Option<Edit> {
     let last = block.except.last()?.span;
     let text = Text::around(sources, last)?;
-    let quote = text.inner.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let quote = text
+        .inner
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '"' | '\''));
     let items = || nets.iter().map(|net| quoted(*net, quote));
     if text.is_flow_item() {
         let list: String = items().map(|item| format!(", {item}")).collect();
@@ -35,17 +35,17 @@ pub(in crate::rules) fn append(
 }
 
 /// Gives an `except` list to a block that has none.
-pub(in crate::rules) fn insert(
-    sources: &Sources,
-    block: &IpBlock,
-    nets: &[IpNet],
-) -> Option<Edit> {
+pub(in crate::rules) fn insert(sources: &Sources, block: &IpBlock, nets: &[IpNet]) -> Option<Edit> {
     let cidr = block.cidr.span;
     let text = Text::around(sources, cidr)?;
     if !block.except.is_empty() || sources.text(block.span).contains("except") {
         return None;
     }
-    let quote = text.inner.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let quote = text
+        .inner
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '"' | '\''));
     let items: Vec<String> = nets.iter().map(|net| quoted(*net, quote)).collect();
     if sources.text(block.span).starts_with('{') {
         let key = if text.before.trim_end().ends_with("\"cidr\":") {

@@ -3,8 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::IpNet;
+
 use super::blocks;
 use crate::diag::Severity;
+use crate::eval::Family;
 use crate::facts::metadata::{Cloud, distinct_addresses, endpoints};
 use crate::policy::Policy;
 use crate::rules::Context;
@@ -33,6 +36,9 @@ pub(in crate::rules) struct Target {
 impl Target {
     /// As messages call it on one of its ports.
     pub(in crate::rules) fn name(&self, port: u16, clouds: &[Cloud]) -> String {
+        if self.own_credentials {
+            return format!("EKS Pod Identity at {}", self.address);
+        }
         if self.address == SHARED_ADDRESS && port == HTTP {
             return format!("the metadata service {SHARED_ADDRESS}");
         }
@@ -114,6 +120,24 @@ impl Metadata {
         } else {
             Severity::Note
         }
+    }
+
+    /// The family of a target.
+    pub(in crate::rules) fn family(&self, target: usize) -> Option<Family> {
+        Some(Family::of(self.targets.get(target)?.address))
+    }
+
+    /// The smallest list of networks for some targets; a pod's own credentials stay open (see
+    /// [`Target::own_credentials`]).
+    pub(in crate::rules) fn networks(&self, wanted: impl Fn(&Target) -> bool) -> Vec<IpNet> {
+        let targets = self.targets.iter();
+        let hosts: Vec<IpNet> = targets
+            .filter(|target| !target.own_credentials && wanted(target))
+            .map(|target| IpNet::from(target.address))
+            .collect();
+        let mut networks = IpNet::aggregate(&hosts);
+        networks.sort_unstable();
+        networks
     }
 
     /// Whether a block withholds a metadata address of any cloud.

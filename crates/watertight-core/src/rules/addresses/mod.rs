@@ -6,8 +6,11 @@
 //! INVARIANT: nothing here decides a verdict. What a rule claims is confirmed by the evaluator.
 
 pub(super) mod blocks;
+pub(super) mod closing;
 pub(super) mod edit;
+mod exposure;
 mod metadata;
 pub(super) mod workloads;
 
+pub(super) use exposure::Exposure;
 pub(super) use metadata::{Metadata, SHARED_ADDRESS, Speaker};

@@ -17,9 +17,7 @@ pub(in crate::rules) fn has_family(context: &Context<'_>, id: EndpointId, family
     let endpoint = &context.world[id];
     if endpoint.ips.is_empty() {
         let assumed = &context.world.assumed.pod_cidrs;
-        return assumed
-            .iter()
-            .any(|cidr| Family::of(cidr.addr()) == family);
+        return assumed.iter().any(|cidr| Family::of(cidr.addr()) == family);
     }
     endpoint.ips.iter().any(|ip| Family::of(*ip) == family)
 }

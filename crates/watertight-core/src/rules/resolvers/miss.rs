@@ -1,10 +1,12 @@
 //! Why a rule that is meant for DNS does not let queries through, in words for a label.
 
-use super::{Resolvers, has_labels, listens, names_dns, server_labels, takes_port};
+use std::net::IpAddr;
+
+use super::{Resolvers, covers, has_labels, listens, names_dns, server_labels, takes_port};
 use crate::policy::{EndpointSelector, NamespaceScope, Peer, Rule};
 use crate::rules::Context;
 use crate::rules::proposal::scalar;
-use crate::sets::{LabelSelector, Operator, Protocol, Requirement};
+use crate::sets::{IpBlock, LabelSelector, Operator, Protocol, Requirement};
 use crate::source::Span;
 use crate::world::{EndpointId, NAME_LABEL};
 
@@ -21,6 +23,10 @@ pub(in crate::rules) enum Why {
     HostNetwork,
     /// It names the DNS Service's address, which policy does not see (K-79).
     ServiceAddress,
+    /// It is a block, and the engine matches no pods by blocks (K-65).
+    Engine,
+    /// It is a block of the address family that queries do not use (K-66).
+    Family,
     /// It is for a resolver outside the cluster, or for pods that listen for DNS themselves.
     OtherResolver,
 }
@@ -58,7 +64,9 @@ impl Resolvers {
             .iter()
             .filter(|class| {
                 let server = class.server.endpoint;
-                rule.peers.iter().any(|peer| self.admits(context, peer, server))
+                rule.peers
+                    .iter()
+                    .any(|peer| self.admits(context, peer, server))
             })
             .collect();
         if admitted.is_empty() {
@@ -66,9 +74,8 @@ impl Resolvers {
         }
         let through = admitted.iter().any(|class| {
             listens(&class.server, protocol).is_some_and(|port| {
-                let takes = |item| {
-                    takes_port(context.world, item, class.server.endpoint, protocol, port)
-                };
+                let takes =
+                    |item| takes_port(context.world, item, class.server.endpoint, protocol, port);
                 rule.traffic.iter().any(takes)
             })
         });
@@ -105,29 +112,18 @@ impl Resolvers {
             let found = match peer {
                 Peer::Any => None,
                 Peer::Block(block) => {
-                    let only = |ip: &std::net::IpAddr| {
-                        block.contains(*ip) && block.cidr.net.prefix_len() == host_length(*ip)
+                    let (why, text) = self.block_miss(context, block);
+                    let miss = Miss {
+                        why,
+                        span: block.cidr.span,
+                        text: text.into(),
+                        repair: None,
                     };
-                    let of_service = self.service_ips.iter().any(only);
-                    let (why, text) = if of_service {
-                        let text = "the address of the DNS Service; policy sees the pods behind it";
-                        (Why::ServiceAddress, text)
-                    } else {
-                        (Why::OtherResolver, "none of the cluster's DNS servers")
-                    };
-                    Some(Near {
-                        faults: 2,
-                        miss: Miss {
-                            why,
-                            span: block.cidr.span,
-                            text: text.into(),
-                            repair: None,
-                        },
-                    })
+                    Some(Near { faults: 2, miss })
                 }
                 Peer::Endpoints(selector, span) => {
                     if self.is_other_resolver(context, selector) {
-                        let text = "these pods listen for DNS, but are not the cluster's servers";
+                        let text = "these pods are none of the cluster's DNS servers";
                         return Some(Miss {
                             why: Why::OtherResolver,
                             span: *span,
@@ -152,6 +148,27 @@ impl Resolvers {
         nearest.map(|near| near.miss)
     }
 
+    fn block_miss(&self, context: &Context<'_>, block: &IpBlock) -> (Why, &'static str) {
+        let only = |ip: &IpAddr| {
+            let length = if ip.is_ipv4() { 32 } else { 128 };
+            block.contains(*ip) && block.cidr.net.prefix_len() == length
+        };
+        let covered = self.classes.iter().any(|class| {
+            let ips = &context.world[class.server.endpoint].ips;
+            covers(context.world, block, ips, self.family())
+        });
+        if self.service_ips.iter().any(only) {
+            let text = "this is the address of the DNS Service; policy sees the pods behind it";
+            (Why::ServiceAddress, text)
+        } else if covered {
+            (Why::Engine, "this engine matches no pod or node by its address")
+        } else if block.is_whole_family() {
+            (Why::Family, "the DNS servers are asked over the other address family")
+        } else {
+            (Why::OtherResolver, "this is none of the cluster's DNS servers")
+        }
+    }
+
     /// Whether a selector selects pods that are no servers of the cluster and listen for DNS.
     fn is_other_resolver(&self, context: &Context<'_>, selector: &EndpointSelector) -> bool {
         let world = context.world;
@@ -161,7 +178,10 @@ impl Resolvers {
         );
         // A selector as wide as that is not for one resolver.
         !(every_namespace && selector.pods.is_empty())
-            && self.listeners.iter().any(|id| has_labels(world, selector, *id))
+            && self
+                .listeners
+                .iter()
+                .any(|id| has_labels(world, selector, *id))
     }
 
     fn near(
@@ -222,7 +242,15 @@ impl Resolvers {
             let own = value.map(|value| (requirement.key.to_string(), value.to_owned()));
             let right = own.unwrap_or(right);
             let of = "the DNS servers";
-            let miss = fault(context, &selector.pods, requirement, value, of, "have", &right);
+            let miss = fault(
+                context,
+                &selector.pods,
+                requirement,
+                value,
+                of,
+                "have",
+                &right,
+            );
             first = first.or(Some(miss));
         }
         let mut miss = match first {
@@ -240,10 +268,6 @@ impl Resolvers {
         }
         Some(Near { faults, miss })
     }
-}
-
-fn host_length(ip: std::net::IpAddr) -> u8 {
-    if ip.is_ipv4() { 32 } else { 128 }
 }
 
 fn holds(requirement: &Requirement, value: Option<&str>) -> bool {
@@ -278,7 +302,7 @@ fn fault(
     let text = match (operator, value) {
         (Operator::In(_), Some(value)) => format!("{of} {verb} `{key}={value}`"),
         (Operator::In(_) | Operator::Exists, _) if known => {
-            format!("{of} {verb} no label `{key}`, but `{good_key}={good_value}`")
+            format!("{of} {verb} no label `{key}`; there is `{good_key}={good_value}`")
         }
         (Operator::In(_) | Operator::Exists, _) => format!("{of} {verb} no label `{key}`"),
         (_, Some(value)) => format!("{of} {verb} `{key}={value}`"),

@@ -38,14 +38,29 @@ spec:
 #[test]
 fn a_misspelt_value() {
     let yaml = shop(&policy("  podSelector:\n    matchLabels:\n      app: catalogue"));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=catalogue`
+          about: NetworkPolicy shop/guard
+          at t.yaml:23:7: `app: catalogue` shop/Deployment/catalog has `app=catalog`
+          evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
+          why: K-3 V-28
+          fix: if that is meant, select `app=catalog`
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 // K-45: case counts; quotes stay.
 #[test]
 fn a_value_in_another_case() {
     let yaml = shop(&policy("  podSelector: {matchLabels: {app: \"Catalog\"}}"));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=Catalog`
+          about: NetworkPolicy shop/guard
+          at t.yaml:21:31: `app: "Catalog"` shop/Deployment/catalog has `app=catalog`
+          evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
+          why: K-3 V-28
+          fix: select `app=catalog`
+            t.yaml:21:37: "Catalog" => "catalog"
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 #[test]
@@ -53,7 +68,15 @@ fn a_value_under_another_key() {
     let yaml = shop(&policy(
         "  podSelector: {matchLabels: {app.kubernetes.io/name: catalog}}",
     ));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app.kubernetes.io/name=catalog`
+          about: NetworkPolicy shop/guard
+          at t.yaml:21:31: `app.kubernetes.io/name: catalog` shop/Deployment/catalog has `app=catalog` instead
+          evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
+          why: K-3 V-28
+          fix: select `app=catalog`
+            t.yaml:21:31: "app.kubernetes.io/name" => "app"
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 #[test]
@@ -64,13 +87,26 @@ fn a_misspelt_value_of_an_expression() {
     - {key: app, operator: In, values: [catalogs, web]}
     - {key: tier, operator: Exists}",
     ));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app in (catalogs,web)`
+          about: NetworkPolicy shop/guard
+          at t.yaml:23:7: `{key: app, operator: In, values: [catalogs, web]}` shop/Deployment/catalog has `app=catalog`
+          evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
+          why: K-3 V-28
+          fix: select `app=catalog`
+            t.yaml:23:41: "catalogs" => "catalog"
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 #[test]
 fn nothing_alike() {
     let yaml = shop(&policy("  podSelector: {matchLabels: {app: payments}}"));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=payments`
+          about: NetworkPolicy shop/guard
+          at t.yaml:21:31: `app: payments` pods there have `app` catalog
+          why: K-3 V-28
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 // K-38: each label exists, no pod has both.
@@ -83,7 +119,12 @@ metadata: {name: web, namespace: shop, labels: {app: web, tier: frontend}}
 ---";
     let spec = "  podSelector: {matchLabels: {app: web, tier: backend}}";
     let yaml = shop(&format!("{more}{}", policy(spec)));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has all of `app=web,tier=backend`
+          about: NetworkPolicy shop/guard
+          at t.yaml:25:31: `app: web` shop/Deployment/catalog has `app=catalog`
+          why: K-3 V-28
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 #[test]
@@ -104,7 +145,14 @@ kind: Pod
 metadata: {name: web, namespace: shop, labels: {app: web}}
 ---";
     let yaml = shop(&format!("{web}{deny}{}", policy(spec)));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=catalogue`
+          about: NetworkPolicy shop/guard
+          at t.yaml:30:31: `app: catalogue` shop/Deployment/catalog has `app=catalog`
+          evidence: shop/Pod/web -> shop/Deployment/catalog:8080/tcp DENIED: NetworkPolicy shop/default-deny isolates shop/Pod/web for egress and none of its rules matches [t.yaml:21:18]
+          why: K-3 V-28
+          fix: if that is meant, select `app=catalog`
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 // K-46
@@ -116,7 +164,13 @@ fn a_contradiction() {
     matchExpressions:
     - {key: app, operator: NotIn, values: [catalog]}",
     ));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` can never select a pod: its podSelector contradicts itself
+          about: NetworkPolicy shop/guard
+          at t.yaml:22:19: `app: catalog` these exclude each other
+          at t.yaml:24:7: `{key: app, operator: NotIn, values: [catalog]}` these exclude each other
+          why: K-46 V-28
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 // K-71
@@ -135,7 +189,15 @@ spec:
 ---";
     let spec = "  podSelector: {matchLabels: {app: agent}}";
     let yaml = shop(&format!("{agent}{}", policy(spec)));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects only host-network pods, which policies never apply to
+          about: NetworkPolicy shop/guard
+          at t.yaml:31:16: `{matchLabels: {app: agent}}` selects only shop/DaemonSet/agent
+          at t.yaml:22:20: `true` on the host network
+          evidence: ip:203.0.113.10 -> shop/DaemonSet/agent:9100/tcp ALLOWED: no policy applies to either end (K-17)
+          why: K-71
+          fix: take the pods off the host network, or protect their nodes by other means
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 // K-86
@@ -149,7 +211,12 @@ status: {phase: Succeeded, podIP: 10.0.0.9}
 ---";
     let spec = "  podSelector: {matchLabels: {app: migrate}}";
     let yaml = shop(&format!("{job}{}", policy(spec)));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        note[WT401] NetworkPolicy `shop/guard` selects only finished pods, which have no address any more
+          about: NetworkPolicy shop/guard
+          at t.yaml:26:16: `{matchLabels: {app: migrate}}` selects only shop/Pod/migrate
+          why: K-86
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 // K-33: it selects the pod as soon as that has an address.
@@ -189,7 +256,13 @@ kind: NetworkPolicy
 metadata: {name: web, namespace: empty}
 spec: {podSelector: {matchLabels: {app: web}}}
 ";
-    expect![[r#""#]].assert_eq(&findings(&RULE, &shop(more)));
+    expect![[r#"
+        note[WT401] 2 policies select nothing yet: `empty` has no pods in the input
+          about: NetworkPolicy empty/default-deny
+          at t.yaml:21:43: `empty` 
+          at t.yaml:26:34: `empty` 
+          why: K-1 V-28
+    "#]].assert_eq(&findings(&RULE, &shop(more)));
 }
 
 #[test]
@@ -207,7 +280,16 @@ metadata:
   namespace: \"shops\"
 spec: {podSelector: {matchLabels: {app: catalog}}}
 ";
-    expect![[r#""#]].assert_eq(&findings(&RULE, &shop(more)));
+    expect![[r#"
+        warning[WT401] 2 policies select no pod: the input has neither a namespace `shops` nor pods in it
+          about: NetworkPolicy shops/default-deny
+          at t.yaml:17:43: `shops` 
+          at t.yaml:24:15: `shops` 
+          why: K-1 V-28
+          fix: write `namespace: shop` if that is the one
+            t.yaml:17:43: "shops" => "shop"
+            t.yaml:24:15: "shops" => "shop"
+    "#]].assert_eq(&findings(&RULE, &shop(more)));
 }
 
 #[test]
@@ -218,7 +300,12 @@ kind: NetworkPolicy
 metadata: {name: default-deny, namespace: payments}
 spec: {podSelector: {}}
 ";
-    expect![[r#""#]].assert_eq(&findings(&RULE, &shop(more)));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `payments/default-deny` selects no pod: the input has neither a namespace `payments` nor pods in it
+          about: NetworkPolicy payments/default-deny
+          at t.yaml:17:43: `payments` 
+          why: K-1 V-28
+    "#]].assert_eq(&findings(&RULE, &shop(more)));
 }
 
 // Without Namespace objects the input may well be a part only.
@@ -234,7 +321,12 @@ kind: NetworkPolicy
 metadata: {name: default-deny, namespace: payments}
 spec: {podSelector: {}}
 ";
-    expect![[r#""#]].assert_eq(&findings(&RULE, yaml));
+    expect![[r#"
+        note[WT401] NetworkPolicy `payments/default-deny` selects no pod: the input has neither a namespace `payments` nor pods in it
+          about: NetworkPolicy payments/default-deny
+          at t.yaml:8:43: `payments` 
+          why: K-1 V-28
+    "#]].assert_eq(&findings(&RULE, yaml));
 }
 
 #[test]
@@ -245,7 +337,13 @@ kind: NetworkPolicy
 metadata: {name: web}
 spec: {podSelector: {matchLabels: {app: catalog}}}
 ";
-    expect![[r#""#]].assert_eq(&findings(&RULE, &shop(more)));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `default/web` names no namespace and would be created in `default`, where the input has no pods
+          about: NetworkPolicy default/web
+          at t.yaml:17:18: `web` 
+          why: K-1 V-28
+          fix: set `metadata.namespace`; pods of other namespaces are never selected
+    "#]].assert_eq(&findings(&RULE, &shop(more)));
 }
 
 #[test]
@@ -256,7 +354,12 @@ kind: NetworkPolicy
 metadata: {name: metrics, namespace: kube-system}
 spec: {podSelector: {matchLabels: {k8s-app: metrics-server}}}
 ";
-    expect![[r#""#]].assert_eq(&findings(&RULE, &shop(more)));
+    expect![[r#"
+        note[WT401] NetworkPolicy `kube-system/metrics` selects nothing yet: `kube-system` has no pods in the input
+          about: NetworkPolicy kube-system/metrics
+          at t.yaml:17:38: `kube-system` 
+          why: K-1 V-28
+    "#]].assert_eq(&findings(&RULE, &shop(more)));
 }
 
 #[test]
@@ -272,12 +375,25 @@ kind: NetworkPolicy
 metadata: {name: default-deny, namespace: shop}
 spec: {podSelector: {}}
 ";
-    expect![[r#""#]].assert_eq(&findings(&RULE, yaml));
+    expect![[r#"
+        note[WT401] the input has no pods, so nobody can say what 2 policies select
+          about: NetworkPolicy shop/web
+          at t.yaml:4:18: `web` 
+          why: V-28
+          fix: check the workloads together with the policies, or read a live cluster
+    "#]].assert_eq(&findings(&RULE, yaml));
 }
 
 // A shared anchor is not edited: the change would reach further than the finding.
 #[test]
 fn anchored_text_is_left_alone() {
     let yaml = shop(&policy("  podSelector: &pods\n    matchLabels:\n      app: catalogue"));
-    expect![[r#""#]].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=catalogue`
+          about: NetworkPolicy shop/guard
+          at t.yaml:23:7: `app: catalogue` shop/Deployment/catalog has `app=catalog`
+          evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
+          why: K-3 V-28
+          fix: if that is meant, select `app=catalog`
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }

@@ -1,0 +1,62 @@
+//! `cargo xtask docs`: pages that are made from the code, so that they cannot say anything else.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use watertight_core::report::check_schema;
+use watertight_core::rules::ALL;
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
+}
+
+/// Every generated file with its text.
+pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut schema = serde_json::to_string_pretty(&check_schema())?;
+    schema.push('\n');
+    Ok(vec![
+        ("docs/rules.md".into(), rules()),
+        ("docs/schema/check-report.v1.json".into(), schema),
+    ])
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    for (path, text) in generated()? {
+        let path = root().join(path);
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn rules() -> String {
+    let mut page = String::from(
+        "# Rules\n\n\
+         Everything that Watertight can find. `watertight rule WT201` prints one of these. The ids under\n\
+         *Semantics* are explained in [semantics.md](semantics.md).\n\n\
+         | id | name | severity | finds |\n|---|---|---|---|\n",
+    );
+    for rule in ALL {
+        let (id, name, severity) = (rule.id, rule.name, rule.severity.word());
+        let anchor = format!("{}-{name}", id.to_lowercase());
+        page += &format!(
+            "| [{id}](#{anchor}) | {name} | {severity} | {} |\n",
+            rule.summary
+        );
+    }
+    for rule in ALL {
+        page += &format!("\n## {} {}\n\n", rule.id, rule.name);
+        for line in rule.documentation().trim().lines() {
+            // Headings of a rule stand below the rule's own.
+            let deeper = line.starts_with("## ").then_some("#").unwrap_or_default();
+            page += &format!("{deeper}{line}\n");
+        }
+    }
+    page
+}
