@@ -2,6 +2,7 @@
 
 mod bench;
 mod cases;
+mod corpus;
 mod docs;
 mod synth;
 mod tidy;
@@ -20,6 +21,8 @@ enum Command {
     Synth(synth::SynthArgs),
     /// Measure `check` beside the mere parse of the same bytes
     Bench(bench::BenchArgs),
+    /// Run folders of manifests with the connectivity that other tools expect
+    Corpus(corpus::CorpusArgs),
     /// Write the pages that are made from the code
     Docs,
     /// Check what no compiler checks
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Command::Cases(args) => cases::run(&args),
         Command::Synth(args) => synth::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Corpus(args) => corpus::run(&args),
         Command::Docs => docs::run(),
         Command::Tidy => tidy::run(),
         Command::BenchParse(args) => bench::parse(&args),

@@ -96,6 +96,8 @@ pub(super) fn open_and_isolated(
         };
         side.extend(&group.members);
     }
+    open.sort_unstable();
+    isolated.sort_unstable();
     (open, isolated)
 }
 
@@ -201,7 +203,11 @@ impl<'c, 'a> Probes<'c, 'a> {
         metadata.retain(metadata::MetadataAddress::reachable_from_pod);
         metadata.sort_by_key(|found| {
             let unusual = found.scope != Scope::LinkLocalV4;
-            (Reverse(found.clouds.len()), unusual, found.address)
+            (
+                Reverse(found.clouds.len()),
+                unusual,
+                found.clouds.first().copied(),
+            )
         });
         let metadata = metadata.iter().map(|found| {
             let first = found.ports.first().copied();
@@ -229,33 +235,46 @@ impl<'c, 'a> Probes<'c, 'a> {
 
     /// A connection to an outside address that is open.
     pub(super) fn internet_open(&self, from: EndpointId) -> Option<Evidence> {
-        self.first(self.to_internet(from), |verdict| verdict.allowed)
+        self.first(self.calls_to_internet(from), |verdict| verdict.allowed)
     }
 
     /// A connection to a metadata service that is open.
     pub(super) fn metadata_open(&self, from: EndpointId) -> Option<Evidence> {
-        self.first(self.to_metadata(from), |verdict| verdict.allowed)
+        self.first(self.calls_to_metadata(from), |verdict| verdict.allowed)
     }
 
-    /// A connection from another namespace that is open.
+    /// A connection from another namespace that is open, with what the accepting side says of it.
     pub(super) fn inside_open(&self, to: EndpointId) -> Option<Evidence> {
-        self.first(self.from_inside(to), |verdict| verdict.allowed)
+        self.calls_from_inside(to).find_map(|connection| {
+            let verdict = self.context.eval.verdict(&connection);
+            let mut evidence = self.context.word(&connection, &verdict);
+            let party = Party::Endpoint(to);
+            let ingress = Direction::Ingress;
+            (evidence.because, evidence.by) =
+                self.context.decision(party, ingress, &verdict.ingress);
+            verdict.allowed.then_some(evidence)
+        })
     }
 
     /// A connection from an outside address that is open.
     pub(super) fn outside_open(&self, to: EndpointId) -> Option<Evidence> {
-        self.first(self.from_outside(to), |verdict| verdict.allowed)
+        self.first(self.calls_from_outside(to), |verdict| verdict.allowed)
     }
 
     /// A connection that ends at the pod's isolation.
     pub(super) fn ingress_denied(&self, to: EndpointId) -> Option<Evidence> {
-        let tries = self.from_inside(to).chain(self.from_outside(to));
+        let tries = self
+            .calls_from_inside(to)
+            .chain(self.calls_from_outside(to));
         self.first(tries, |verdict| {
             verdict.egress.is_allowed() && matches!(verdict.ingress, Decision::NoRule { .. })
         })
     }
 
-    pub(super) fn to_internet(&self, from: EndpointId) -> impl Iterator<Item = Connection> + use<> {
+    pub(super) fn calls_to_internet(
+        &self,
+        from: EndpointId,
+    ) -> impl Iterator<Item = Connection> + use<> {
         OUTSIDE.into_iter().map(move |ip| {
             Connection::new(
                 Party::Endpoint(from),
@@ -266,7 +285,7 @@ impl<'c, 'a> Probes<'c, 'a> {
         })
     }
 
-    pub(super) fn to_metadata(&self, from: EndpointId) -> impl Iterator<Item = Connection> {
+    pub(super) fn calls_to_metadata(&self, from: EndpointId) -> impl Iterator<Item = Connection> {
         self.metadata.iter().map(move |(ip, port)| {
             Connection::new(
                 Party::Endpoint(from),
@@ -277,7 +296,7 @@ impl<'c, 'a> Probes<'c, 'a> {
         })
     }
 
-    pub(super) fn from_inside(&self, to: EndpointId) -> impl Iterator<Item = Connection> {
+    pub(super) fn calls_from_inside(&self, to: EndpointId) -> impl Iterator<Item = Connection> {
         let (protocol, port) = declared_port(self.context, to);
         let own = self.context.world[to].namespace;
         self.callers
@@ -288,7 +307,10 @@ impl<'c, 'a> Probes<'c, 'a> {
             })
     }
 
-    pub(super) fn from_outside(&self, to: EndpointId) -> impl Iterator<Item = Connection> + use<> {
+    pub(super) fn calls_from_outside(
+        &self,
+        to: EndpointId,
+    ) -> impl Iterator<Item = Connection> + use<> {
         let (protocol, port) = declared_port(self.context, to);
         OUTSIDE
             .into_iter()
@@ -331,10 +353,13 @@ pub(super) fn with_egress(sources: &Sources, types: Span) -> Option<String> {
         let egress = entry(inner)?;
         return Some(format!("[{}, {egress}]", inner.trim()));
     }
-    let (indent, behind) = around(sources, types);
+    // A block: the place of the list starts at the dash or behind it.
+    let (before, behind) = around(sources, types);
     let item = text.trim_end();
-    let egress = entry(item.strip_prefix("- ")?)?;
-    let plain = indent.bytes().all(|byte| byte == b' ') && behind.trim().is_empty();
+    let egress = entry(item.strip_prefix("- ").unwrap_or(item))?;
+    let indent = before.strip_suffix("- ").unwrap_or(before);
+    let dashes = item.starts_with("- ") || before.len() > indent.len();
+    let plain = dashes && indent.bytes().all(|byte| byte == b' ') && behind.trim().is_empty();
     let end = text.get(item.len()..).unwrap_or_default();
     plain.then(|| format!("{item}\n{indent}- {egress}{end}"))
 }

@@ -8,6 +8,7 @@
 
 mod addresses;
 mod context;
+mod engines;
 mod isolation;
 mod not_isolated;
 mod proposal;

@@ -81,10 +81,10 @@ fn report(
         }
         Cause::OtherDirection(policies) => {
             let other = opposite(direction);
-            let has = if policies.len() == 1 {
-                format!("the policy of `{name}` covers")
-            } else {
-                format!("all {} policies of `{name}` cover", policies.len())
+            let has = match policies.len() {
+                1 => format!("the policy of `{name}` covers"),
+                2 => format!("both policies of `{name}` cover"),
+                more => format!("all {more} policies of `{name}` cover"),
             };
             let message = format!("{has} {} only: {whole}", other.word());
             let finding = Finding::new(rule, message);

@@ -124,7 +124,7 @@ fn selects_nothing(selection: &mut Selection<'_>, id: PolicyId) -> Option<Findin
     let labelled = workloads.iter().map(|id| (*id, &context.world[*id].labels));
     let misses = misses(context.world, selector, labelled);
     let message = format!(
-        "NetworkPolicy `{name}` selects no pod: no pod of `{}` has {}",
+        "NetworkPolicy `{name}` selects nothing: no pod of `{}` has {}",
         context.world[policy.namespace].name,
         what_is_missing(selector, &misses)
     );
@@ -330,7 +330,7 @@ fn policies_of(context: &Context<'_>, policies: &[PolicyId]) -> String {
 fn input_without_pods(context: &Context<'_>, policies: &[PolicyId]) -> Option<Finding> {
     let first = policies.first()?;
     let message = format!(
-        "the input has no pods, so nobody can say what {} {}",
+        "the input has no pods: what {} {} cannot be judged",
         policies_of(context, policies),
         if policies.len() == 1 { "selects" } else { "select" },
     );

@@ -164,6 +164,8 @@ fn enforce_span(context: &Context<'_>, namespace: NamespaceId) -> Option<Span> {
         let behind = text.get(start + key.len()..).unwrap_or_default();
         behind.trim_start_matches(['"', '\'']).starts_with(':')
     })?;
+    let quote = text.get(..start)?.ends_with(['"', '\'']);
+    let start = if quote { start - 1 } else { start };
     let line = text.get(start..)?;
     let end = line.find(['\n', ',', '}', '#']).unwrap_or(line.len());
     let length = line.get(..end)?.trim_end().len();
@@ -179,14 +181,11 @@ fn enforce_span(context: &Context<'_>, namespace: NamespaceId) -> Option<Span> {
 fn summary(context: &Context<'_>, admitting: &[(NamespaceId, Span)]) -> Option<Finding> {
     let (first, _) = admitting.first()?;
     let names = admitting.iter().map(|(id, _)| &*context.world[*id].name);
-    let message = match admitting {
-        [_] => format!("{} admits pods on the host network", listed(names)),
-        _ => format!(
-            "{} admit pods on the host network: {}",
-            count(admitting.len(), "namespace"),
-            listed(names)
-        ),
+    let whose = match admitting {
+        [_] => listed(names),
+        more => format!("{}: {}", count(more.len(), "namespace"), listed(names)),
     };
+    let message = format!("no Pod Security label keeps pods off the host network in {whose}");
     let labels = admitting.iter().take(LABELS);
     let finding = labels.fold(Finding::new(&RULE, message), |finding, (id, span)| {
         let has = |label| context.world.namespace_label(*id, label).is_some();
@@ -228,198 +227,4 @@ fn summary(context: &Context<'_>, admitting: &[(NamespaceId, Span)]) -> Option<F
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::RULE;
-    use crate::rules::testing::findings;
-
-    fn check(yaml: &str, expected: Expect) {
-        expected.assert_eq(&findings(&RULE, yaml));
-    }
-
-    #[test]
-    fn one_note_for_all_namespaces() {
-        check(
-            r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: a}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: b, labels: {pod-security.kubernetes.io/warn: restricted}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: c, labels: {pod-security.kubernetes.io/enforce: privileged}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: d, labels: {team: x}}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: agent, namespace: b, labels: {app: agent}}
-spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 8080}]}]}
-"#,
-            expect![""],
-        );
-    }
-
-    #[test]
-    fn one_namespace() {
-        check(
-            r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: a}
-"#,
-            expect![""],
-        );
-    }
-
-    #[test]
-    fn baseline_and_restricted_keep_them_out() {
-        // An unknown level counts as restricted.
-        check(
-            r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: a, labels: {pod-security.kubernetes.io/enforce: baseline}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: b, labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/enforce-version: latest}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: c, labels: {pod-security.kubernetes.io/enforce: Baseline}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: kube-system}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: openshift-dns}
-"#,
-            expect![""],
-        );
-    }
-
-    #[test]
-    fn namespaces_without_object_are_unknown() {
-        check(
-            r#"
-apiVersion: v1
-kind: Pod
-metadata: {name: web, namespace: shop, labels: {app: web}}
-spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: default-deny, namespace: shop}
-spec:
-  podSelector: {}
-  policyTypes: [Ingress, Egress]
-"#,
-            expect![""],
-        );
-    }
-
-    #[test]
-    fn privileged_beside_a_default_deny() {
-        check(
-            r#"
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: shop
-  labels:
-    pod-security.kubernetes.io/enforce-version: latest
-    "pod-security.kubernetes.io/enforce": privileged # until the move
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web, namespace: shop, labels: {app: web}}
-spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: default-deny, namespace: shop}
-spec:
-  podSelector: {}
-  policyTypes: [Ingress, Egress]
-"#,
-            expect![""],
-        );
-    }
-
-    #[test]
-    fn privileged_beside_a_default_deny_with_such_pods() {
-        check(
-            r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: privileged}}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: agent, namespace: shop, labels: {app: agent}}
-spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 8080}]}]}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: default-deny, namespace: shop}
-spec:
-  podSelector: {}
-  policyTypes: [Ingress]
-"#,
-            expect![""],
-        );
-    }
-
-    #[test]
-    fn privileged_beside_other_policies() {
-        check(
-            r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: privileged, pod-security.kubernetes.io/audit: baseline}}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: web, namespace: shop}
-spec:
-  podSelector: {matchLabels: {app: web}}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: all, namespace: shop}
-spec:
-  podSelector: {}
-  ingress: [{}]
-"#,
-            expect![""],
-        );
-    }
-
-    #[test]
-    fn many_namespaces_are_one_short_note() {
-        let namespace =
-            |n| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: n{n}}}\n");
-        let found = findings(&RULE, &(100..300).map(namespace).collect::<String>());
-        assert_eq!(
-            found.lines().filter(|line| line.contains("  at ")).count(),
-            10
-        );
-        assert!(
-            found.starts_with(
-                "note[WT502] 200 namespaces admit pods on the host network: `n100`, `n101` and \
-                 198 more\n"
-            ),
-            "{found}"
-        );
-    }
-}
+mod tests;

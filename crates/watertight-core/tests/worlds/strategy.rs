@@ -186,11 +186,16 @@ fn service() -> impl Strategy<Value = RawService> {
 }
 
 fn raw() -> impl Strategy<Value = Raw> {
-    let namespace = prop::option::weighted(0.8, labels(NAMESPACE_KEYS, NAMESPACE_VALUES, 2));
+    let labels = labels(NAMESPACE_KEYS, NAMESPACE_VALUES, 2);
+    let namespace = prop::option::weighted(0.8, labels.boxed());
     let node = (stack(), prop::bool::weighted(0.3))
         .prop_map(|(stack, external)| RawNode { stack, external });
+    let namespaces = prop_oneof![
+        3 => prop::collection::vec(namespace.clone(), 1..=2),
+        1 => prop::collection::vec(namespace, 3..=4),
+    ];
     (
-        prop::collection::vec(namespace, 1..=4),
+        namespaces,
         prop::collection::vec(node, 1..=3),
         prop::collection::vec(pod(), 1..=6),
         prop::collection::vec(service(), 0..=2),

@@ -13,6 +13,7 @@ use watertight_core::facts::metadata::Cloud;
 use watertight_core::report::{CheckReport, fingerprint, report};
 use watertight_core::rules::{ALL, Rule};
 use watertight_core::source::Sources;
+use watertight_core::suggest::misspelt;
 use watertight_core::world::Assume;
 
 use crate::args::{CheckArgs, FailOn, Global, OutputTarget};
@@ -87,6 +88,10 @@ impl Run<'_> {
         options.progress = Some(std::sync::Arc::clone(&progress.done));
         let mut checked = check(&input.sources, &options);
         drop(progress);
+        anything_to_judge(&checked)?;
+        for namespace in &self.args.namespace {
+            known_namespace(&checked, namespace)?;
+        }
         let known = self.baseline(&input.sources, &mut checked)?;
         let report = report(&input.sources, &options, &checked);
         if let Some(path) = &self.args.write_baseline {
@@ -334,6 +339,38 @@ fn known_rule(text: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!("no rule is called `{text}`; `watertight rule` lists them all")
+}
+
+/// A clean answer about nothing would be taken for a clean cluster.
+fn anything_to_judge(checked: &Checked) -> anyhow::Result<()> {
+    let read = !checked.world.namespaces.is_empty() || !checked.world.nodes.is_empty();
+    if read || !checked.findings.is_empty() {
+        return Ok(());
+    }
+    let others: usize = checked.other_kinds.values().sum();
+    match (checked.not_objects, others) {
+        (0, 0) => bail!("the input is empty: there are no Kubernetes objects in it"),
+        (0, others) => bail!("{others} objects were read, but no pods, workloads or policies"),
+        (documents, _) => {
+            bail!("{documents} documents were read, but they are no Kubernetes objects")
+        }
+    }
+}
+
+/// A misspelt namespace must not look like a clean one.
+fn known_namespace(checked: &Checked, name: &str) -> anyhow::Result<()> {
+    if checked.world.namespace(name).is_some() {
+        return Ok(());
+    }
+    let names = checked
+        .world
+        .namespaces
+        .iter()
+        .map(|namespace| &*namespace.name);
+    match misspelt(name, names) {
+        Some(near) => bail!("no namespace `{name}` in the input (did you mean `{near}`?)"),
+        None => bail!("no namespace `{name}` in the input"),
+    }
 }
 
 fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<ConfigEntry>> {

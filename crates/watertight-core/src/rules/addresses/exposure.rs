@@ -7,7 +7,7 @@ use super::Metadata;
 use crate::diag::Evidence;
 use crate::eval::{Connection, Decision, Party};
 use crate::facts::ranges::LINK_LOCAL_V4;
-use crate::rules::Context;
+use crate::rules::{Context, some_of};
 use crate::sets::Protocol;
 use crate::world::EndpointId;
 
@@ -36,9 +36,9 @@ impl<'m> Exposure<'m> {
         port: u16,
         endpoint: EndpointId,
         wanted: impl Fn(&Decision) -> bool,
-    ) {
+    ) -> bool {
         let Some(found) = self.metadata.targets.get(target) else {
-            return;
+            return false;
         };
         let connection = Connection::new(
             Party::Endpoint(endpoint),
@@ -48,7 +48,7 @@ impl<'m> Exposure<'m> {
         );
         let verdict = context.eval.verdict(&connection);
         if !verdict.allowed || !wanted(&verdict.egress) {
-            return;
+            return false;
         }
         self.pairs.push((found.address, port));
         let place = |port: u16| found.ports.iter().position(|known| *known == port);
@@ -56,12 +56,24 @@ impl<'m> Exposure<'m> {
         if known.is_none_or(|known| place(port) < place(known)) {
             self.open.insert(target, (port, connection));
         }
+        true
     }
 
     /// The open addresses.
     pub(in crate::rules) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let targets = self.open.keys();
         targets.filter_map(|target| Some(self.metadata.targets.get(*target)?.address))
+    }
+
+    /// The open addresses, each with the clouds that answer there.
+    pub(in crate::rules) fn with_clouds(&self) -> Vec<String> {
+        let targets = self.open.keys().filter_map(|at| self.metadata.targets.get(*at));
+        targets
+            .map(|target| {
+                let clouds: Vec<String> = target.clouds.iter().map(|c| c.name().into()).collect();
+                format!("{} ({})", target.address, some_of(&clouds))
+            })
+            .collect()
     }
 
     /// The open addresses with every open port.

@@ -29,6 +29,8 @@ pub(in crate::rules) struct Target {
     pub address: IpAddr,
     /// TCP ports, HTTP first; DNS is no secret and left out.
     pub ports: Vec<u16>,
+    /// The chosen clouds that answer there.
+    pub clouds: Vec<Cloud>,
     /// EKS Pod Identity: it answers with the pod's own credentials.
     pub own_credentials: bool,
 }
@@ -92,6 +94,7 @@ impl Metadata {
             .map(|metadata| Target {
                 address: metadata.address,
                 ports: metadata.ports.into_iter().filter(|p| *p != DNS).collect(),
+                clouds: metadata.clouds,
                 own_credentials: own(metadata.address),
             })
             .collect();

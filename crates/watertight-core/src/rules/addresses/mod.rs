@@ -9,6 +9,7 @@ pub(super) mod blocks;
 pub(super) mod closing;
 pub(super) mod edit;
 mod exposure;
+pub(super) mod intent;
 mod metadata;
 pub(super) mod workloads;
 

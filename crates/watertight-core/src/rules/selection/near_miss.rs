@@ -174,7 +174,7 @@ pub(in crate::rules) fn likeness(given: &str, candidate: &str) -> Option<Likenes
         return telling.then_some(Likeness::Related);
     }
     let shorter = given.len().min(candidate.len());
-    let tolerance = (given.len() / 4).max(1);
+    let tolerance = (given.len().max(candidate.len()) / 4).max(1);
     if shorter > 3 && strsim::damerau_levenshtein(&given, &candidate) <= tolerance {
         return Some(Likeness::Slip);
     }
@@ -259,17 +259,23 @@ pub(in crate::rules) fn point(
                 format!("no pod there has a label `{}`", requirement.key)
             }
             Operator::In(_) | Operator::Exists => {
-                format!("pods there have `{}` {}", requirement.key, some_of(values))
+                let pairs = values.iter().map(|value| format!("`{}={value}`", requirement.key));
+                format!("there is {}", some_of(&pairs.collect::<Vec<_>>()))
             }
             Operator::NotIn(_) | Operator::DoesNotExist => "this holds for no pod there".into(),
         };
         finding = finding.at(requirement.span, has);
     }
-    match misses.near.first() {
-        _ if !finding.labels.is_empty() => finding,
-        Some(miss) => finding.at(miss.requirement.span, tell_pods(context, miss)),
-        None => finding.at(selector, "no pod has all of these labels"),
+    if !finding.labels.is_empty() {
+        return finding;
     }
+    for miss in misses.near.iter().take(PLACES) {
+        finding = finding.at(miss.requirement.span, tell_pods(context, miss));
+    }
+    if finding.labels.is_empty() {
+        finding = finding.at(selector, "no pod has all of these labels");
+    }
+    finding
 }
 
 /// The way out where a label was probably misspelt: an edit if there is one way only.

@@ -131,19 +131,20 @@ pub(in crate::rules) fn connection(
     }
 }
 
-/// The connection as evidence if the subject's policies let no rule admit it.
+/// The connection as evidence if it fails for one reason only: no rule of the subject admits it.
 pub(in crate::rules) fn refused(
     context: &Context<'_>,
     direction: Direction,
     connection: &Connection,
 ) -> Option<Evidence> {
     let verdict = context.eval.verdict(connection);
-    let decision = match direction {
-        Direction::Ingress => verdict.ingress,
-        Direction::Egress => verdict.egress,
+    let (own, other) = match direction {
+        Direction::Ingress => (verdict.ingress, verdict.egress),
+        Direction::Egress => (verdict.egress, verdict.ingress),
     };
-    let by_lack = matches!(decision, Decision::NoRule { maybe: None, .. });
-    (verdict.reason == Reason::Policies && by_lack).then(|| context.word(connection, &verdict))
+    let by_lack = matches!(own, Decision::NoRule { maybe: None, .. });
+    (verdict.reason == Reason::Policies && by_lack && other.is_allowed())
+        .then(|| context.word(connection, &verdict))
 }
 
 /// The connection as evidence if it is allowed because nothing isolates the subject.

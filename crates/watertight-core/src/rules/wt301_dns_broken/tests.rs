@@ -99,13 +99,51 @@ fn without_manifest(found: &str) -> String {
 fn k_11_deny_all_egress_breaks_names() {
     let deny = policy("deny-all", "{}", "    []");
     let yaml = format!("{DNS}{WEB}{deny}");
-    expect![""].assert_eq(&findings(&RULE, &yaml));
+    expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/deny-all
+          at t.yaml:45:16: `[Egress]` isolates for egress
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          why: K-11 K-15 X-11
+          fix: add a policy that allows DNS over UDP and TCP
+            | apiVersion: networking.k8s.io/v1
+            | kind: NetworkPolicy
+            | metadata:
+            |   name: allow-dns
+            |   namespace: shop
+            | spec:
+            |   podSelector: {}
+            |   policyTypes: [Egress]
+            |   egress:
+            |   - to:
+            |     - namespaceSelector:
+            |         matchLabels:
+            |           kubernetes.io/metadata.name: kube-system
+            |       podSelector:
+            |         matchLabels:
+            |           k8s-app: kube-dns
+            |     ports:
+            |     - protocol: UDP
+            |       port: 53
+            |     - protocol: TCP
+            |       port: 53
+    "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
 #[test]
 fn m_2_without_dns_in_the_input_the_usual_one_is_assumed() {
     let deny = policy("deny-all", "{}", "    []");
-    settled(&format!("{WEB}{deny}"), expect![""]);
+    settled(&format!("{WEB}{deny}"), expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/deny-all
+          at t.yaml:16:16: `[Egress]` isolates for egress
+          evidence: shop/Deployment/web -> kube-system/Pod/kube-dns:53/udp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:13:18]
+          evidence: shop/Deployment/web -> kube-system/Pod/kube-dns:53/tcp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:13:18]
+          note: the input has no cluster DNS; pods labelled `k8s-app=kube-dns` in `kube-system` that listen on port 53 are assumed (M-2)
+          why: K-11 K-15 X-11 M-2
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
 }
 
 #[test]
@@ -139,10 +177,26 @@ fn k_15_one_policy_with_dns_is_enough() {
 #[test]
 fn x_11_only_udp_is_a_warning_and_only_tcp_an_error() {
     let udp = policy("allow-dns", "{}", "  - ports: [{protocol: UDP, port: 53}]");
-    settled(&format!("{DNS}{WEB}{udp}"), expect![""]);
+    settled(&format!("{DNS}{WEB}{udp}"), expect![[r#"
+        warning[WT301] `shop/Deployment/web` cannot resolve names with long answers: DNS is allowed over UDP only
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:47:13: `{protocol: UDP, port: 53}` UDP only
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:47:5]
+          why: X-11
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
     // K-47: no protocol is TCP.
     let tcp = policy("allow-dns", "{}", "  - ports:\n    - port: 53");
-    settled(&format!("{DNS}{WEB}{tcp}"), expect![""]);
+    settled(&format!("{DNS}{WEB}{tcp}"), expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is allowed over TCP only
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:48:7: `port: 53` TCP only: that is what a port without `protocol` means (K-47)
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:47:5]
+          why: X-11 K-47
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
 }
 
 #[test]
@@ -151,18 +205,64 @@ fn rules_that_were_meant_for_dns_are_pointed_at() {
         (
             "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
       podSelector: {matchLabels: {k8s-app: coredns}}",
-            expect![""],
+            expect![[r#"
+                error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+                  about: NetworkPolicy shop/allow-dns
+                  at t.yaml:45:16: `[Egress]` isolates for egress
+                  at t.yaml:49:35: `k8s-app: coredns` meant for DNS, but the DNS servers have `k8s-app=kube-dns`
+                  evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+                  evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+                  why: K-11 K-15 X-11
+                  fix: add a policy that allows DNS over UDP and TCP
+            "#]],
         ),
         (
             "podSelector: {matchLabels: {k8s-app: kube-dns}}",
-            expect![""],
+            expect![[r#"
+                error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+                  about: NetworkPolicy shop/allow-dns
+                  at t.yaml:45:16: `[Egress]` isolates for egress
+                  at t.yaml:48:7: `podSelector: {matchLabels: {k8s-app: kube-dns}}` meant for DNS, but without `namespaceSelector` this means pods of `shop` (K-24); the DNS servers are in `kube-system`
+                  evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+                  evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+                  why: K-11 K-15 X-11
+                  fix: add a policy that allows DNS over UDP and TCP
+            "#]],
         ),
         (
             "namespaceSelector: {matchLabels: {name: kube-system}}",
-            expect![""],
+            expect![[r#"
+                error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+                  about: NetworkPolicy shop/allow-dns
+                  at t.yaml:45:16: `[Egress]` isolates for egress
+                  at t.yaml:48:41: `name: kube-system` meant for DNS, but namespace `kube-system` of the DNS servers has no label `name`; there is `kubernetes.io/metadata.name=kube-system`
+                  evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+                  evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+                  why: K-11 K-15 X-11
+                  fix: add a policy that allows DNS over UDP and TCP
+            "#]],
         ),
-        ("ipBlock: {cidr: 10.96.0.10/32}", expect![""]),
-        ("ipBlock: {cidr: 203.0.113.53/32}", expect![""]),
+        ("ipBlock: {cidr: 10.96.0.10/32}", expect![[r#"
+            error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+              about: NetworkPolicy shop/allow-dns
+              at t.yaml:45:16: `[Egress]` isolates for egress
+              at t.yaml:48:23: `10.96.0.10/32` meant for DNS, but this is the address of the DNS Service; policy sees the pods behind it
+              evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+              evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+              why: K-11 K-15 X-11 K-79
+              fix: add a policy that allows DNS over UDP and TCP
+        "#]]),
+        ("ipBlock: {cidr: 203.0.113.53/32}", expect![[r#"
+            warning[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+              about: NetworkPolicy shop/allow-dns
+              at t.yaml:45:16: `[Egress]` isolates for egress
+              at t.yaml:48:23: `203.0.113.53/32` meant for DNS, but this is none of the cluster's DNS servers
+              evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+              evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+              note: a rule lets them query another resolver: names resolve if their `dnsConfig` or their program asks that one
+              why: K-11 K-15 X-11
+              fix: add a policy that allows DNS over UDP and TCP
+        "#]]),
     ] {
         let rule = format!("  - to:\n    - {to}\n    ports: [{{protocol: UDP, port: 53}}]");
         let policy = policy("allow-dns", "{}", &rule);
@@ -176,7 +276,18 @@ fn m_3_a_label_of_a_namespace_that_was_not_read_is_no_proof() {
     - namespaceSelector: {matchLabels: {name: kube-system}}
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{WEB}{policy}"), expect![""]);
+    settled(&format!("{WEB}{policy}"), expect![[r#"
+        warning[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:16:16: `[Egress]` isolates for egress
+          at t.yaml:19:41: `name: kube-system` meant for DNS, but namespace `kube-system` of the DNS servers has no label `name`; there is `kubernetes.io/metadata.name=kube-system`
+          evidence: shop/Deployment/web -> kube-system/Pod/kube-dns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:13:18]
+          evidence: shop/Deployment/web -> kube-system/Pod/kube-dns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:13:18]
+          note: the labels of the DNS servers' namespace are not in the input: names resolve if somebody has set the one that the rule asks for (M-3)
+          note: the input has no cluster DNS; pods labelled `k8s-app=kube-dns` in `kube-system` that listen on port 53 are assumed (M-2)
+          why: K-11 K-15 X-11 M-3 M-2
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
 }
 
 #[test]
@@ -224,7 +335,16 @@ spec:
     let rule = "  - to: [{namespaceSelector: {}}]
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{dns}{WEB}{policy}"), expect![""]);
+    settled(&format!("{dns}{WEB}{policy}"), expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:40:16: `[Egress]` isolates for egress
+          at t.yaml:43:13: `{protocol: UDP, port: 53}` meant for DNS, but the DNS servers listen on 5353/udp
+          evidence: shop/Deployment/web -> openshift-dns/DaemonSet/dns-default:5353/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:37:18]
+          evidence: shop/Deployment/web -> openshift-dns/DaemonSet/dns-default:5353/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:37:18]
+          why: K-11 K-15 X-11 K-79
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
 }
 
 #[test]
@@ -239,7 +359,16 @@ fn one_finding_for_the_policy_that_isolates_most() {
     let third = WEB.replace("web", "cart");
     settled(
         &format!("{DNS}{WEB}{other}{third}{https}{deny}"),
-        expect![""],
+        expect![[r#"
+            error[WT301] 3 workloads of `shop` cannot resolve names: DNS is denied over UDP and TCP
+              about: NetworkPolicy shop/deny-all
+              at t.yaml:74:16: `[Egress]` isolates for egress
+              evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:71:18]
+              evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:71:18]
+              note: concerned: shop/Deployment/api, shop/Deployment/cart and shop/Deployment/web
+              why: K-11 K-15 X-11
+              fix: add a policy that allows DNS over UDP and TCP
+        "#]],
     );
 }
 
@@ -251,7 +380,15 @@ fn no_pod_is_isolated_by_the_fix() {
         "{matchLabels: {app: api}}",
         "  - ports: [{port: 443}]",
     );
-    settled(&format!("{DNS}{WEB}{other}{https}"), expect![""]);
+    settled(&format!("{DNS}{WEB}{other}{https}"), expect![[r#"
+        error[WT301] `shop/Deployment/api` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:55:16: `[Egress]` isolates for egress
+          evidence: shop/Deployment/api -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/api for egress and none of its rules matches [t.yaml:52:18]
+          evidence: shop/Deployment/api -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/api for egress and none of its rules matches [t.yaml:52:18]
+          why: K-11 K-15 X-11
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
 }
 
 #[test]
@@ -266,14 +403,31 @@ spec:
   ingress:
   - from: [{podSelector: {}}]
 ";
-    settled(&format!("{DNS}{WEB}{other}{guard}"), expect![""]);
+    settled(&format!("{DNS}{WEB}{other}{guard}"), expect![[r#"
+        error[WT301] 2 workloads of 2 namespaces cannot resolve names: the DNS servers' own policies deny their queries
+          about: NetworkPolicy kube-system/dns-guard
+          at t.yaml:53:18: `dns-guard` isolates the DNS servers for ingress (K-8)
+          evidence: blog/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy kube-system/dns-guard isolates kube-system/Deployment/coredns for ingress and none of its rules matches [t.yaml:53:18]
+          evidence: blog/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy kube-system/dns-guard isolates kube-system/Deployment/coredns for ingress and none of its rules matches [t.yaml:53:18]
+          note: concerned: blog/Deployment/web and shop/Deployment/web
+          why: K-16 X-14
+          fix: add a policy that lets all pods query the DNS servers
+    "#]]);
     // It may ask for labels of the client's pods.
     let by_label = guard.replace(
         "{podSelector: {}}",
         "{namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}",
     );
     let api = WEB.replace("web", "api");
-    settled(&format!("{DNS}{WEB}{api}{by_label}"), expect![""]);
+    settled(&format!("{DNS}{WEB}{api}{by_label}"), expect![[r#"
+        error[WT301] `shop/Deployment/api` cannot resolve names: the DNS servers' own policies deny their queries
+          about: NetworkPolicy kube-system/dns-guard
+          at t.yaml:53:18: `dns-guard` isolates the DNS servers for ingress (K-8)
+          evidence: shop/Deployment/api -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy kube-system/dns-guard isolates kube-system/Deployment/coredns for ingress and none of its rules matches [t.yaml:53:18]
+          evidence: shop/Deployment/api -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy kube-system/dns-guard isolates kube-system/Deployment/coredns for ingress and none of its rules matches [t.yaml:53:18]
+          why: K-16 X-14
+          fix: add a policy that lets all pods query the DNS servers
+    "#]]);
 }
 
 #[test]
@@ -293,7 +447,15 @@ status: {{phase: Running, podIP: 10.244.0.{number}, podIPs: [{{ip: 10.244.0.{num
     let rule = "  - to: [{ipBlock: {cidr: 10.244.0.4/32}}]
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{one}{two}{three}{WEB}{policy}"), expect![""]);
+    settled(&format!("{one}{two}{three}{WEB}{policy}"), expect![[r#"
+        warning[WT301] `shop/Deployment/web` can resolve names only now and then: 2 of 3 DNS servers do not answer
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:36:20: `{cidr: 10.244.0.4/32}` lets queries through to a part of the DNS servers
+          evidence: shop/Deployment/web -> kube-system/Pod/coredns-5:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:31:18]
+          evidence: shop/Deployment/web -> kube-system/Pod/coredns-4:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:36:5]
+          why: K-80
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
 }
 
 #[test]
@@ -302,7 +464,16 @@ fn x_9_a_cache_on_the_own_node_answers() {
     let yaml = format!("{DNS}{CACHE}{WEB}{deny}");
     // K-73, K-74: exempt by the reference reading.
     expect![""].assert_eq(&findings(&RULE, &yaml));
-    expect![""].assert_eq(&without_manifest(&findings_on(&RULE, &yaml, "calico", Cloud::all())));
+    expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/deny-all
+          at t.yaml:57:16: `[Egress]` isolates for egress
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:54:18]
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/deny-all isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:54:18]
+          note: 169.254.20.10 is where a node-local DNS cache usually listens; allow the address that the pods' /etc/resolv.conf names (X-9)
+          why: K-11 K-15 X-11
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]].assert_eq(&without_manifest(&findings_on(&RULE, &yaml, "calico", Cloud::all())));
     let by_address = policy(
         "allow-cache",
         "{}",
@@ -338,7 +509,16 @@ fn k_66_an_ipv4_block_serves_no_ipv6_cluster() {
     let rule = "  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{dns}{WEB}{policy}"), expect![""]);
+    settled(&format!("{dns}{WEB}{policy}"), expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:45:16: `[Egress]` isolates for egress
+          at t.yaml:47:27: `0.0.0.0/0` meant for DNS, but the DNS servers are asked over the other address family
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          why: K-11 K-15 X-11 K-66
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
     expect![""].assert_eq(&findings(&RULE, &format!("{DNS}{WEB}{policy}")));
 }
 
@@ -348,7 +528,16 @@ fn k_65_where_blocks_match_no_pods_an_open_block_allows_no_dns() {
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
     let yaml = format!("{DNS}{WEB}{policy}");
-    expect![""].assert_eq(&without_manifest(&findings_on(&RULE, &yaml, "cilium", Cloud::all())));
+    expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:45:16: `[Egress]` isolates for egress
+          at t.yaml:47:27: `0.0.0.0/0` meant for DNS, but this engine matches no pod or node by its address
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
+          why: K-11 K-15 X-11 K-65
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]].assert_eq(&without_manifest(&findings_on(&RULE, &yaml, "cilium", Cloud::all())));
 }
 
 #[test]
@@ -368,7 +557,16 @@ status: {phase: Running, podIP: 192.168.1.10, podIPs: [{ip: 192.168.1.10}]}
 ---
 ";
     let policy = policy("allow-dns", "{}", ALLOW);
-    settled(&format!("{dns}{WEB}{policy}"), expect![""]);
+    settled(&format!("{dns}{WEB}{policy}"), expect![[r#"
+        error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
+          about: NetworkPolicy shop/allow-dns
+          at t.yaml:23:16: `[Egress]` isolates for egress
+          at t.yaml:26:7: `namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}` meant for DNS, but these pods run on the host network, where no selector matches them
+          evidence: shop/Deployment/web -> kube-system/Pod/coredns:53/udp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:20:18]
+          evidence: shop/Deployment/web -> kube-system/Pod/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:20:18]
+          why: K-11 K-15 X-11 K-72
+          fix: add a policy that allows DNS over UDP and TCP
+    "#]]);
 }
 
 #[test]

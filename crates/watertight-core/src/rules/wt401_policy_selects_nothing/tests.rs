@@ -39,12 +39,13 @@ spec:
 fn a_misspelt_value() {
     let yaml = shop(&policy("  podSelector:\n    matchLabels:\n      app: catalogue"));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=catalogue`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=catalogue`
           about: NetworkPolicy shop/guard
           at t.yaml:23:7: `app: catalogue` shop/Deployment/catalog has `app=catalog`
           evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
           why: K-3 V-28
-          fix: if that is meant, select `app=catalog`
+          fix: select `app=catalog`
+            t.yaml:23:12: "catalogue" => "catalog"
     "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
@@ -53,7 +54,7 @@ fn a_misspelt_value() {
 fn a_value_in_another_case() {
     let yaml = shop(&policy("  podSelector: {matchLabels: {app: \"Catalog\"}}"));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=Catalog`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=Catalog`
           about: NetworkPolicy shop/guard
           at t.yaml:21:31: `app: "Catalog"` shop/Deployment/catalog has `app=catalog`
           evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
@@ -69,7 +70,7 @@ fn a_value_under_another_key() {
         "  podSelector: {matchLabels: {app.kubernetes.io/name: catalog}}",
     ));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app.kubernetes.io/name=catalog`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app.kubernetes.io/name=catalog`
           about: NetworkPolicy shop/guard
           at t.yaml:21:31: `app.kubernetes.io/name: catalog` shop/Deployment/catalog has `app=catalog` instead
           evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
@@ -88,7 +89,7 @@ fn a_misspelt_value_of_an_expression() {
     - {key: tier, operator: Exists}",
     ));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app in (catalogs,web)`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app in (catalogs,web)`
           about: NetworkPolicy shop/guard
           at t.yaml:23:7: `{key: app, operator: In, values: [catalogs, web]}` shop/Deployment/catalog has `app=catalog`
           evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress
@@ -102,9 +103,9 @@ fn a_misspelt_value_of_an_expression() {
 fn nothing_alike() {
     let yaml = shop(&policy("  podSelector: {matchLabels: {app: payments}}"));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=payments`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=payments`
           about: NetworkPolicy shop/guard
-          at t.yaml:21:31: `app: payments` pods there have `app` catalog
+          at t.yaml:21:31: `app: payments` there is `app=catalog`
           why: K-3 V-28
     "#]].assert_eq(&findings(&RULE, &yaml));
 }
@@ -120,9 +121,10 @@ metadata: {name: web, namespace: shop, labels: {app: web, tier: frontend}}
     let spec = "  podSelector: {matchLabels: {app: web, tier: backend}}";
     let yaml = shop(&format!("{more}{}", policy(spec)));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has all of `app=web,tier=backend`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has all of `app=web,tier=backend`
           about: NetworkPolicy shop/guard
           at t.yaml:25:31: `app: web` shop/Deployment/catalog has `app=catalog`
+          at t.yaml:25:41: `tier: backend` shop/Pod/web has `tier=frontend`
           why: K-3 V-28
     "#]].assert_eq(&findings(&RULE, &yaml));
 }
@@ -133,7 +135,7 @@ fn the_near_miss_is_isolated_already() {
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: default-deny, namespace: shop}
-spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+spec: {podSelector: {}}
 ---";
     let spec = "  podSelector: {matchLabels: {app: catalogue}}
   ingress:
@@ -146,12 +148,13 @@ metadata: {name: web, namespace: shop, labels: {app: web}}
 ---";
     let yaml = shop(&format!("{web}{deny}{}", policy(spec)));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=catalogue`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=catalogue`
           about: NetworkPolicy shop/guard
           at t.yaml:30:31: `app: catalogue` shop/Deployment/catalog has `app=catalog`
-          evidence: shop/Pod/web -> shop/Deployment/catalog:8080/tcp DENIED: NetworkPolicy shop/default-deny isolates shop/Pod/web for egress and none of its rules matches [t.yaml:21:18]
+          evidence: shop/Pod/web -> shop/Deployment/catalog:8080/tcp DENIED: NetworkPolicy shop/default-deny isolates shop/Deployment/catalog for ingress and none of its rules matches [t.yaml:21:18]
           why: K-3 V-28
-          fix: if that is meant, select `app=catalog`
+          fix: select `app=catalog`
+            t.yaml:30:36: "catalogue" => "catalog"
     "#]].assert_eq(&findings(&RULE, &yaml));
 }
 
@@ -376,7 +379,7 @@ metadata: {name: default-deny, namespace: shop}
 spec: {podSelector: {}}
 ";
     expect![[r#"
-        note[WT401] the input has no pods, so nobody can say what 2 policies select
+        note[WT401] the input has no pods: what 2 policies select cannot be judged
           about: NetworkPolicy shop/web
           at t.yaml:4:18: `web` 
           why: V-28
@@ -389,7 +392,7 @@ spec: {podSelector: {}}
 fn anchored_text_is_left_alone() {
     let yaml = shop(&policy("  podSelector: &pods\n    matchLabels:\n      app: catalogue"));
     expect![[r#"
-        warning[WT401] NetworkPolicy `shop/guard` selects no pod: no pod of `shop` has `app=catalogue`
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=catalogue`
           about: NetworkPolicy shop/guard
           at t.yaml:23:7: `app: catalogue` shop/Deployment/catalog has `app=catalog`
           evidence: ip:203.0.113.10 -> shop/Deployment/catalog:8080/tcp ALLOWED: no policy isolates shop/Deployment/catalog for ingress

@@ -1,0 +1,11 @@
+//! The command as its users run it: real files, real exit codes, real streams.
+
+#[path = "cli/harness.rs"]
+mod harness;
+
+#[path = "cli/input.rs"]
+mod input;
+#[path = "cli/options.rs"]
+mod options;
+#[path = "cli/verbs.rs"]
+mod verbs;
