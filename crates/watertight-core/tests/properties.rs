@@ -229,6 +229,9 @@ fn the_worlds_are_worth_asking_about() {
         ("K-86", 5),
     ] {
         let found = tally.get(what).copied().unwrap_or_default();
-        assert!(found * 1000 >= tally["asked"] * per_mille, "{what}: {tally:#?}");
+        assert!(
+            found * 1000 >= tally["asked"] * per_mille,
+            "{what}: {tally:#?}"
+        );
     }
 }

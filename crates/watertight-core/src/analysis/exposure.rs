@@ -38,6 +38,10 @@ impl Targets {
     pub fn new(world: &World, clouds: &[Cloud]) -> Self {
         let mut metadata = metadata::distinct_addresses(clouds);
         metadata.retain(MetadataAddress::reachable_from_pod);
+        // Some of these addresses also answer DNS: that gives no credentials away.
+        for target in &mut metadata {
+            target.ports.retain(|port| *port != 53);
+        }
         Self {
             servers: world.dns_servers(),
             node_local: world.node_local_dns(),

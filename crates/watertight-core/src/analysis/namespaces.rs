@@ -5,7 +5,7 @@ use super::exposure::Targets;
 use crate::engine::Enforcement;
 use crate::manifest::Direction;
 use crate::rules::Context;
-use crate::world::NamespaceId;
+use crate::world::{NamespaceId, World};
 
 /// How many of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,13 +145,10 @@ fn row(
     host_network: usize,
 ) -> NamespaceRow {
     let (world, eval) = (context.world, context.eval);
-    let read = world[id].endpoints.iter().copied();
     let mut row = NamespaceRow {
         namespace: id,
         policies: world[id].policies.len(),
-        workloads: context
-            .workload_names(read.filter(|id| !world[*id].assumed))
-            .len(),
+        workloads: workloads(world, id),
         enforced: context.profile.enforcement(),
         engine_known: context.profile.engine != crate::engine::Engine::Reference,
         ingress: Share::default(),
@@ -180,4 +177,16 @@ fn row(
         }
     }
     row
+}
+
+/// Distinct workloads of a namespace, single pods included.
+fn workloads(world: &World, id: NamespaceId) -> usize {
+    let read = || {
+        let endpoints = world[id].endpoints.iter().map(|id| &world[*id]);
+        endpoints.filter(|endpoint| !endpoint.assumed)
+    };
+    let mut owners: Vec<_> = read().filter_map(|endpoint| endpoint.workload).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    owners.len() + read().filter(|endpoint| endpoint.workload.is_none()).count()
 }

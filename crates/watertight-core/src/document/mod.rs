@@ -7,9 +7,14 @@
 //! INVARIANT: reading never panics and never fails as a whole: it returns the documents it could
 //! read and a [`SyntaxError`] for each that it could not.
 
+mod anchors;
+mod chunks;
 mod json;
+mod merge;
+mod outline;
 mod read;
 mod resolve;
+mod scanner;
 mod yaml;
 
 use std::borrow::Cow;
@@ -21,7 +26,8 @@ use crate::source::{FileId, Span};
 /// Deeper documents are refused.
 pub const MAX_DEPTH: usize = 128;
 
-/// Documents whose aliases would make them larger than this many values are refused.
+/// Documents whose aliases would make them larger than this many values are refused; short ones
+/// earlier, so that what is read stays in proportion to what was written.
 pub const MAX_ALIASED_NODES: usize = 1_000_000;
 
 /// What is wrong with a document's syntax, and where.
@@ -79,9 +85,29 @@ struct Slot {
     quoted: bool,
     start: u32,
     end: u32,
-    /// Containers: the number of slots below. Booleans: 0 or 1. Strings: index into
+    /// Containers: the number of slots below. Booleans: 0 or 1. Strings and numbers: index into
     /// `Document::owned`, or `IN_PLACE`.
     payload: u32,
+}
+
+impl Slot {
+    /// The number of slots that belong to this one and follow it.
+    fn below(self) -> usize {
+        match self.kind {
+            Kind::Sequence | Kind::Mapping => self.payload as usize,
+            _ => 0,
+        }
+    }
+}
+
+/// Where the text of a slot is.
+enum Text {
+    /// Its bytes in the source.
+    InPlace,
+    /// Its bytes in the source without the first and the last one.
+    Quoted,
+    /// Not in the source.
+    Owned(String),
 }
 
 /// One document.
@@ -143,19 +169,18 @@ impl<'s> Document<'s> {
         }
     }
 
-    fn push_string(&mut self, start: usize, end: usize, value: Option<String>) {
-        let payload = value.map_or(IN_PLACE, |value| {
-            self.owned.push(value.into_boxed_str());
-            u32::try_from(self.owned.len() - 1).unwrap_or(IN_PLACE)
-        });
-        self.push(Kind::String, start, end, payload);
-    }
-
-    /// A string whose text is the bytes between its quotes.
-    fn push_quoted(&mut self, start: usize, end: usize) {
-        let index = self.push(Kind::String, start, end, IN_PLACE);
+    fn push_text(&mut self, kind: Kind, start: usize, end: usize, text: Text) {
+        let quoted = matches!(text, Text::Quoted);
+        let payload = match text {
+            Text::InPlace | Text::Quoted => IN_PLACE,
+            Text::Owned(text) => {
+                self.owned.push(text.into_boxed_str());
+                u32::try_from(self.owned.len() - 1).unwrap_or(IN_PLACE)
+            }
+        };
+        let index = self.push(kind, start, end, payload);
         if let Some(slot) = self.slots.get_mut(index) {
-            slot.quoted = true;
+            slot.quoted = quoted;
         }
     }
 }
@@ -213,13 +238,14 @@ impl<'d, 's> Node<'d, 's> {
     /// The text of a string, for as long as the document lives.
     #[must_use]
     pub fn str(self) -> Option<&'d str> {
-        if self.slot.kind != Kind::String {
-            return None;
-        }
-        Some(match self.document.owned.get(self.slot.payload as usize) {
+        (self.slot.kind == Kind::String).then(|| self.text())
+    }
+
+    fn text(self) -> &'d str {
+        match self.document.owned.get(self.slot.payload as usize) {
             Some(owned) => owned,
             None => self.in_place(),
-        })
+        }
     }
 
     fn in_place(self) -> &'s str {
@@ -244,7 +270,7 @@ impl<'d, 's> Node<'d, 's> {
         if self.slot.kind != Kind::Number {
             return None;
         }
-        resolve::integer(self.source())
+        resolve::integer(self.text())
     }
 
     /// A scalar as it is written, for messages.
@@ -255,28 +281,25 @@ impl<'d, 's> Node<'d, 's> {
 
     /// The items of a list; nothing for other kinds.
     pub fn items(self) -> impl Iterator<Item = Node<'d, 's>> {
-        let end = match self.slot.kind {
-            Kind::Sequence => self.index + 1 + self.slot.payload as usize,
-            _ => self.index,
+        self.children(Kind::Sequence)
+    }
+
+    fn children(self, of: Kind) -> Children<'d, 's> {
+        let below = if self.slot.kind == of {
+            self.slot.below()
+        } else {
+            0
         };
         Children {
             document: self.document,
             next: self.index + 1,
-            end,
+            end: self.index + 1 + below,
         }
     }
 
     /// The entries of a mapping in reading order, keys as string nodes; nothing for other kinds.
     pub fn entries(self) -> impl Iterator<Item = (Node<'d, 's>, Node<'d, 's>)> {
-        let end = match self.slot.kind {
-            Kind::Mapping => self.index + 1 + self.slot.payload as usize,
-            _ => self.index,
-        };
-        let mut children = Children {
-            document: self.document,
-            next: self.index + 1,
-            end,
-        };
+        let mut children = self.children(Kind::Mapping);
         std::iter::from_fn(move || Some((children.next()?, children.next()?)))
     }
 
@@ -304,11 +327,7 @@ impl<'d, 's> Iterator for Children<'d, 's> {
             return None;
         }
         let node = self.document.node(self.next)?;
-        let below = match node.slot.kind {
-            Kind::Sequence | Kind::Mapping => node.slot.payload as usize,
-            _ => 0,
-        };
-        self.next += 1 + below;
+        self.next += 1 + node.slot.below();
         Some(node)
     }
 }

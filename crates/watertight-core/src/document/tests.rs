@@ -164,24 +164,24 @@ fn a_broken_document_hides_no_other() {
 fn aliases_and_merge_keys_are_resolved() {
     expect![[r#"
         document
-          Mapping  0..48
+          Mapping  0..52
             String "base" 0..4
               Mapping  9..21
                 String "x" 10..11
                   Number 1 13..14
-                String "y" 16..17
+                String "true" 16..17
                   Number 2 19..20
             String "use" 22..25
               Mapping  29..42
-                String "y" 38..39
-                  Number 3 41..42
                 String "x" 10..11
                   Number 1 13..14
+                String "true" 38..39
+                  Number 3 41..42
             String "again" 43..48
               Mapping  9..21
                 String "x" 10..11
                   Number 1 13..14
-                String "y" 16..17
+                String "true" 16..17
                   Number 2 19..20
     "#]]
     .assert_eq(&dump(
@@ -195,7 +195,7 @@ fn hints_for_common_breakage() {
         error t.yaml:2:2: tabs disallowed within this context (block indentation) (YAML does not allow tabs as indentation: use spaces)
     "#]].assert_eq(&dump("a:\n\tb: 1\n"));
     expect![[r#"
-        error t.json:1:2: expected a key in double quotes
+        error t.yaml:1:3: "-" is only valid inside a block (this looks like a template that was not rendered: run `helm template` (or your renderer) and check its output)
     "#]]
     .assert_eq(&dump_named(
         "t.yaml",

@@ -1,104 +1,119 @@
 //! YAML into a tape. The only file that names the YAML parser.
 //!
-//! Files are cut at `---` lines first: a marker at the start of a line cannot be part of a scalar,
-//! so documents can be read in parallel and a broken one ends at the next marker.
+//! INVARIANT: spans are tight, because fixes edit by them. A block collection goes from its first
+//! key or dash to the end of its last value, a block scalar from its `|` or `>` to its last line.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError};
-use rustc_hash::FxHashMap;
+use granit_parser::{
+    ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, StructureStyle, Tag,
+};
 
-use super::{Document, IN_PLACE, Kind, MAX_ALIASED_NODES, MAX_DEPTH, Slot, SyntaxError, resolve};
+use super::anchors::{Anchors, TooMany};
+use super::{Document, Kind, MAX_DEPTH, SyntaxError, Text, chunks, merge, resolve};
 use crate::source::{FileId, Span};
 
-/// The byte ranges of a file's documents, cut at `---` lines.
-pub(super) fn chunks(text: &str) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
-    // A %TAG or %YAML directive belongs to the document behind the next marker.
-    let directives = bytes.first() == Some(&b'%') || memchr::memmem::find(bytes, b"\n%").is_some();
-    if directives {
-        return std::iter::once(0..text.len()).collect();
-    }
-    let is_marker = |at: usize| {
-        bytes.get(at..at + 3) == Some(b"---")
-            && matches!(bytes.get(at + 3), None | Some(b' ' | b'\t' | b'\r' | b'\n'))
-    };
-    let mut starts = vec![0];
-    starts.extend(
-        memchr::memmem::find_iter(bytes, b"\n---")
-            .map(|newline| newline + 1)
-            .filter(|at| is_marker(*at)),
-    );
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    starts
-        .iter()
-        .copied()
-        .zip(ends)
-        .map(|(start, end)| start..end)
-        .filter(|range| !is_blank(text.get(range.clone()).unwrap_or_default()))
-        .collect()
-}
-
-/// Whether a chunk holds only markers, comments and white space.
-fn is_blank(chunk: &str) -> bool {
-    chunk.lines().all(|line| {
-        let line = line.trim_start_matches('\u{feff}');
-        let line = line.strip_prefix("---").unwrap_or(line).trim_start();
-        line.is_empty() || line.starts_with('#')
-    })
-}
-
-/// Reads the documents of one chunk: more than one only where `...` ends the first.
-pub(super) fn read<'s>(
+/// Reads the documents of one chunk: more than one only where `...` ends the first, or where
+/// directives keep the file in one piece.
+pub(super) fn read(
     file: FileId,
-    text: &'s str,
+    text: &str,
     range: Range<usize>,
-    found: &mut Vec<Result<Document<'s>, SyntaxError>>,
-) {
+) -> Vec<Result<Document<'_>, SyntaxError>> {
     let chunk = text.get(range.clone()).unwrap_or_default();
+    let skipped = chunks::inner_mark(chunk);
+    let chunk = chunk.get(skipped..).unwrap_or_default();
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
     let mut parser = Parser::new_from_str_with_options(chunk, options);
-    let mut loader = Loader::new(file, text, range.start);
+    let mut loader = Loader::new(file, text, range.start + skipped);
+    let hints = Hints::new(chunk);
+    let mut found = Vec::new();
     while let Some(event) = parser.next_event() {
         let step = event
-            .map_err(|error| loader.scan_error(&error, chunk))
+            .map_err(|error| loader.scan_error(&error, &hints))
             .and_then(|(event, span)| loader.event(event, &span));
         match step {
-            Ok(Some(document)) => found.push(Ok(document)),
             Ok(None) => {}
+            Ok(Some(document)) => {
+                found.push(Ok(document));
+                loader.reset();
+            }
             Err(error) => {
                 found.push(Err(error));
-                loader = Loader::new(file, text, range.start);
+                loader.reset();
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
-                    return;
+                    break;
                 }
             }
         }
+    }
+    found
+}
+
+/// What may be wrong with a chunk as a whole. Computed once: many of its documents may be broken.
+struct Hints<'s> {
+    chunk: &'s str,
+    template: OnceCell<bool>,
+    tabs: OnceCell<bool>,
+}
+
+impl<'s> Hints<'s> {
+    fn new(chunk: &'s str) -> Self {
+        Self {
+            chunk,
+            template: OnceCell::new(),
+            tabs: OnceCell::new(),
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let template = || self.chunk.contains("{{");
+        let indented_by_tab = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+        let tabs = || self.chunk.lines().any(indented_by_tab);
+        let help = if *self.template.get_or_init(template) {
+            "this looks like a template that was not rendered: run `helm template` (or your \
+             renderer) and check its output"
+        } else if *self.tabs.get_or_init(tabs) {
+            "YAML does not allow tabs as indentation: use spaces"
+        } else {
+            return None;
+        };
+        Some(help.to_owned())
     }
 }
 
 struct Loader<'s> {
     file: FileId,
     text: &'s str,
+    /// Where the parser's offsets start.
     base: usize,
+    /// Where the document starts.
+    began: usize,
     document: Document<'s>,
-    /// Open containers: slot index, anchor, and for mappings whether the next node is a key.
     open: Vec<Open>,
-    anchors: FxHashMap<usize, (usize, usize)>,
-    aliased: usize,
+    anchors: Anchors,
     /// Where the last value ended: a block collection ends there, not where the next token starts.
     reached: usize,
 }
 
+/// A collection that is being read.
 struct Open {
     slot: usize,
     anchor: usize,
     mapping: bool,
+    /// Whether the next node is a key.
     key_next: bool,
-    merges: bool,
+    /// Whether it ends with a bracket.
+    brackets: bool,
+    /// The slots of its `<<` keys.
+    merges: Vec<usize>,
+    /// The number of anchors in front of its content.
+    anchors: usize,
 }
 
 impl<'s> Loader<'s> {
@@ -107,12 +122,17 @@ impl<'s> Loader<'s> {
             file,
             text,
             base,
+            began: base,
             document: Document::new(file, text),
             open: Vec::new(),
-            anchors: FxHashMap::default(),
-            aliased: 0,
+            anchors: Anchors::default(),
             reached: base,
         }
+    }
+
+    /// Gets ready for the next document.
+    fn reset(&mut self) {
+        *self = Self::new(self.file, self.text, self.base);
     }
 
     fn error(&self, range: Range<usize>, message: impl Into<String>) -> SyntaxError {
@@ -124,34 +144,44 @@ impl<'s> Loader<'s> {
         }
     }
 
-    fn scan_error(&self, error: &ScanError, chunk: &str) -> SyntaxError {
-        let local = error.marker().byte_offset().unwrap_or(0).min(chunk.len());
-        let width = chunk
-            .get(local..)
-            .and_then(|rest| rest.chars().next())
-            .filter(|next| *next != '\n')
-            .map_or(0, char::len_utf8);
-        let at = self.base + local;
-        let mut found = self.error(at..at + width, first_lower(&error.info()));
-        found.limit = found.message.contains("nesting") || found.message.contains("limit");
-        if chunk.contains("{{") {
-            found.help = Some(
-                "this looks like a template that was not rendered: run `helm template` (or your \
-                 renderer) and check its output"
-                    .into(),
-            );
-        } else if chunk
-            .lines()
-            .any(|line| line.trim_start_matches(' ').starts_with('\t'))
-        {
-            found.help = Some("YAML does not allow tabs as indentation: use spaces".into());
+    fn limit(&self, range: Range<usize>, message: String) -> SyntaxError {
+        SyntaxError {
+            limit: true,
+            ..self.error(range, message)
         }
-        found
     }
 
-    fn range(&self, span: &granit_parser::Span) -> Range<usize> {
-        let local = span.byte_range().unwrap_or(0..0);
-        self.base + local.start..self.base + local.end
+    fn scan_error(&self, error: &ScanError, hints: &Hints<'_>) -> SyntaxError {
+        let local = error.marker().byte_offset().unwrap_or(0);
+        let at = (self.base + local).min(self.text.len());
+        let width = self
+            .text
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .filter(|next| !matches!(next, '\n' | '\r'))
+            .map_or(0, char::len_utf8);
+        let mut found = match error.kind() {
+            ErrorKind::RecursionLimitExceeded => self.limit(
+                at..at + width,
+                format!("nested deeper than {MAX_DEPTH} levels"),
+            ),
+            ErrorKind::UnknownAnchor => {
+                let rest = self.text.get(at..).unwrap_or_default();
+                let ends = [' ', '\t', '\r', '\n', ',', '[', ']', '{', '}'];
+                let name = rest.split(ends).next().unwrap_or_default();
+                let message = format!("no value in this document has the anchor of `{name}`");
+                self.error(at..at + name.len(), message)
+            }
+            _ => self.error(at..at + width, first_lower(&error.info())),
+        };
+        found.limit |= matches!(
+            error.kind(),
+            ErrorKind::AnchorCountOverflow
+                | ErrorKind::DirectiveByteLimitExceeded { .. }
+                | ErrorKind::TooManyReservedDirectiveParams { .. }
+        );
+        found.help = hints.help();
+        found
     }
 
     fn event(
@@ -159,85 +189,214 @@ impl<'s> Loader<'s> {
         event: Event<'_>,
         span: &granit_parser::Span,
     ) -> Result<Option<Document<'s>>, SyntaxError> {
-        let range = self.range(span);
+        let local = span.byte_range().unwrap_or(0..0);
+        let range = self.base + local.start..self.base + local.end;
         match event {
             Event::Scalar(value, style, anchor, tag) => {
-                let tag = tag.as_deref().and_then(|tag| tag.core_suffix());
-                self.reached = range.end;
-                self.scalar(&value, style, tag, range);
-                self.node_done(self.document.slots.len() - 1, anchor);
+                let slot = self.document.slots.len();
+                self.scalar(
+                    Scalar {
+                        value,
+                        style,
+                        range,
+                    },
+                    tag.as_deref(),
+                )?;
+                self.node_done(slot, anchor);
             }
-            Event::SequenceStart(_, anchor, _) => self.start(Kind::Sequence, anchor, &range)?,
-            Event::MappingStart(_, anchor, _) => self.start(Kind::Mapping, anchor, &range)?,
+            Event::SequenceStart(style, anchor, _) => {
+                self.start(Kind::Sequence, style, anchor, range)?;
+            }
+            Event::MappingStart(style, anchor, _) => {
+                self.start(Kind::Mapping, style, anchor, range)?;
+            }
             Event::SequenceEnd | Event::MappingEnd => self.finish(&range)?,
-            Event::Alias(anchor) => self.alias(anchor, &range)?,
+            Event::Alias(anchor) => self.alias(anchor, range)?,
+            Event::DocumentStart(..) => {
+                self.began = range.start;
+                self.reached = self.reached.max(range.start);
+            }
             Event::DocumentEnd => {
-                let fresh = Self::new(self.file, self.text, self.base);
-                let done = std::mem::replace(self, fresh);
-                return Ok(Some(done.document).filter(|document| !document.slots.is_empty()));
+                let done = Document::new(self.file, self.text);
+                let done = std::mem::replace(&mut self.document, done);
+                return Ok(Some(done).filter(|document| !document.slots.is_empty()));
             }
             _ => {}
         }
         Ok(None)
     }
 
-    fn scalar(&mut self, value: &str, style: ScalarStyle, tag: Option<&str>, range: Range<usize>) {
-        let (start, end) = (range.start, range.end);
-        let in_key = self.open.last().is_some_and(|open| open.key_next);
-        let (kind, truth) = match (style, tag) {
-            (_, Some("str")) => (Kind::String, false),
-            (ScalarStyle::Plain, _) => resolve::plain(value),
-            _ => (Kind::String, false),
-        };
-        // Keys are strings whatever they look like, as in the JSON that YAML is turned into.
-        if kind != Kind::String && !in_key {
-            self.document.push(kind, start, end, u32::from(truth));
-            return;
+    fn in_key(&self) -> bool {
+        self.open.last().is_some_and(|open| open.key_next)
+    }
+
+    fn slice(&self, range: Range<usize>) -> &'s str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    /// The bytes of a scalar, where the parser has them otherwise.
+    fn scalar_range(&self, value: &str, style: ScalarStyle, range: Range<usize>) -> Range<usize> {
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            return self.block_range(value, range);
         }
-        if in_key
-            && value == "<<"
-            && style == ScalarStyle::Plain
+        if !range.is_empty() || self.in_key() {
+            return range;
+        }
+        // Nothing: the place behind the colon or the dash.
+        let ahead = self.slice(range.start..self.text.len());
+        if let Some(behind) = ahead.trim_start_matches([' ', '\t']).strip_prefix(':') {
+            let at = self.text.len() - behind.len();
+            return at..at;
+        }
+        let between = self.slice(self.reached..range.start);
+        if between.trim_ascii().is_empty() {
+            return self.reached..self.reached;
+        }
+        range
+    }
+
+    /// From the header of a block scalar to the end of its last line.
+    fn block_range(&self, value: &str, range: Range<usize>) -> Range<usize> {
+        let mut start = range.start;
+        let at_header = value.is_empty() && self.slice(range.clone()).starts_with(['|', '>']);
+        if !at_header {
+            // Only blank lines may stand between the header and the content.
+            let before = self.slice(self.reached..start).trim_ascii_end();
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            let from = self.reached + before.len() - line.len();
+            let header = line.match_indices(['|', '>']).map(|(at, _)| at).find(|at| {
+                let (before, from_here) = line.split_at_checked(*at).unwrap_or_default();
+                let behind = from_here
+                    .trim_start_matches(['|', '>'])
+                    .trim_start_matches(|next: char| matches!(next, '0'..='9' | '+' | '-'));
+                (before.is_empty() || before.ends_with([' ', '\t']))
+                    && (behind.is_empty() || behind.starts_with([' ', '\t']))
+            });
+            start = header.map_or(start, |at| from + at);
+        }
+        let all = self.slice(start..range.end);
+        let kept = all.trim_ascii_end();
+        // Trailing blanks on the last line belong to it.
+        let blanks = all.get(kept.len()..).unwrap_or_default();
+        let blanks = blanks.split(['\r', '\n']).next().unwrap_or_default();
+        start..start + kept.len() + blanks.len()
+    }
+
+    fn scalar(&mut self, mut scalar: Scalar<'_>, tag: Option<&Tag>) -> Result<(), SyntaxError> {
+        if scalar.range.is_empty() && scalar.style == ScalarStyle::Plain {
+            // The parser says `~`.
+            scalar.value = Cow::Borrowed("");
+        }
+        scalar.range = self.scalar_range(&scalar.value, scalar.style, scalar.range);
+        self.reached = scalar.range.end;
+        let tag = tag.map(|tag| {
+            tag.suffix_in_namespace("tag:yaml.org,2002:")
+                .unwrap_or_default()
+        });
+        let tag = tag.as_deref();
+        if tag == Some("binary") {
+            let Some(value) = resolve::base64(&scalar.value) else {
+                return Err(self.error(scalar.range, "this is not base64"));
+            };
+            scalar.value = Cow::Owned(value);
+        }
+        if self.in_key() {
+            return self.key(scalar, tag);
+        }
+        let (kind, truth) = self.kind(&scalar, tag)?;
+        match kind {
+            Kind::String | Kind::Number => self.push_text(kind, scalar),
+            _ => {
+                let Range { start, end } = scalar.range;
+                self.document.push(kind, start, end, u32::from(truth));
+            }
+        }
+        Ok(())
+    }
+
+    /// A key is a string whatever it looks like, as in the JSON that YAML is turned into.
+    fn key(&mut self, mut scalar: Scalar<'_>, tag: Option<&str>) -> Result<(), SyntaxError> {
+        let (kind, _) = self.kind(&scalar, tag)?;
+        if kind != Kind::String {
+            let Some(name) = resolve::key(&scalar.value) else {
+                return Err(self.error(scalar.range, "a mapping key must not be null"));
+            };
+            if *name != *scalar.value {
+                scalar.value = name.into_owned().into();
+            }
+        }
+        let merges = scalar.style == ScalarStyle::Plain && matches!(tag, None | Some("merge"));
+        if merges
+            && scalar.value == "<<"
             && let Some(open) = self.open.last_mut()
         {
-            open.merges = true;
+            open.merges.push(self.document.slots.len());
         }
-        let source = self.text.get(range).unwrap_or_default();
-        if source == value {
-            self.document.push_string(start, end, None);
-        } else if source.get(1..source.len().saturating_sub(1)) == Some(value)
-            && matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted)
-        {
-            self.document.push_quoted(start, end);
+        self.push_text(Kind::String, scalar);
+        Ok(())
+    }
+
+    /// What a scalar is, and its value if it is a boolean; `tag` is the name of a standard tag, or
+    /// empty for any other.
+    fn kind(&self, scalar: &Scalar<'_>, tag: Option<&str>) -> Result<(Kind, bool), SyntaxError> {
+        let wanted = match tag {
+            None if scalar.style == ScalarStyle::Plain => return Ok(resolve::plain(&scalar.value)),
+            Some("bool") => Kind::Bool,
+            Some("int" | "float") => Kind::Number,
+            Some("null") => Kind::Null,
+            _ => return Ok((Kind::String, false)),
+        };
+        let (kind, truth) = resolve::plain(&scalar.value);
+        if kind != wanted {
+            let message = format!("this is not what its tag says: {}", wanted.word());
+            return Err(self.error(scalar.range.clone(), message));
+        }
+        Ok((kind, truth))
+    }
+
+    fn push_text(&mut self, kind: Kind, scalar: Scalar<'_>) {
+        let Range { start, end } = scalar.range;
+        let source = self.slice(start..end);
+        let value = scalar.value;
+        let inside = source.get(1..source.len().saturating_sub(1));
+        let quoted = matches!(
+            scalar.style,
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted
+        );
+        let text = if source == value {
+            Text::InPlace
+        } else if quoted && inside == Some(&*value) {
+            Text::Quoted
         } else {
-            self.document
-                .push_string(start, end, Some(value.to_owned()));
-        }
+            Text::Owned(value.into_owned())
+        };
+        self.document.push_text(kind, start, end, text);
     }
 
     fn start(
         &mut self,
         kind: Kind,
+        style: StructureStyle,
         anchor: usize,
-        range: &Range<usize>,
+        range: Range<usize>,
     ) -> Result<(), SyntaxError> {
-        if self.open.last().is_some_and(|open| open.key_next) {
-            return Err(self.error(range.clone(), "a mapping key must be a plain value"));
+        if self.in_key() {
+            return Err(self.error(range, "a mapping key must be a plain value"));
         }
         if self.open.len() >= MAX_DEPTH {
-            let mut error = self.error(
-                range.clone(),
-                format!("nested deeper than {MAX_DEPTH} levels"),
-            );
-            error.limit = true;
-            return Err(error);
+            return Err(self.limit(range, format!("nested deeper than {MAX_DEPTH} levels")));
         }
         let slot = self.document.open(kind, range.start);
+        let bracket = if kind == Kind::Mapping { '{' } else { '[' };
+        let brackets = style == StructureStyle::Flow && self.slice(range).starts_with(bracket);
         self.open.push(Open {
             slot,
             anchor,
             mapping: kind == Kind::Mapping,
             key_next: kind == Kind::Mapping,
-            merges: false,
+            brackets,
+            merges: Vec::new(),
+            anchors: self.anchors.len(),
         });
         Ok(())
     }
@@ -246,124 +405,90 @@ impl<'s> Loader<'s> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
-        if open.merges {
-            self.merge(open.slot, range)?;
+        if open.brackets {
+            self.reached = range.end;
         }
-        let closed_by_bracket = matches!(
-            self.text.as_bytes().get(range.end.wrapping_sub(1)),
-            Some(b'}' | b']')
-        ) && range.end > range.start;
-        let end = if closed_by_bracket {
-            range.end
-        } else {
-            self.reached
-        };
-        self.reached = end;
-        self.document.close(open.slot, end);
+        self.document.close(open.slot, self.reached);
+        if !open.merges.is_empty() {
+            self.merge(&open)?;
+        }
         self.node_done(open.slot, open.anchor);
+        Ok(())
+    }
+
+    fn merge(&mut self, open: &Open) -> Result<(), SyntaxError> {
+        let end = self.reached;
+        let bytes = end.saturating_sub(self.began);
+        self.anchors
+            .set_aside(open.anchors, bytes, &self.document)
+            .map_err(|found| self.too_many(end..end, &found))?;
+        merge::resolve(&mut self.document, open.slot, &open.merges).map_err(|cannot| {
+            let key = self.document.slots.get(cannot.key);
+            let place = key.map_or(end..end, |key| key.start as usize..key.end as usize);
+            self.error(place, "`<<` can only merge mappings")
+        })?;
+        self.document.close(open.slot, end);
         Ok(())
     }
 
     /// Books a finished node: its anchor, and whether its parent expects a key next.
     fn node_done(&mut self, slot: usize, anchor: usize) {
         if anchor != 0 {
-            self.anchors
-                .insert(anchor, (slot, self.document.slots.len()));
+            self.anchors.insert(anchor, slot..self.document.slots.len());
         }
-        if let Some(parent) = self.open.last_mut()
-            && parent.mapping
-        {
-            parent.key_next = !parent.key_next;
+        if let Some(parent) = self.open.last_mut() {
+            parent.key_next = parent.mapping && !parent.key_next;
         }
     }
 
-    fn alias(&mut self, anchor: usize, range: &Range<usize>) -> Result<(), SyntaxError> {
-        let Some(&(from, to)) = self.anchors.get(&anchor) else {
-            return Err(self.error(
-                range.clone(),
-                "this alias refers to the value it is part of",
-            ));
-        };
-        self.aliased += to - from;
-        if self.aliased > MAX_ALIASED_NODES {
-            let mut error = self.error(
-                range.clone(),
-                format!("aliases make more than {MAX_ALIASED_NODES} values of this document"),
-            );
-            error.limit = true;
-            return Err(error);
+    fn alias(&mut self, anchor: usize, range: Range<usize>) -> Result<(), SyntaxError> {
+        let slot = self.document.slots.len();
+        let bytes = range.end.saturating_sub(self.began);
+        let copied = self.anchors.copy(anchor, bytes, &mut self.document);
+        if !copied.map_err(|found| self.too_many(range.clone(), &found))? {
+            let message = "this alias refers to the value it is part of";
+            return Err(self.error(range, message));
         }
-        let index = self.document.slots.len();
-        if self.open.last().is_some_and(|open| open.key_next)
-            && self.document.slots.get(from).map(|slot| slot.kind) != Some(Kind::String)
-        {
-            return Err(self.error(range.clone(), "a mapping key must be a plain value"));
+        if self.in_key() && !self.make_key(slot) {
+            return Err(self.error(range, "a mapping key must be a plain value"));
         }
-        self.document.slots.extend_from_within(from..to);
-        self.node_done(index, 0);
+        self.reached = range.end;
+        self.node_done(slot, 0);
         Ok(())
     }
 
-    /// Resolves `<<`: entries of the merged mappings that the mapping does not have itself.
-    fn merge(&mut self, mapping: usize, range: &Range<usize>) -> Result<(), SyntaxError> {
-        let end = self.document.slots.len();
-        let below = u32::try_from(end - mapping - 1).unwrap_or(u32::MAX);
-        if let Some(slot) = self.document.slots.get_mut(mapping) {
-            slot.payload = below;
-        }
-        let (mut own, mut merged) = (Vec::new(), Vec::new());
-        let mut names = Vec::new();
-        let Some(node) = self.document.node(mapping) else {
-            return Ok(());
+    /// Turns the last slot into a key; false if that cannot be.
+    fn make_key(&mut self, slot: usize) -> bool {
+        let Some(node) = self.document.node(slot) else {
+            return false;
         };
-        for (key, value) in node.entries() {
-            let is_merge = key.slot.payload == IN_PLACE && key.as_written() == "<<";
-            if !is_merge {
-                names.extend(key.str());
-                own.extend(self.copy(key.index, value.index));
-            }
-        }
-        for (key, value) in node.entries() {
-            if key.slot.payload != IN_PLACE || key.as_written() != "<<" {
-                continue;
-            }
-            let sources: Vec<_> = match value.kind() {
-                Kind::Mapping => vec![value],
-                Kind::Sequence => value.items().collect(),
-                _ => Vec::new(),
-            };
-            if sources.is_empty() || sources.iter().any(|node| node.kind() != Kind::Mapping) {
-                return Err(self.error(range.clone(), "`<<` can only merge mappings"));
-            }
-            for (key, value) in sources.into_iter().flat_map(super::Node::entries) {
-                if !names.contains(&key.str().unwrap_or_default()) {
-                    names.extend(key.str());
-                    merged.extend(self.copy(key.index, value.index));
-                }
-            }
-        }
-        self.document.slots.truncate(mapping + 1);
-        self.document.slots.append(&mut own);
-        self.document.slots.append(&mut merged);
-        Ok(())
+        let name = match node.kind() {
+            Kind::String => return true,
+            Kind::Bool => Some(node.bool() == Some(true)).map(|truth| truth.to_string()),
+            Kind::Number => resolve::key(node.text()).map(Cow::into_owned),
+            Kind::Null | Kind::Sequence | Kind::Mapping => None,
+        };
+        let (start, end) = (node.slot.start as usize, node.slot.end as usize);
+        let Some(name) = name else {
+            return false;
+        };
+        self.document.slots.truncate(slot);
+        let text = Text::Owned(name);
+        self.document.push_text(Kind::String, start, end, text);
+        true
     }
 
-    /// The slots of a key and of its value.
-    fn copy(&self, key: usize, value: usize) -> Vec<Slot> {
-        let below = |index: usize| match self.document.slots.get(index) {
-            Some(slot) if matches!(slot.kind, Kind::Sequence | Kind::Mapping) => {
-                slot.payload as usize
-            }
-            _ => 0,
-        };
-        let take = |index: usize| {
-            self.document
-                .slots
-                .get(index..=index + below(index))
-                .unwrap_or_default()
-        };
-        [take(key), take(value)].concat()
+    fn too_many(&self, range: Range<usize>, found: &TooMany) -> SyntaxError {
+        let limit = found.limit;
+        let message = format!("aliases make more than {limit} values of this document");
+        self.limit(range, message)
     }
+}
+
+struct Scalar<'v> {
+    value: Cow<'v, str>,
+    style: ScalarStyle,
+    range: Range<usize>,
 }
 
 fn first_lower(text: &str) -> String {

@@ -5,7 +5,10 @@ use crate::engine::{Engine, Profile};
 
 /// The engine as messages call it, with its version if one was given: `Cilium 1.15`.
 pub(super) fn name(profile: &Profile) -> String {
-    let name = profile.facts().name;
+    let name = match profile.engine {
+        Engine::Reference => "the engine",
+        _ => profile.facts().name,
+    };
     match profile.version {
         Some(version) => format!("{name} {version}"),
         None => name.to_owned(),

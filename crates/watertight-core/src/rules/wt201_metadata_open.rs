@@ -8,9 +8,10 @@
 //!
 //! It is an error where the cloud was named or the address is 169.254.169.254, which most clouds
 //! share. Without `--cloud` it is a warning where only an address of particular clouds is open, and
-//! a note where only an unusual port is. A block for exactly one such address was written on
-//! purpose and is a warning; a note for EKS Pod Identity (169.254.170.23), which gives a pod its
-//! own credentials.
+//! a note where only an unusual port is. At most a warning are a block for exactly one such address,
+//! which was written on purpose, and addresses that nodes of Kubernetes clusters are not known to
+//! have, such as that of ECS. EKS Pod Identity (169.254.170.23) gives a pod its own credentials and
+//! is a note.
 //!
 //! Not reported here: a block whose `except` withholds some of the addresses and misses others
 //! (WT204), an IPv6 block without `except` beside an IPv4 block with one (WT206), host-network pods
@@ -213,13 +214,12 @@ fn by_rule(
         .filter(|block| open.addresses().any(|ip| block.contains(ip)))
         .collect();
     let on_purpose = !covering.is_empty() && covering.iter().all(|block| is_one_address(block));
-    let severity = if open.only_own_credentials() {
-        Severity::Note
-    } else if on_purpose {
-        metadata.severity(open.pairs()).min(Severity::Warning)
+    let most = if on_purpose {
+        Severity::Warning
     } else {
-        metadata.severity(open.pairs())
+        Severity::Error
     };
+    let severity = metadata.severity(open.pairs()).min(most);
     let mut finding = Finding::new(&RULE, format!("{who} can reach {what}"))
         .severity(severity)
         .subject(context.policy_subject(context.origin(at.policy)));

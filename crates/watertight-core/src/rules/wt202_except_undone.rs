@@ -268,11 +268,18 @@ fn report(
         .iter()
         .map(|(undone, _)| undone.except.net.to_string())
         .collect();
-    let message = format!(
-        "the `except` of {} has no effect for {}: another rule allows it",
-        some_of(&distinct(excepts)),
-        workloads::who(context, own.namespace, &names)
+    let excepts = distinct(excepts);
+    let (list, who) = (
+        some_of(&excepts),
+        workloads::who(context, own.namespace, &names),
     );
+    let message = if let Some(target) = metadata.target(worst.address).filter(|_| worst.metadata) {
+        let target = target.name(worst.port, context.clouds);
+        format!("the `except` of {list} does not keep {who} from {target}: another rule allows it")
+    } else {
+        let what = if excepts.len() == 1 { "it" } else { "them" };
+        format!("the `except` of {list} has no effect for {who}: another rule allows {what}")
+    };
     let severity = if worst.metadata {
         let open: Vec<_> = confirmed
             .iter()

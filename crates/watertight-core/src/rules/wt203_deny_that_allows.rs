@@ -41,16 +41,16 @@
 //! ## Semantics
 //! - X-1: a block with `except` allows the rest of its range
 //! - X-3: without egress isolation nothing is restricted
-//! - K-14: an empty rule allows the whole direction
+//! - K-20: a rule without `to` or `from` is for every address
 //! - K-15: policies add up; one more policy on an isolated pod can only open more
 //! - K-10: a direction outside the effective policyTypes is not touched
 
 use std::net::IpAddr;
 
 use super::addresses::intent::{self, Intent, Object, Strength};
-use super::addresses::{SHARED_ADDRESS, blocks, workloads};
+use super::addresses::{Metadata, blocks, workloads};
 use super::isolation::{OUTSIDE, declared_port, enforced};
-use super::{Check, Context, Rule};
+use super::{Check, Context, Rule, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::eval::{Connection, Decision, Family, Party};
 use crate::manifest::Direction;
@@ -76,6 +76,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     if !enforced(context) {
         return;
     }
+    let metadata = Metadata::of(context);
     for id in context.world.policy_ids() {
         let Some(intent) = intent::of(&context.world[id].name) else {
             continue;
@@ -90,8 +91,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let refs: Vec<PolicyRef> = directions
             .filter_map(|direction| context.policy_ref(id, direction))
             .collect();
-        let opened = refs.iter().find_map(|at| opens(context, *at, &intent));
-        findings.extend(opened.map(|opened| report(context, id, &opened)));
+        let opened = refs.iter().find_map(|at| opens(context, *at, &intent, &metadata));
+        findings.extend(opened.map(|opened| report(context, id, intent.strength, &opened)));
     }
 }
 
@@ -148,13 +149,27 @@ struct Opened {
     rule: RuleRef,
     span: Span,
     evidence: Evidence,
-    /// What the peer leaves out, if that is what the name speaks of.
-    but: Option<String>,
+    /// The block; none for every address.
+    block: Option<String>,
+    /// Whether the block leaves out what the name speaks of, and opens the rest to pods that were
+    /// isolated.
+    widens: bool,
 }
 
-fn opens(context: &Context<'_>, at: PolicyRef, intent: &Intent) -> Option<Opened> {
+fn opens(
+    context: &Context<'_>,
+    at: PolicyRef,
+    intent: &Intent,
+    metadata: &Metadata,
+) -> Option<Opened> {
+    let outside = OUTSIDE.map(|ip| (ip, None));
+    let doors: Vec<(IpAddr, Option<u16>)> = if intent.object == Object::Metadata {
+        metadata.doors()
+    } else {
+        outside.to_vec()
+    };
     let rules = &context.eval.ruleset[at].rules;
-    let found = rules.iter().enumerate().find_map(|(index, rule)| {
+    rules.iter().enumerate().find_map(|(index, rule)| {
         let here = RuleRef {
             policy: at,
             rule: index,
@@ -162,75 +177,66 @@ fn opens(context: &Context<'_>, at: PolicyRef, intent: &Intent) -> Option<Opened
         if blocks::is_dns_only(rule) {
             return None;
         }
-        rule.peers.iter().find_map(|peer| {
-            let (span, but) = match peer {
-                Peer::Any => (rule.span, None),
-                Peer::Block(block) if blocks::is_wide(block) => {
-                    let but = (!block.except.is_empty()).then(|| block.to_string());
-                    (block.cidr.span, but)
-                }
-                _ => return None,
-            };
+        let mut broad = rule.peers.iter().filter_map(|peer| match peer {
+            Peer::Any => Some((peer, None)),
+            Peer::Block(block) if blocks::is_wide(block) => Some((peer, Some(block))),
+            _ => None,
+        });
+        broad.find_map(|(peer, block)| {
+            let trimmed = block.is_some_and(|block| !block.except.is_empty());
             let contradicts = match (intent.strength, intent.object) {
                 (Strength::Deny, Object::Everything) => true,
-                (Strength::Deny, Object::Metadata) => {
-                    but.is_some() || blocks::covers(rule, SHARED_ADDRESS)
-                }
-                _ => but.is_none() && blocks::is_all_traffic(rule),
+                (Strength::Deny, Object::Metadata) => !trimmed,
+                _ => !trimmed && blocks::is_all_traffic(rule),
             };
             // What is left out may be all that the name speaks of. Then the name is right, unless
             // another policy isolates the pods and this one opens the rest.
-            let widens = but.is_some() && intent.object != Object::Everything;
-            let evidence = (contradicts || (but.is_some() && intent.strength == Strength::Deny))
-                .then(|| prove(context, at, here, intent, peer, widens))
-                .flatten()?;
+            let widens = !contradicts && trimmed && intent.strength == Strength::Deny;
+            if !contradicts && !widens {
+                return None;
+            }
             Some(Opened {
                 rule: here,
-                span,
-                evidence,
-                but,
+                span: block.map_or(rule.span, |block| block.cidr.span),
+                evidence: prove(context, here, peer, widens, if widens { &outside } else { &doors })?,
+                block: block.map(ToString::to_string),
+                widens,
             })
         })
-    })?;
-    Some(found)
+    })
 }
 
 /// A connection that this rule allows and that no other policy would.
 fn prove(
     context: &Context<'_>,
-    at: PolicyRef,
     here: RuleRef,
-    intent: &Intent,
     peer: &Peer,
     widens: bool,
+    doors: &[(IpAddr, Option<u16>)],
 ) -> Option<Evidence> {
-    let rule = &context.eval.ruleset[here];
-    let mut addresses: Vec<IpAddr> = OUTSIDE.to_vec();
-    if intent.object == Object::Metadata && !widens {
-        addresses.insert(0, SHARED_ADDRESS);
-    }
-    let covered = addresses.into_iter().filter(|ip| match peer {
-        Peer::Any => true,
-        Peer::Block(block) => block.contains(*ip),
-        Peer::Endpoints(..) => false,
-    });
-    let covered: Vec<IpAddr> = covered.collect();
+    let at = here.policy;
+    let covered: Vec<_> = doors
+        .iter()
+        .filter(|(ip, _)| match peer {
+            Peer::Any => true,
+            Peer::Block(block) => block.contains(*ip),
+            Peer::Endpoints(..) => false,
+        })
+        .collect();
     let subjects = workloads::subjects(context, at);
     subjects.into_iter().take(TRIES).find_map(|id| {
         let others = || {
             let policies = context.eval.policies_of(id, at.direction).iter();
             policies.filter(|other| **other != at)
         };
-        let isolated = others().any(|other| context.eval.ruleset[*other].isolates);
-        if widens && !isolated {
+        if widens && !others().any(|other| context.eval.ruleset[*other].isolates) {
             return None;
         }
-        covered.iter().find_map(|ip| {
+        covered.iter().find_map(|(ip, port)| {
             if !workloads::has_family(context, id, Family::of(*ip)) {
                 return None;
             }
-            let (protocol, port) = port_of(context, at.direction, here, id)
-                .or_else(|| blocks::telling_port(rule))?;
+            let (protocol, port) = port_for(context, here, id, *port)?;
             let admitted = others().any(|other| {
                 let mut rules = context.eval.ruleset[*other].rules.iter();
                 rules.any(|rule| blocks::admits(rule, *ip, protocol, port))
@@ -250,17 +256,23 @@ fn prove(
     })
 }
 
-/// A port that the pod declares and the rule admits, for ingress.
-fn port_of(
+/// A port of the rule that shows best what is open; the one asked for, if one is.
+fn port_for(
     context: &Context<'_>,
-    direction: Direction,
-    rule: RuleRef,
+    here: RuleRef,
     id: EndpointId,
+    asked: Option<u16>,
 ) -> Option<(Protocol, u16)> {
-    let rule = &context.eval.ruleset[rule];
-    let declared = declared_port(context, id);
-    (direction == Direction::Ingress && blocks::has_port(rule, declared.0, declared.1))
-        .then_some(declared)
+    let rule = &context.eval.ruleset[here];
+    let has = |(protocol, port): &(Protocol, u16)| blocks::has_port(rule, *protocol, *port);
+    if let Some(port) = asked {
+        return Some((Protocol::Tcp, port)).filter(has);
+    }
+    let declared = match here.policy.direction {
+        Direction::Ingress => Some(declared_port(context, id)),
+        Direction::Egress => None,
+    };
+    declared.filter(has).or_else(|| blocks::telling_port(rule))
 }
 
 fn between(
@@ -283,31 +295,44 @@ fn between(
     }
 }
 
-fn report(context: &Context<'_>, id: PolicyId, opened: &Opened) -> Finding {
+fn report(
+    context: &Context<'_>,
+    id: PolicyId,
+    strength: Strength,
+    opened: &Opened,
+) -> Finding {
     let policy = &context.world[id];
     let direction = opened.rule.policy.direction;
     let way = match direction {
         Direction::Egress => "egress to",
         Direction::Ingress => "ingress from",
     };
-    let what = match &opened.but {
-        Some(but) => format!("`{but}`"),
-        None => "every address".to_owned(),
+    let rule = &context.eval.ruleset[opened.rule];
+    let mut what = match &opened.block {
+        Some(block) => format!("{way} `{block}`"),
+        None => format!("{way} every address"),
     };
-    let message = format!(
-        "`{}` denies nothing here: it opens {way} {what}, which nothing else does",
-        policy.name
-    );
+    if !blocks::is_all_traffic(rule) {
+        let ports: Vec<String> = rule.traffic.iter().map(ToString::to_string).collect();
+        what = format!("{what} on {}", some_of(&ports));
+    }
+    let name = &policy.name;
+    let message = if opened.widens {
+        format!("`{name}` denies nothing that was open, and opens {what}")
+    } else if strength == Strength::Restrict {
+        format!("`{name}` restricts nothing: it allows {what}")
+    } else {
+        format!("`{name}` allows what its name denies: {what}")
+    };
     let names = workloads::names(context, &workloads::subjects(context, opened.rule.policy));
     let mut finding = Finding::new(&RULE, message)
         .at(opened.span, "a rule allows; there is no deny")
         .at(policy.name_span, "the name promises a denial")
         .evidence(opened.evidence.clone())
         .subject(context.policy_subject(id))
-        .why(if opened.but.is_some() {
-            &["X-1", "K-15"]
-        } else {
-            &["K-14", "K-15"]
+        .why(match opened.block {
+            Some(_) => &["X-1", "K-15"],
+            None => &["K-20", "K-15"],
         })
         .fix(Fix::advice(format!(
             "remove the rule: a policy that lists {} in `policyTypes` and has no rules denies it; \

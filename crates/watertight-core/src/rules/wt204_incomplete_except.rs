@@ -4,8 +4,9 @@
 //! Egress blocks whose `except` withholds at least one metadata address and misses others that the
 //! selected pods can then reach through this very rule. One finding a rule; the fix appends exactly
 //! the missing addresses. `--cloud` decides which clouds count. It is a warning while all of them
-//! do, an error once the cloud is named or where the address missed is 169.254.169.254, and a note
-//! where only an unusual port is open.
+//! do, an error once the cloud is named or where the address missed is 169.254.169.254. It is less
+//! where only an unusual port is open, or an address that nodes of Kubernetes clusters are not known
+//! to have, such as 169.254.170.2 of ECS.
 //!
 //! EKS Pod Identity (169.254.170.23) is not missed: it gives a pod its own credentials. A block
 //! without any `except` is reported by WT201, an IPv6 block without `except` beside an IPv4 block
@@ -13,8 +14,8 @@
 //!
 //! ## Why it matters
 //! 169.254.169.254 is the best known address and not the only one. Azure also answers on
-//! 168.63.129.16, Alibaba Cloud on 100.100.100.200, ECS on 169.254.170.2, and several clouds on IPv6
-//! addresses that no IPv4 `except` can name. An incomplete list looks like the work is done.
+//! 168.63.129.16, Alibaba Cloud on 100.100.100.200, and several clouds on IPv6 addresses that no
+//! IPv4 `except` can name. An incomplete list looks like the work is done.
 //!
 //! ## Example
 //! ```yaml

@@ -227,7 +227,8 @@ fn without_the_policy(
             continue;
         };
         for rule in &context.eval.ruleset[at].rules {
-            let Some(other) = sample::other_end(selection, rule, pod) else {
+            let others = sample::other_ends(selection, rule, pod);
+            let Some(other) = others.first().copied() else {
                 continue;
             };
             let to = sample::destination(direction, pod, other);

@@ -1,7 +1,57 @@
 //! A named port that no pod has.
+//!
+//! ## What it finds
+//! Port items with a name that no pod of the right side declares: for ingress the pods that the
+//! policy applies to, for egress the pods that the rule's peers select. It tells a misspelt name, a
+//! name that only the Service uses, a name that the pods declare for another protocol, and a name
+//! in a rule for addresses, which have no port names at all.
+//!
+//! Where some of the pods declare the name and others declare the same port under another name, a
+//! note says which.
+//!
+//! ## Why it matters
+//! The item matches nothing and the API accepts it. Isolated pods then refuse what the rule was
+//! written for.
+//!
+//! ## Example
+//! ```yaml
+//! # The container declares {name: http-web, containerPort: 8080}.
+//! ingress:
+//! - ports:
+//!   - port: http
+//! ```
+//!
+//! ## Instead
+//! ```yaml
+//! ingress:
+//! - ports:
+//!   - port: http-web
+//! ```
+//!
+//! ## Semantics
+//! - K-52: in ingress a name is looked up on the pod that the policy applies to
+//! - K-53: in egress it is looked up on each destination pod
+//! - K-54: name and protocol must be those of one container port
+//! - K-57: a name that the destination does not declare matches nothing, and so does one for addresses
+//! - K-59: an egress rule for real external addresses cannot use a name
+//! - K-81: the names in a Service are not looked at
 
-use super::{Check, Context, Rule};
-use crate::diag::{Finding, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use rustc_hash::FxHashSet;
+
+use super::selection::near_miss::only_slip;
+use super::selection::{Selection, edits, one_of_each, policies_in_force, sample};
+use super::{Check, Context, Rule, count, some_of};
+use crate::diag::{Edit, Evidence, Finding, Fix, Severity};
+use crate::engine::IpBlockPods;
+use crate::eval::Party;
+use crate::manifest::Direction;
+use crate::policy::{self, Peer, PolicyRef};
+use crate::sets::{IpBlock, PortMatch, Protocol};
+use crate::source::Span;
+use crate::world::{EndpointId, PolicyId, Port, Symbol};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -13,4 +63,463 @@ pub(super) static RULE: Rule = Rule {
     check: Check::World(check),
 };
 
-fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}
+/// How many items of one policy a finding points at.
+const PLACES: usize = 3;
+
+/// Port items of one policy with one name for the same pods.
+struct Item<'c> {
+    policy: PolicyId,
+    at: PolicyRef,
+    rule: &'c policy::Rule,
+    protocol: Protocol,
+    name: &'c str,
+    spans: Vec<Span>,
+}
+
+/// Where a name is looked up.
+struct Lookup {
+    /// One pod for each workload.
+    pods: Vec<EndpointId>,
+    /// Whether the policy or peer names certain pods rather than all of a namespace.
+    chosen: bool,
+}
+
+fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let mut selection = Selection::new(context);
+    let mut declared = None;
+    for item in items(context) {
+        let declared = declared.get_or_insert_with(|| all_names(context));
+        let anybody = context.world.symbols.get(item.name);
+        let anybody = anybody.is_some_and(|name| declared.contains(&(name, item.protocol)));
+        let Some(found) = lookup(&mut selection, &item, anybody) else {
+            continue;
+        };
+        if found.pods.is_empty() {
+            findings.extend(names_for_addresses(context, &item));
+            continue;
+        }
+        let (having, lacking): (Vec<_>, Vec<_>) = found
+            .pods
+            .iter()
+            .copied()
+            .partition(|pod| has(context, *pod, &item));
+        if having.is_empty() {
+            findings.push(unknown(&mut selection, &item, &lacking));
+        } else if found.chosen {
+            findings.extend(partly(&mut selection, &item, &having, &lacking));
+        }
+    }
+}
+
+/// The named items of all policies in force.
+fn items<'c>(context: &'c Context<'_>) -> Vec<Item<'c>> {
+    let mut found: Vec<Item<'c>> = Vec::new();
+    for (policy, at) in policies_in_force(context) {
+        let start = found.len();
+        for rule in &context.eval.ruleset[at].rules {
+            for item in &rule.traffic {
+                let PortMatch::Named {
+                    protocol,
+                    name,
+                    span,
+                } = item
+                else {
+                    continue;
+                };
+                // In ingress all rules of a policy look at the same pods.
+                let known = found.iter_mut().skip(start).find(|known| {
+                    let same_pods =
+                        at.direction == Direction::Ingress || std::ptr::eq(known.rule, rule);
+                    same_pods && *known.name == **name && known.protocol == *protocol
+                });
+                match known {
+                    Some(known) => known.spans.push(*span),
+                    None => found.push(Item {
+                        policy,
+                        at,
+                        rule,
+                        protocol: *protocol,
+                        name,
+                        spans: vec![*span],
+                    }),
+                }
+            }
+        }
+    }
+    found
+}
+
+fn all_names(context: &Context<'_>) -> FxHashSet<(Symbol, Protocol)> {
+    let ports = context.world.endpoints.iter().flat_map(|pod| &pod.ports);
+    ports
+        .filter_map(|port| Some((port.name?, port.protocol)))
+        .collect()
+}
+
+fn has(context: &Context<'_>, pod: EndpointId, item: &Item<'_>) -> bool {
+    let name = context.world.symbols.get(item.name);
+    let ports = &context.world[pod].ports;
+    ports
+        .iter()
+        .any(|port| name.is_some() && port.name == name && port.protocol == item.protocol)
+}
+
+/// The pods on which the name is looked up; nothing where that is nobody, or where some pod of the
+/// whole cluster will do and has it.
+fn lookup(selection: &mut Selection<'_>, item: &Item<'_>, anybody: bool) -> Option<Lookup> {
+    let context = selection.context;
+    let world = context.world;
+    let read = |id: &EndpointId| !world[*id].assumed;
+    if item.at.direction == Direction::Ingress {
+        let pods = one_of_each(context, selection.subjects(item.at));
+        let chosen = !world[item.policy].spec.pod_selector.is_empty();
+        return Some(Lookup { pods, chosen });
+    }
+    let mut pods: Vec<EndpointId> = Vec::new();
+    let mut chosen = true;
+    let mut blocks = Vec::new();
+    for peer in &item.rule.peers {
+        match peer {
+            Peer::Any if anybody => return None,
+            Peer::Any => {
+                chosen = false;
+                let all = world.endpoint_ids().filter(read);
+                pods.extend(all.filter(|id| context.eval.can_be_subject(*id)));
+            }
+            Peer::Endpoints(selector, _) => {
+                chosen &= !selector.pods.is_empty();
+                let members: Rc<[EndpointId]> = selection.members(selector);
+                if !chosen && members.iter().any(|pod| has(context, *pod, item)) {
+                    return None;
+                }
+                pods.extend(members.iter().copied().filter(read));
+            }
+            Peer::Block(block) => blocks.push(block),
+        }
+    }
+    if pods.is_empty() {
+        if blocks.is_empty() || anybody && any_in(context, &blocks, item) {
+            return None;
+        }
+        return Some(Lookup { pods, chosen });
+    }
+    Some(Lookup {
+        pods: one_of_each(context, pods),
+        chosen,
+    })
+}
+
+/// Whether a pod that has the name may have an address in a block (K-59).
+fn any_in(context: &Context<'_>, blocks: &[&IpBlock], item: &Item<'_>) -> bool {
+    let world = context.world;
+    if context.eval.switches.ipblock_pods == IpBlockPods::Never {
+        return false;
+    }
+    let mut pods = world.endpoint_ids().filter(|pod| has(context, *pod, item));
+    pods.any(|pod| {
+        let ips = &world[pod].ips;
+        let ranges = &world.assumed.pod_cidrs;
+        blocks.iter().any(|block| {
+            let known = ips.iter().any(|ip| block.contains(*ip));
+            known || ips.is_empty() && ranges.iter().any(|range| block.touches(*range))
+        })
+    })
+}
+
+fn new_finding(context: &Context<'_>, item: &Item<'_>, what: &str) -> Finding {
+    let message = format!(
+        "port `{}` of NetworkPolicy `{}` matches nothing{what}",
+        item.name,
+        context.world.policy_name(item.policy)
+    );
+    Finding::new(&RULE, message).subject(context.policy_subject(item.policy))
+}
+
+fn point(mut finding: Finding, item: &Item<'_>, text: &str) -> Finding {
+    for (index, span) in item.spans.iter().take(PLACES).enumerate() {
+        finding = finding.at(*span, if index == 0 { text } else { "and here" });
+    }
+    finding
+}
+
+/// An egress rule for addresses only.
+fn names_for_addresses(context: &Context<'_>, item: &Item<'_>) -> Option<Finding> {
+    if item.rule.peers.iter().any(|peer| !matches!(peer, Peer::Block(_))) {
+        return None;
+    }
+    let what = ": the rule is for addresses, and port names belong to pods";
+    let finding = new_finding(context, item, what).why(&["K-57", "K-59"]);
+    let finding = point(finding, item, "only pods declare port names");
+    Some(finding.fix(Fix::advice("write the number of the port")))
+}
+
+/// No pod has the name.
+fn unknown(selection: &mut Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) -> Finding {
+    let context = selection.context;
+    let world = context.world;
+    let names = context.workload_names(pods.iter().copied());
+    let who = match names.as_slice() {
+        [one] => format!("{one} declares no"),
+        more => format!("none of {} declares a", count(more.len(), "workload")),
+    };
+    let what = format!(": {who} {} port of that name", item.protocol.api());
+    let mut finding = new_finding(context, item, &what);
+    let other_protocol = pods.iter().find_map(|pod| {
+        let name = world.symbols.get(item.name)?;
+        let mut ports = world[*pod].ports.iter();
+        let port = ports.find(|port| port.name == Some(name))?;
+        Some((*pod, *port))
+    });
+    let why = match item.at.direction {
+        Direction::Ingress => "K-52",
+        Direction::Egress => "K-53",
+    };
+    if let Some((pod, port)) = other_protocol {
+        let is = port.protocol.api();
+        let text = format!("{} declares `{}` for {is}", world.display_name(pod), item.name);
+        finding = point(finding, item, &text).why(&["K-54", why]);
+        finding.evidence.extend(refused(selection, item, pod, port));
+        return finding.fix(Fix {
+            message: format!("write `protocol: {is}`"),
+            edits: in_all(context, item, |span| protocol_edit(context, span, item.protocol, is)),
+            manifest: None,
+        });
+    }
+    finding = point(finding, item, &declares(context, pods, item.protocol)).why(&[why, "K-57"]);
+    let meant = candidates(context, item, pods);
+    let port_of = |pod: &EndpointId| {
+        let ports = &world[*pod].ports;
+        let of_protocol = || ports.iter().filter(|port| port.protocol == item.protocol);
+        let meant = of_protocol().find(|port| meant.iter().any(|one| one.is(context, port)));
+        let port = meant.or_else(|| of_protocol().next())?;
+        Some((*pod, *port))
+    };
+    let mut tries = pods.iter().filter_map(port_of).take(PLACES);
+    let evidence = tries.find_map(|(pod, port)| refused(selection, item, pod, port));
+    finding.evidence.extend(evidence);
+    finding.fix = Some(match meant.iter().next() {
+        Some(one) if meant.len() == 1 => Fix {
+            message: format!("write `port: {}`{}", one.text(), one.reason()),
+            edits: in_all(context, item, |span| port_edit(context, span, item.name, one)),
+            manifest: None,
+        },
+        _ => Fix::advice("name a port as the pods declare it, or write its number"),
+    });
+    let anybody = item.rule.peers.iter().any(|peer| matches!(peer, Peer::Any));
+    if item.at.direction == Direction::Egress && anybody {
+        return finding.note("ports outside of the cluster have no names: write their numbers");
+    }
+    finding
+}
+
+/// What a wrong name probably means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Meant {
+    Misspelt(String),
+    /// The Service calls it so; the pods call it this.
+    OfService(String),
+    /// The Service calls it so; the pods do not name it.
+    Number(u16),
+}
+
+impl Meant {
+    fn text(&self) -> String {
+        match self {
+            Self::Misspelt(name) | Self::OfService(name) => name.clone(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Misspelt(_) => "",
+            Self::OfService(_) | Self::Number(_) => ": the name written here is that of the Service",
+        }
+    }
+
+    fn is(&self, context: &Context<'_>, port: &Port) -> bool {
+        match self {
+            Self::Misspelt(name) | Self::OfService(name) => {
+                port.name.is_some() && port.name == context.world.symbols.get(name)
+            }
+            Self::Number(number) => port.number == *number,
+        }
+    }
+}
+
+fn candidates(context: &Context<'_>, item: &Item<'_>, pods: &[EndpointId]) -> BTreeSet<Meant> {
+    let world = context.world;
+    let ports = pods.iter().flat_map(|pod| &world[*pod].ports);
+    let ports = ports.filter(|port| port.protocol == item.protocol);
+    let names: BTreeSet<&str> = ports
+        .filter_map(|port| Some(world.symbols.text(port.name?)))
+        .collect();
+    let mut found: BTreeSet<Meant> = services(context, item, pods);
+    if found.is_empty() {
+        let slip = only_slip(item.name, names.iter().copied());
+        found.extend(slip.map(|name| Meant::Misspelt(name.to_owned())));
+    }
+    found
+}
+
+/// What Services in front of the pods mean by the name.
+fn services(context: &Context<'_>, item: &Item<'_>, pods: &[EndpointId]) -> BTreeSet<Meant> {
+    let world = context.world;
+    let mut found = BTreeSet::new();
+    for id in world.service_ids() {
+        let service = &world[id];
+        let Some(port) = service.ports.iter().find(|port| {
+            port.name.as_deref() == Some(item.name) && port.protocol == item.protocol
+        }) else {
+            continue;
+        };
+        if !pods.iter().any(|pod| world[*pod].namespace == service.namespace) {
+            continue;
+        }
+        let selected = world.selected_by(id);
+        for pod in pods.iter().filter(|pod| selected.contains(pod)) {
+            let mut declared = world[*pod].ports.iter();
+            found.insert(match &port.target {
+                Err(name) => Meant::OfService(name.to_string()),
+                Ok(number) => {
+                    let name = declared
+                        .find(|port| port.number == *number && port.protocol == item.protocol)
+                        .and_then(|port| port.name);
+                    match name {
+                        Some(name) => Meant::OfService(world.symbols.text(name).to_owned()),
+                        None => Meant::Number(*number),
+                    }
+                }
+            });
+        }
+    }
+    found
+}
+
+/// What the pods declare instead.
+fn declares(context: &Context<'_>, pods: &[EndpointId], protocol: Protocol) -> String {
+    let world = context.world;
+    let ports: BTreeSet<_> = pods
+        .iter()
+        .flat_map(|pod| &world[*pod].ports)
+        .filter(|port| port.protocol == protocol)
+        .map(|port| (port.number, port.name.map(|name| world.symbols.text(name))))
+        .collect();
+    let named = |(number, name): &(u16, Option<&str>)| match name {
+        Some(name) => format!("`{name}` ({number})"),
+        None => format!("{number} (without a name)"),
+    };
+    if ports.is_empty() {
+        return format!("the pods declare no {} port at all", protocol.api());
+    }
+    format!("the pods declare {}", some_of(&ports.iter().map(named).collect::<Vec<_>>()))
+}
+
+/// Some pods have the name; others declare the same port under another name or none.
+fn partly(
+    selection: &mut Selection<'_>,
+    item: &Item<'_>,
+    having: &[EndpointId],
+    lacking: &[EndpointId],
+) -> Option<Finding> {
+    let context = selection.context;
+    let world = context.world;
+    let name = world.symbols.get(item.name)?;
+    let numbers: BTreeSet<u16> = having
+        .iter()
+        .flat_map(|pod| &world[*pod].ports)
+        .filter(|port| port.name == Some(name) && port.protocol == item.protocol)
+        .map(|port| port.number)
+        .collect();
+    let same: Vec<(EndpointId, Port)> = lacking
+        .iter()
+        .filter_map(|pod| {
+            let mut ports = world[*pod].ports.iter();
+            let same = ports.find(|port| {
+                numbers.contains(&port.number) && port.protocol == item.protocol
+            })?;
+            Some((*pod, *same))
+        })
+        .collect();
+    let (first, port) = *same.first()?;
+    let names = some_of(&context.workload_names(same.iter().map(|(pod, _)| *pod)));
+    let finding = new_finding(context, item, &format!(" on {names}"));
+    let calls = match port.name {
+        Some(name) => format!("`{}` there", world.symbols.text(name)),
+        None => "without a name there".to_owned(),
+    };
+    let text = format!("port {} is {calls}", port.number);
+    let mut finding = point(finding, item, &text).severity(Severity::Note).why(&["K-56", "K-57"]);
+    finding.evidence.extend(refused(selection, item, first, port));
+    Some(finding.fix(Fix::advice(format!(
+        "give the port the name `{}` there, or write the number",
+        item.name
+    ))))
+}
+
+/// The refused connection to the port that is really there.
+fn refused(
+    selection: &mut Selection<'_>,
+    item: &Item<'_>,
+    pod: EndpointId,
+    port: Port,
+) -> Option<Evidence> {
+    let context = selection.context;
+    let pairs: Vec<(EndpointId, Party)> = match item.at.direction {
+        Direction::Ingress => {
+            let others = sample::other_ends(selection, item.rule, pod);
+            others.into_iter().map(|other| (pod, other)).collect()
+        }
+        Direction::Egress => {
+            let subjects = selection.subjects(item.at).filter(|id| *id != pod);
+            let to = |subject| (subject, Party::Endpoint(pod));
+            subjects.take(sample::TRIES).map(to).collect()
+        }
+    };
+    let port = (port.protocol, port.number);
+    pairs.into_iter().find_map(|(subject, other)| {
+        let connection = sample::connection(item.at.direction, subject, other, port);
+        sample::refused(context, item.at.direction, &connection)
+    })
+}
+
+/// An edit for every place, or none.
+fn in_all(
+    context: &Context<'_>,
+    item: &Item<'_>,
+    edit: impl Fn(Span) -> Option<Edit>,
+) -> Vec<Edit> {
+    if !edits::is_unshared(context.sources, &context.world[item.policy]) {
+        return Vec::new();
+    }
+    let all: Option<Vec<_>> = item.spans.iter().map(|span| edit(*span)).collect();
+    all.unwrap_or_default()
+}
+
+fn port_edit(context: &Context<'_>, item: Span, name: &str, meant: &Meant) -> Option<Edit> {
+    let at = edits::value_in(context.sources, item, "port", name)?;
+    match meant {
+        Meant::Number(number) => Some(edits::replace_with_number(context.sources, at, *number)),
+        Meant::Misspelt(name) | Meant::OfService(name) => {
+            Some(edits::replace(context.sources, at, name))
+        }
+    }
+}
+
+fn protocol_edit(
+    context: &Context<'_>,
+    item: Span,
+    written: Protocol,
+    right: &str,
+) -> Option<Edit> {
+    match edits::value_in(context.sources, item, "protocol", written.api()) {
+        Some(at) => Some(edits::replace(context.sources, at, right)),
+        None => {
+            let entry = format!("protocol: {right}");
+            edits::prepend(context.sources, item, &entry, &entry)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

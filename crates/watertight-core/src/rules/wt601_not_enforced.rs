@@ -46,8 +46,6 @@
 //! - D-11: flannel and plain bridge networks store policies and never enforce them
 //! - D-6, D-7, D-8: engines that enforce late, or only if they are told to
 //! - K-6: a pod that nothing isolates is open
-//!
-//! std::net::IpAddr;
 
 use std::net::IpAddr;
 

@@ -11,7 +11,7 @@ use watertight_core::diag::{ConfigEntry, Severity};
 use watertight_core::engine::{Profile, Version};
 use watertight_core::facts::metadata::Cloud;
 use watertight_core::report::{CheckReport, fingerprint, report};
-use watertight_core::rules::{ALL, Rule};
+use watertight_core::rules::{ALL, Rule, count};
 use watertight_core::source::Sources;
 use watertight_core::suggest::misspelt;
 use watertight_core::world::Assume;
@@ -96,11 +96,8 @@ impl Run<'_> {
         let report = report(&input.sources, &options, &checked);
         if let Some(path) = &self.args.write_baseline {
             baseline::write(path, &report)?;
-            say(&format!(
-                "wrote {} findings to `{}`",
-                report.findings.len(),
-                path.display()
-            ));
+            let written = count(report.findings.len(), "finding");
+            say(&format!("wrote {written} to `{}`", path.display()));
         }
         if self.args.diff {
             let fixed = fix::collect(&input.sources, &checked);
@@ -111,10 +108,8 @@ impl Run<'_> {
         if self.args.fix {
             let fixed = fix::collect(&input.sources, &checked);
             let files = fixed.write(&input.sources, &input.paths)?;
-            say(&format!(
-                "fixed {} findings in {files} files; check again",
-                fixed.findings
-            ));
+            let (findings, files) = (count(fixed.findings, "finding"), count(files, "file"));
+            say(&format!("fixed {findings} in {files}; check again"));
         }
         if !self.global.quiet {
             self.summarise(&report, known, started);
@@ -181,16 +176,15 @@ impl Run<'_> {
         let summary = &report.summary;
         let known = match known {
             0 => String::new(),
-            known => format!("; {known} findings of the baseline left out"),
+            known => format!("; {} of the baseline left out", count(known, "finding")),
         };
         say(&format!(
-            "analysed {} policies, {} workloads and {} pods in {} namespaces ({} files, engine {}) \
-             in {} ms{known}",
-            summary.policies,
-            summary.workloads,
-            summary.pods,
-            summary.namespaces,
-            summary.files,
+            "analysed {}, {} and {} in {} ({}, engine {}) in {} ms{known}",
+            count(summary.policies, "policy"),
+            count(summary.workloads, "workload"),
+            count(summary.pods, "pod"),
+            count(summary.namespaces, "namespace"),
+            count(summary.files, "file"),
             report.engine.name,
             started.elapsed().as_millis()
         ));

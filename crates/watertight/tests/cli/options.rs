@@ -164,17 +164,17 @@ fn configured_suppressions_need_a_reason_and_a_valid_date() {
         ])
     };
     let ran = run("  paths: [legacy/**]\n  reason: moves out in May\n");
-    assert!(!ran.stdout.contains("WT102"), "{ran:?}");
+    assert!(!ran.stdout.contains("[WT102]"), "{ran:?}");
     assert!(ran.stdout.contains("`WT1` that does not exist"), "{ran:?}");
     assert!(
         run("  paths: [other/**]\n  reason: x\n")
             .stdout
-            .contains("WT102")
+            .contains("[WT102]")
     );
-    assert!(run("  paths: [legacy/**]\n").stdout.contains("WT011"));
+    assert!(run("  paths: [legacy/**]\n").stdout.contains("[WT011]"));
     let expired = run("  reason: x\n  expires: 2020-01-01\n");
-    assert!(expired.stdout.contains("WT012"), "{expired:?}");
-    assert!(expired.stdout.contains("WT102"), "{expired:?}");
+    assert!(expired.stdout.contains("[WT012]"), "{expired:?}");
+    assert!(expired.stdout.contains("[WT102]"), "{expired:?}");
 }
 
 #[test]

@@ -3,18 +3,13 @@
 //! INVARIANT: answers are about addresses that are neither pods nor nodes; selectors never cover
 //! those (K-29).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use crate::facts::ranges::{SHARED_V4, UNIQUE_LOCAL_V6, private_v4, private_v6};
 use crate::policy::{Action, Peer, Policy, Rule};
 use crate::sets::{IpBlock, PortMatch, Protocol};
-
-/// An address of the Internet: TEST-NET-3, RFC 5737.
-pub(in crate::rules) const INTERNET_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10));
-/// An address of the Internet: the documentation range of RFC 3849.
-pub(in crate::rules) const INTERNET_V6: IpAddr =
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10));
 
 /// Blocks of this prefix length or shorter are written for "everywhere". Longer than 0 because
 /// some people halve a family to get around checks for `/0`.
@@ -30,12 +25,28 @@ pub(in crate::rules) fn withholds(block: &IpBlock, ip: IpAddr) -> bool {
     block.except.iter().any(|except| except.net.contains(&ip))
 }
 
-/// Whether an exception of the block touches a network.
-pub(in crate::rules) fn withholds_part_of(block: &IpBlock, net: IpNet) -> bool {
-    block
-        .except
-        .iter()
-        .any(|except| except.net.contains(&net) || net.contains(&except.net))
+/// Whether the exceptions touch a private range, so that the author has thought of them; single
+/// hosts such as IPv6 metadata addresses do not count.
+pub(in crate::rules) fn withholds_private(block: &IpBlock) -> bool {
+    let mut ranges = private_v4().iter().chain(private_v6());
+    ranges.any(|range| {
+        block.except.iter().any(|except| {
+            let large = except.net.prefix_len() <= except.net.max_prefix_len() - 8;
+            except.net.contains(range) || (large && range.contains(&except.net))
+        })
+    })
+}
+
+/// The private ranges that a block covers at least in part, with an address in each.
+pub(in crate::rules) fn private_in(block: &IpBlock) -> Vec<(IpNet, IpAddr)> {
+    let ranges = private_v4().iter().chain([&SHARED_V4]).chain(private_v6());
+    let found = ranges.filter_map(|net| {
+        // Only the upper half of fc00::/7 is in use.
+        let usual = (*net == UNIQUE_LOCAL_V6).then(|| net.subnets(8).ok()?.last());
+        let usual = usual.flatten().and_then(|half| witness(block, half));
+        Some((*net, usual.or_else(|| witness(block, *net))?))
+    });
+    found.collect()
 }
 
 /// The first address one would use in a network.

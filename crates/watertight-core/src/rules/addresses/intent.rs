@@ -152,6 +152,30 @@ mod tests {
             "dropbox",
             "web",
         ];
-        expect_test::expect![[""]].assert_eq(&names.map(read).concat());
+        expect_test::expect![[r#"
+            deny: Deny Everything both
+            deny-all: Deny Everything both
+            default-deny: Deny Everything both
+            default-deny-egress: Deny Everything egress
+            deny-all-except-dns: Deny Everything both, allows
+            default-deny-allow-dns: Deny Everything both, allows
+            allow-ingress-deny-egress: Deny Everything egress, allows
+            deny-ingress-allow-egress: Deny Everything ingress, allows
+            egress-deny: Deny Everything egress
+            no-egress: Deny Everything egress
+            no-internet: Deny Everything both
+            block-metadata: Deny Metadata both
+            aws-imds-block: Deny Metadata both
+            deny-from-other-namespaces: Deny Other ingress
+            web-deny-external-egress: Deny Everything egress
+            restrict-egress: Restrict Everything egress
+            isolate-tenant: Restrict Other both
+            deny-ssh: Deny Other both
+            block-storage: nothing
+            policy-no-1: nothing
+            allow-all: nothing
+            dropbox: nothing
+            web: nothing
+        "#]].assert_eq(&names.map(read).concat());
     }
 }

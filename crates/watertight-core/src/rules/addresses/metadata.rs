@@ -23,6 +23,9 @@ const DNS: u16 = 53;
 /// is meant to use.
 const OWN_CREDENTIALS: &str = "aws-eks-pod-identity";
 
+/// Rows that nodes of a Kubernetes cluster are not known to have: ECS hosts and a cloud of the past.
+const RARE: &[&str] = &["aws-ecs-credentials", "oracle-classic"];
+
 /// An address that hands out credentials or instance data to a pod that can dial it.
 #[derive(Clone, Debug)]
 pub(in crate::rules) struct Target {
@@ -33,6 +36,8 @@ pub(in crate::rules) struct Target {
     pub clouds: Vec<Cloud>,
     /// EKS Pod Identity: it answers with the pod's own credentials.
     pub own_credentials: bool,
+    /// Not known on nodes of Kubernetes clusters.
+    pub rare: bool,
 }
 
 impl Target {
@@ -83,9 +88,9 @@ pub(in crate::rules) struct Metadata {
 impl Metadata {
     pub(in crate::rules) fn of(context: &Context<'_>) -> Self {
         let rank = |address: IpAddr| endpoints().iter().position(|row| row.address == address);
-        let own = |address: IpAddr| {
+        let all = |address: IpAddr, wanted: fn(&str) -> bool| {
             let mut rows = endpoints().iter().filter(|row| row.address == address);
-            rows.all(|row| row.id.starts_with(OWN_CREDENTIALS))
+            rows.all(|row| wanted(row.id))
         };
         let mut targets: Vec<Target> = distinct_addresses(context.clouds)
             .into_iter()
@@ -95,7 +100,8 @@ impl Metadata {
                 address: metadata.address,
                 ports: metadata.ports.into_iter().filter(|p| *p != DNS).collect(),
                 clouds: metadata.clouds,
-                own_credentials: own(metadata.address),
+                own_credentials: all(metadata.address, |id| id.starts_with(OWN_CREDENTIALS)),
+                rare: all(metadata.address, |id| RARE.contains(&id)),
             })
             .collect();
         for target in &mut targets {
@@ -116,13 +122,34 @@ impl Metadata {
     ///
     /// Unless the user has named the clouds, an address of one cloud may not exist here.
     pub(in crate::rules) fn severity(&self, open: &[(IpAddr, u16)]) -> Severity {
-        if self.narrowed || open.contains(&(SHARED_ADDRESS, HTTP)) {
-            Severity::Error
-        } else if open.iter().any(|(_, port)| *port == HTTP) {
-            Severity::Warning
-        } else {
-            Severity::Note
-        }
+        let each = |(ip, port): &(IpAddr, u16)| {
+            let target = self.target(*ip)?;
+            let everywhere = target.address == SHARED_ADDRESS && *port == HTTP;
+            Some(match (self.narrowed, *port == HTTP) {
+                _ if target.own_credentials => Severity::Note,
+                (narrowed, _) if target.rare && narrowed => Severity::Warning,
+                _ if target.rare => Severity::Note,
+                (true, _) => Severity::Error,
+                _ if everywhere => Severity::Error,
+                (false, true) => Severity::Warning,
+                (false, false) => Severity::Note,
+            })
+        };
+        let worst = open.iter().filter_map(each).max();
+        worst.unwrap_or(Severity::Note)
+    }
+
+    /// The target of an address.
+    pub(in crate::rules) fn target(&self, address: IpAddr) -> Option<&Target> {
+        self.targets.iter().find(|target| target.address == address)
+    }
+
+    /// Every address with each of its ports; those that give a pod its own credentials left out.
+    pub(in crate::rules) fn doors(&self) -> Vec<(IpAddr, Option<u16>)> {
+        let targets = self.targets.iter().filter(|target| !target.own_credentials);
+        targets
+            .flat_map(|target| target.ports.iter().map(|port| (target.address, Some(*port))))
+            .collect()
     }
 
     /// The family of a target.

@@ -250,3 +250,17 @@ pub(in crate::rules) fn namespace_of(
         .into_iter()
         .find_map(|part| value_in(sources, part, "namespace", name))
 }
+
+/// A replacement of a scalar by a number: its quotes go as well.
+pub(in crate::rules) fn replace_with_number(sources: &Sources, at: Span, number: u16) -> Edit {
+    let wider = Span {
+        start: at.start.saturating_sub(1),
+        end: at.end.saturating_add(1),
+        ..at
+    };
+    let quoted = sources.text(wider).starts_with(['"', '\'']);
+    Edit {
+        span: if quoted { wider } else { at },
+        text: number.to_string(),
+    }
+}

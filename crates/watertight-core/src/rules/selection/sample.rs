@@ -16,7 +16,7 @@ use crate::sets::{IpBlock, PortMatch, Protocol};
 use crate::world::{EndpointId, World};
 
 /// How many ends of each kind are tried for one piece of evidence.
-const TRIES: usize = 6;
+pub(in crate::rules) const TRIES: usize = 6;
 
 /// An address outside of the cluster, of a family that the pod has (RFC 5737, RFC 3849).
 pub(in crate::rules) fn outside(world: &World, of: EndpointId) -> Party {
@@ -40,22 +40,29 @@ pub(in crate::rules) fn address_in(block: &IpBlock) -> Option<IpAddr> {
     first.into_iter().chain(behind).find(|ip| block.contains(*ip))
 }
 
-/// Somebody whom a rule means, other than the subject.
-pub(in crate::rules) fn other_end(
+/// Some of those whom a rule means, other than the subject.
+pub(in crate::rules) fn other_ends(
     selection: &mut Selection<'_>,
     rule: &Rule,
     subject: EndpointId,
-) -> Option<Party> {
+) -> Vec<Party> {
     let world = selection.context.world;
-    rule.peers.iter().find_map(|peer| match peer {
-        Peer::Any => Some(outside(world, subject)),
-        Peer::Block(block) => address_in(block).map(Party::Address),
-        Peer::Endpoints(selector, _) => {
-            let members = selection.members(selector);
-            let other = members.iter().copied().find(|id| *id != subject);
-            other.map(Party::Endpoint)
+    let mut found = Vec::new();
+    for peer in &rule.peers {
+        match peer {
+            Peer::Any => found.push(outside(world, subject)),
+            Peer::Block(block) => found.extend(address_in(block).map(Party::Address)),
+            Peer::Endpoints(selector, _) => {
+                let members = selection.members(selector);
+                let others = members.iter().copied().filter(|id| *id != subject);
+                found.extend(others.take(TRIES).map(Party::Endpoint));
+            }
         }
-    })
+        if found.len() >= TRIES {
+            break;
+        }
+    }
+    found
 }
 
 /// The destination of a connection of a subject, if it is a pod.

@@ -1,3 +1,5 @@
+//! WT101: each cause, what counts as protection, and a fix that settles it.
+
 use expect_test::{Expect, expect};
 
 use super::RULE;

@@ -1,3 +1,5 @@
+//! WT102: each cause, where WT103 and WT104 take over, and a fix that settles it.
+
 use expect_test::{Expect, expect};
 
 use super::RULE;

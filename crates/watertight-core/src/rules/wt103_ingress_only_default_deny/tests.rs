@@ -1,3 +1,5 @@
+//! WT103: spellings of policyTypes, near misses, and edits that keep the policy valid.
+
 use expect_test::{Expect, expect};
 
 use super::RULE;

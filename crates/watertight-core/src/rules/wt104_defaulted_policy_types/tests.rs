@@ -1,3 +1,5 @@
+//! WT104: both surprises, and the defaults that harm nobody.
+
 use expect_test::{Expect, expect};
 
 use super::RULE;

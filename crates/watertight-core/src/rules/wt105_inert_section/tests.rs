@@ -1,3 +1,5 @@
+//! WT105: sections that open, sections that fail to allow, and Cilium, where they act.
+
 use expect_test::{Expect, expect};
 
 use super::RULE;

@@ -169,14 +169,14 @@ spec: {{containers: [{{name: c, image: i}}]}}
         &[Cloud::Azure],
         &yaml,
         expect![[r#"
-        error[WT201] `shop/Deployment/web` can reach the metadata service 169.254.169.254 and 1 other metadata address: no policy isolates it for egress
-          about: Namespace shop
-          at t.yaml:4:18: `shop` 
-          evidence: shop/Deployment/web -> ip:169.254.169.254:80/tcp ALLOWED: no policy isolates shop/Deployment/web for egress
-          evidence: shop/Deployment/web -> ip:168.63.129.16:80/tcp ALLOWED: no policy isolates shop/Deployment/web for egress
-          why: X-3 K-6
-          fix: isolate them for egress and allow only what they need, as WT102 says
-    "#]],
+            error[WT201] `shop/Deployment/web` can reach the metadata service 169.254.169.254 and 1 other metadata address: no policy isolates it for egress
+              about: Namespace shop
+              at t.yaml:4:18: `shop` 
+              evidence: shop/Deployment/web -> ip:169.254.169.254:80/tcp ALLOWED: no policy isolates shop/Deployment/web for egress
+              evidence: shop/Deployment/web -> ip:168.63.129.16:80/tcp ALLOWED: no policy isolates shop/Deployment/web for egress
+              why: X-3 K-6
+              fix: isolate the pods for egress and allow only what they need, as WT102 says
+        "#]],
     );
 }
 
@@ -232,7 +232,7 @@ fn a_block_without_except() {
               evidence: shop/Deployment/web -> ip:168.63.129.16:80/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:22:5]
               note: the addresses of all clouds are counted; `--cloud` narrows them
               why: X-1 X-2
-              fix: withhold them with `except`: 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.42.42/32, 169.254.169.252/32, 169.254.169.254/32, 169.254.170.2/32, 192.0.0.192/32
+              fix: withhold them with `except`: 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.42.42/32, 169.254.169.254/32, 169.254.170.2/32, 192.0.0.192/32
         "#]],
     );
     check_on(
@@ -260,14 +260,14 @@ fn unusual_ports_weigh_less() {
     check(
         &yaml,
         expect![[r#"
-        note[WT201] `shop/Deployment/web` can reach port 443 of the metadata address 169.254.169.254 of IBM Cloud
-          about: NetworkPolicy shop/web
-          at t.yaml:23:23: `0.0.0.0/0` this block covers 169.254.169.254
-          evidence: shop/Deployment/web -> ip:169.254.169.254:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:22:5]
-          note: the addresses of all clouds are counted; `--cloud` narrows them
-          why: X-1 X-2
-          fix: withhold them with `except`: 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.42.42/32, 169.254.169.252/32, 169.254.169.254/32, 169.254.170.2/32, 192.0.0.192/32
-    "#]],
+            note[WT201] `shop/Deployment/web` can reach port 443 of the metadata address 169.254.169.254 of IBM Cloud
+              about: NetworkPolicy shop/web
+              at t.yaml:23:23: `0.0.0.0/0` this block covers 169.254.169.254
+              evidence: shop/Deployment/web -> ip:169.254.169.254:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:22:5]
+              note: the addresses of all clouds are counted; `--cloud` narrows them
+              why: X-1 X-2
+              fix: withhold them with `except`: 169.254.169.254/32
+        "#]],
     );
     check_on(
         &[Cloud::Ibm],
@@ -301,14 +301,14 @@ fn blocks_are_read_exactly() {
         &[Cloud::Aws],
         &yaml,
         expect![[r#"
-        error[WT201] `shop/Deployment/web` can reach the metadata address 169.254.170.2 of AWS and 1 other metadata address
-          about: NetworkPolicy shop/web
-          at t.yaml:23:23: `169.254.170.0/23` this block covers 169.254.170.2 and 169.254.170.23
-          evidence: shop/Deployment/web -> ip:169.254.170.2:80/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:22:5]
-          why: X-1 X-2
-          fix: withhold them with `except`: 169.254.170.2/32
-            t.yaml:23:39: "" => ", except: [169.254.170.2/32]"
-    "#]],
+            warning[WT201] `shop/Deployment/web` can reach the metadata address 169.254.170.2 of AWS and 1 other metadata address
+              about: NetworkPolicy shop/web
+              at t.yaml:23:23: `169.254.170.0/23` this block covers 169.254.170.2 and 169.254.170.23
+              evidence: shop/Deployment/web -> ip:169.254.170.2:80/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:22:5]
+              why: X-1 X-2
+              fix: withhold them with `except`: 169.254.170.2/32
+                t.yaml:23:39: "" => ", except: [169.254.170.2/32]"
+        "#]],
     );
     check_on(&[Cloud::Gcp], &yaml, expect![[""]]);
 }
@@ -373,14 +373,13 @@ fn a_block_of_one_address_was_written_on_purpose() {
         &[Cloud::Aws],
         &own,
         expect![[r#"
-        note[WT201] `shop/Deployment/web` can reach the metadata address 169.254.170.23 of AWS
-          about: NetworkPolicy shop/web
-          at t.yaml:22:27: `169.254.170.23/32` this block covers 169.254.170.23
-          evidence: shop/Deployment/web -> ip:169.254.170.23:80/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:22:5]
-          note: a block for exactly one address looks intended: if the pods need it, as for Workload Identity on GKE, suppress this with that reason
-          why: X-1 X-2
-          fix: remove the block, or apply the policy only to pods that need it
-    "#]],
+            note[WT201] `shop/Deployment/web` can reach EKS Pod Identity at 169.254.170.23
+              about: NetworkPolicy shop/web
+              at t.yaml:22:27: `169.254.170.23/32` this block covers 169.254.170.23
+              evidence: shop/Deployment/web -> ip:169.254.170.23:80/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:22:5]
+              note: it answers with the credentials of the pod's own service account
+              why: X-1 X-2
+        "#]],
     );
 }
 
@@ -440,6 +439,6 @@ fn the_manifest_is_offered_only_where_it_changes_nothing_else() {
           evidence: shop/Deployment/web -> ip:169.254.169.254:80/tcp ALLOWED: no policy isolates shop/Deployment/web for egress
           evidence: shop/Deployment/web -> ip:168.63.129.16:80/tcp ALLOWED: no policy isolates shop/Deployment/web for egress
           why: X-3 K-6
-          fix: isolate them for egress and allow only what they need, as WT102 says
+          fix: isolate the pods for egress and allow only what they need, as WT102 says
     "#]].assert_eq(&found);
 }

@@ -1,3 +1,5 @@
+//! WT501: pods that policies select in vain, pods nobody meant to cover, system pods.
+
 use expect_test::{Expect, expect};
 
 use super::RULE;

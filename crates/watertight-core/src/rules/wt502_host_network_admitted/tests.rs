@@ -1,3 +1,5 @@
+//! WT502: the Pod Security levels, the one note, and default denies that can be left.
+
 use expect_test::{Expect, expect};
 
 use super::RULE;

@@ -1,0 +1,178 @@
+//! The values of a JSON file and the items of its Lists, found without reading them.
+//!
+//! They can then be read in parallel, and one broken item does not hide the rest: `kubectl get -o
+//! json` writes whole clusters as one List.
+
+use std::ops::Range;
+
+use super::SyntaxError;
+use super::scanner::{Result, Scanner};
+use crate::source::FileId;
+
+/// One value of a file of concatenated JSON values.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Outline {
+    /// The bytes of the whole value.
+    pub whole: Range<usize>,
+    /// If the value is a List.
+    pub list: Option<List>,
+}
+
+/// The `items` of a value whose `kind` is `List` or ends so, as lists of the API do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct List {
+    /// The bytes of the list, with its brackets.
+    pub whole: Range<usize>,
+    /// The bytes of its values.
+    pub items: Vec<Range<usize>>,
+}
+
+/// Finds the values in a range of a file and the items of Lists, skipping over their content; what
+/// comes behind a broken value cannot be told apart and is covered by the error.
+pub(super) fn outline(
+    file: FileId,
+    text: &str,
+    range: Range<usize>,
+) -> (Vec<Outline>, Option<SyntaxError>) {
+    let mut scanner = Scanner::new(file, text, range.start, range.end);
+    let mut found = Vec::new();
+    loop {
+        scanner.skip_blanks();
+        if scanner.peek().is_none() {
+            return (found, None);
+        }
+        match scanner.outline() {
+            Ok(outline) => found.push(outline),
+            Err(error) => return (found, Some(error)),
+        }
+    }
+}
+
+impl Scanner<'_> {
+    fn outline(&mut self) -> Result<Outline> {
+        let start = self.at;
+        if self.peek() != Some(b'{') {
+            let whole = self.skip_value()?;
+            return Ok(Outline { whole, list: None });
+        }
+        self.at += 1;
+        let (mut is_list, mut list) = (false, None);
+        self.skip_blanks();
+        while self.peek() != Some(b'}') {
+            self.skip_blanks();
+            if self.peek() != Some(b'"') {
+                return Err(self.error("expected a key in double quotes"));
+            }
+            let from = self.at;
+            self.skip_string()?;
+            let key = self.text.get(from..self.at).unwrap_or_default();
+            self.skip_blanks();
+            self.expect(b':', "`:` after the key")?;
+            self.skip_blanks();
+            let from = self.at;
+            // The last one of repeated keys counts.
+            if key == "\"items\"" && self.peek() == Some(b'[') {
+                let items = self.elements()?;
+                list = Some((from, self.at, items));
+            } else {
+                let value = self.skip_value()?;
+                if key == "\"items\"" {
+                    list = None;
+                } else if key == "\"kind\"" {
+                    let kind = self.text.get(value).unwrap_or_default();
+                    is_list = kind.ends_with("List\"");
+                }
+            }
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {}
+                _ => return Err(self.error("expected `,` or `}`")),
+            }
+        }
+        self.at += 1;
+        let list = list.filter(|_| is_list).map(|(from, to, items)| List {
+            whole: from..to,
+            items,
+        });
+        Ok(Outline {
+            whole: start..self.at,
+            list,
+        })
+    }
+
+    fn elements(&mut self) -> Result<Vec<Range<usize>>> {
+        self.at += 1;
+        let mut found = Vec::new();
+        self.skip_blanks();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(found);
+        }
+        loop {
+            found.push(self.skip_value()?);
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(found);
+                }
+                _ => return Err(self.error("expected `,` or `]`")),
+            }
+        }
+    }
+
+    /// Skips one value by its brackets alone; `read` looks at the rest.
+    fn skip_value(&mut self) -> Result<Range<usize>> {
+        self.skip_blanks();
+        let start = self.at;
+        match self.peek() {
+            Some(b'{' | b'[') => self.skip_brackets()?,
+            Some(b'"') => {
+                self.skip_string()?;
+            }
+            _ => {
+                while let Some(byte) = self.peek()
+                    && !is_delimiter(byte)
+                {
+                    self.at += 1;
+                }
+            }
+        }
+        if start == self.at {
+            return Err(self.error("expected a value"));
+        }
+        Ok(start..self.at)
+    }
+
+    fn skip_brackets(&mut self) -> Result<()> {
+        let start = self.at;
+        let mut depth = 0usize;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    self.skip_string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+        self.at = start;
+        Err(self.error("this value has no end"))
+    }
+}
+
+/// Whether a byte ends a number or a word, or would begin something else.
+fn is_delimiter(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\n' | b'\r' | b'\t' | b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"'
+    )
+}
