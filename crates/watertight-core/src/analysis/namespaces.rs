@@ -188,5 +188,8 @@ fn workloads(world: &World, id: NamespaceId) -> usize {
     let mut owners: Vec<_> = read().filter_map(|endpoint| endpoint.workload).collect();
     owners.sort_unstable();
     owners.dedup();
-    owners.len() + read().filter(|endpoint| endpoint.workload.is_none()).count()
+    owners.len()
+        + read()
+            .filter(|endpoint| endpoint.workload.is_none())
+            .count()
 }

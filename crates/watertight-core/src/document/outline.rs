@@ -27,12 +27,22 @@ pub(super) struct List {
     pub items: Vec<Range<usize>>,
 }
 
+/// What a file may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Values {
+    /// Any JSON values.
+    Any,
+    /// Objects; anything else is no JSON at all.
+    Objects,
+}
+
 /// Finds the values in a range of a file and the items of Lists, skipping over their content; what
 /// comes behind a broken value cannot be told apart and is covered by the error.
 pub(super) fn outline(
     file: FileId,
     text: &str,
     range: Range<usize>,
+    values: Values,
 ) -> (Vec<Outline>, Option<SyntaxError>) {
     let mut scanner = Scanner::new(file, text, range.start, range.end);
     let mut found = Vec::new();
@@ -40,6 +50,10 @@ pub(super) fn outline(
         scanner.skip_blanks();
         if scanner.peek().is_none() {
             return (found, None);
+        }
+        if values == Values::Objects && scanner.peek() != Some(b'{') {
+            let error = scanner.error("expected nothing more, or an object");
+            return (found, Some(error));
         }
         match scanner.outline() {
             Ok(outline) => found.push(outline),

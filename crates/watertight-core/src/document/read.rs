@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::outline::{self, Outline};
+use super::outline::{Outline, Values, outline};
 use super::{Document, SyntaxError, chunks, json, yaml};
 use crate::source::FileId;
 
@@ -42,7 +42,7 @@ enum Part {
 pub fn units(file: FileId, name: &str, text: &str) -> (Vec<Unit>, Vec<SyntaxError>) {
     if name.ends_with(".json") || name.ends_with(".ndjson") {
         let start = text.len() - text.trim_start_matches('\u{feff}').len();
-        let (found, error) = outline::outline(file, text, start..text.len());
+        let (found, error) = outline(file, text, start..text.len(), Values::Any);
         let mut units = Vec::with_capacity(found.len());
         for outline in found {
             push_json(&mut units, file, outline, Syntax::Json);
@@ -79,7 +79,7 @@ fn like_json(
     if !text.get(start..range.end)?.starts_with('{') {
         return None;
     }
-    let (found, error) = outline::outline(file, text, start..range.end);
+    let (found, error) = outline(file, text, start..range.end, Values::Objects);
     let behind = match &error {
         Some(error) => text.get(error.span.start as usize..range.end)?,
         None => "",

@@ -8,14 +8,14 @@ use crate::source::{FileId, Span};
 pub(super) type Result<T> = std::result::Result<T, SyntaxError>;
 
 pub(super) struct Scanner<'s> {
-    pub file: FileId,
-    pub text: &'s str,
-    pub at: usize,
-    pub end: usize,
+    pub(super) file: FileId,
+    pub(super) text: &'s str,
+    pub(super) at: usize,
+    pub(super) end: usize,
 }
 
 impl<'s> Scanner<'s> {
-    pub fn new(file: FileId, text: &'s str, at: usize, end: usize) -> Self {
+    pub(super) fn new(file: FileId, text: &'s str, at: usize, end: usize) -> Self {
         Self {
             file,
             text,
@@ -24,7 +24,7 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    pub fn error(&self, message: impl Into<String>) -> SyntaxError {
+    pub(super) fn error(&self, message: impl Into<String>) -> SyntaxError {
         let width = self
             .text
             .get(self.at..)
@@ -39,7 +39,7 @@ impl<'s> Scanner<'s> {
     }
 
     #[inline]
-    pub fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         if self.at < self.end {
             self.text.as_bytes().get(self.at).copied()
         } else {
@@ -48,13 +48,13 @@ impl<'s> Scanner<'s> {
     }
 
     #[inline]
-    pub fn skip_blanks(&mut self) {
+    pub(super) fn skip_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
     }
 
-    pub fn expect(&mut self, byte: u8, what: &str) -> Result<()> {
+    pub(super) fn expect(&mut self, byte: u8, what: &str) -> Result<()> {
         if self.peek() != Some(byte) {
             return Err(self.error(format!("expected {what}")));
         }
@@ -64,7 +64,7 @@ impl<'s> Scanner<'s> {
 
     /// Skips a string; returns whether it has escapes.
     #[inline]
-    pub fn skip_string(&mut self) -> Result<bool> {
+    pub(super) fn skip_string(&mut self) -> Result<bool> {
         let open = self.at;
         self.at += 1;
         let mut escaped = false;

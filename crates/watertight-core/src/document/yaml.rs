@@ -248,11 +248,17 @@ impl<'s> Loader<'s> {
             let at = self.text.len() - behind.len();
             return at..at;
         }
-        let between = self.slice(self.reached..range.start);
-        if between.trim_ascii().is_empty() {
-            return self.reached..self.reached;
+        let mut rest = self.slice(self.reached..range.start);
+        while !rest.is_empty() {
+            let (above, line) = rest.rsplit_once('\n').unwrap_or(("", rest));
+            let content = without_comment(line).trim_ascii_end();
+            if !content.is_empty() {
+                let at = self.reached + rest.len() - line.len() + content.len();
+                return at..at;
+            }
+            rest = above;
         }
-        range
+        self.reached..self.reached
     }
 
     /// From the header of a block scalar to the end of its last line.
@@ -386,7 +392,11 @@ impl<'s> Loader<'s> {
         if self.open.len() >= MAX_DEPTH {
             return Err(self.limit(range, format!("nested deeper than {MAX_DEPTH} levels")));
         }
-        let slot = self.document.open(kind, range.start);
+        let start = match (kind, style) {
+            (Kind::Sequence, StructureStyle::Block) => self.first_dash(range.start),
+            _ => range.start,
+        };
+        let slot = self.document.open(kind, start);
         let bracket = if kind == Kind::Mapping { '{' } else { '[' };
         let brackets = style == StructureStyle::Flow && self.slice(range).starts_with(bracket);
         self.open.push(Open {
@@ -399,6 +409,24 @@ impl<'s> Loader<'s> {
             anchors: self.anchors.len(),
         });
         Ok(())
+    }
+
+    /// Where a block sequence starts. The parser has it behind the dash if its dashes are below the
+    /// key that it is the value of.
+    fn first_dash(&self, start: usize) -> usize {
+        if !self.open.last().is_some_and(|parent| parent.mapping) {
+            return start;
+        }
+        let mut lines = self.slice(self.reached..start).split_inclusive('\n');
+        let mut at = self.reached + lines.next().map_or(0, str::len);
+        for line in lines {
+            let content = line.trim_start_matches([' ', '\t']);
+            if content.starts_with('-') {
+                return at + line.len() - content.len();
+            }
+            at += line.len();
+        }
+        start
     }
 
     fn finish(&mut self, range: &Range<usize>) -> Result<(), SyntaxError> {
@@ -489,6 +517,13 @@ struct Scalar<'v> {
     value: Cow<'v, str>,
     style: ScalarStyle,
     range: Range<usize>,
+}
+
+fn without_comment(line: &str) -> &str {
+    let mut starts = line.match_indices('#').map(|(at, _)| at);
+    let before = |at: usize| line.get(..at).unwrap_or_default();
+    let comment = starts.find(|at| before(*at).is_empty() || before(*at).ends_with([' ', '\t']));
+    comment.map_or(line, before)
 }
 
 fn first_lower(text: &str) -> String {

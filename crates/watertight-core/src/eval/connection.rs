@@ -108,6 +108,14 @@ impl Party {
         }
     }
 
+    /// The address, if the party is named by one.
+    pub(super) fn given(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(ip) => Some(ip),
+            Self::Endpoint(_) | Self::Node(_) => None,
+        }
+    }
+
     /// Whether the party has an address of a family, as far as is known.
     pub(super) fn has_family(self, world: &World, family: Family) -> bool {
         let has = |ips: &[IpAddr]| ips.iter().any(|ip| Family::of(*ip) == family);

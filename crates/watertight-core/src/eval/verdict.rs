@@ -1,5 +1,7 @@
 //! Both sides together, with the cases in which no policy is asked.
 
+use std::net::IpAddr;
+
 use super::connection::{Connection, Family, Party};
 use super::matching::{Remote, Traffic};
 use super::side::{Decision, Step};
@@ -101,14 +103,16 @@ impl Evaluator<'_> {
         port: u16,
     ) -> Decision {
         let own = Party::Endpoint(subject);
+        let given = other.given();
         let other = other.resolve(self.world);
-        let Some(family) = self.family(own, other, None) else {
+        let Some(family) = self.family(own, other, given.map(Family::of)) else {
             return Decision::NotSubject;
         };
         if !can_be_selected(self.world, &self.switches, subject) {
             return Decision::NotSubject;
         }
-        let remote = self.end(other, family).remote;
+        let mut remote = self.end(other, family).remote;
+        remote.address = given.or(remote.address);
         let traffic = Traffic {
             protocol,
             port: Some(port),
@@ -235,10 +239,24 @@ impl Evaluator<'_> {
                 return Verdict::impossible(id, "the pod has no address");
             }
         }
-        let Some(family) = self.family(from, to, connection.family) else {
+        // An address that the question names stays that address, whoever owns it.
+        let (given_from, given_to) = (connection.from.given(), connection.to.given());
+        let asked = connection
+            .family
+            .or(given_from.or(given_to).map(Family::of))
+            .or(connection.service.map(|service| Family::of(service.ip)));
+        let fits = |ip: Option<IpAddr>| {
+            ip.is_none_or(|ip| asked.is_none_or(|family| Family::of(ip) == family))
+        };
+        let family = self
+            .family(from, to, asked)
+            .filter(|_| fits(given_from) && fits(given_to));
+        let Some(family) = family else {
             return Verdict::impossible("K-68", "the two ends have no address family in common");
         };
-        let (source, target) = (self.end(from, family), self.end(to, family));
+        let (mut source, mut target) = (self.end(from, family), self.end(to, family));
+        source.remote.address = given_from.or(source.remote.address);
+        target.remote.address = given_to.or(target.remote.address);
         if let Some(exempt) = self.own_node(&source, &target) {
             return exempt;
         }
@@ -293,10 +311,12 @@ impl Evaluator<'_> {
     /// Traffic between a pod and its own node (K-73, K-74).
     fn own_node(&self, source: &End, target: &End) -> Option<Verdict> {
         let same = source.node.is_some() && source.node == target.node;
-        let exempt = match (source.remote.on_host, target.remote.on_host) {
-            (true, false) => self.switches.node_local != NodeLocal::None,
-            (false, true) => self.switches.node_local == NodeLocal::ExemptBoth,
-            _ => false,
+        let to_pod = source.remote.on_host && target.endpoint.is_some();
+        let from_pod = source.endpoint.is_some() && target.remote.on_host;
+        let exempt = match self.switches.node_local {
+            NodeLocal::ExemptBoth => to_pod || from_pod,
+            NodeLocal::ExemptIngress => to_pod,
+            NodeLocal::None => false,
         };
         let by_host_pod = source.endpoint.is_some() && target.endpoint.is_some();
         let id = if by_host_pod { "K-74" } else { "K-73" };

@@ -9,6 +9,7 @@ pub(super) mod edits;
 pub(super) mod near_miss;
 pub(super) mod sample;
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -25,6 +26,7 @@ pub(super) struct Selection<'c> {
     namespaces: FxHashMap<String, Rc<[NamespaceId]>>,
     members: FxHashMap<(Option<NamespaceId>, String), Rc<[EndpointId]>>,
     workloads: FxHashMap<NamespaceId, Rc<[EndpointId]>>,
+    dns_servers: OnceCell<Vec<EndpointId>>,
 }
 
 /// One selector peer of a rule that is in force.
@@ -44,7 +46,16 @@ impl<'c> Selection<'c> {
             namespaces: FxHashMap::default(),
             members: FxHashMap::default(),
             workloads: FxHashMap::default(),
+            dns_servers: OnceCell::new(),
         }
+    }
+
+    /// The pods that answer DNS queries.
+    pub(super) fn dns_servers(&self) -> &[EndpointId] {
+        self.dns_servers.get_or_init(|| {
+            let servers = self.context.world.dns_servers();
+            servers.iter().map(|server| server.endpoint).collect()
+        })
     }
 
     /// The namespaces of a scope.

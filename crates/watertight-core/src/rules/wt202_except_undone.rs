@@ -307,9 +307,12 @@ fn report(
             finding = finding.at(span, text);
         }
     }
-    finding
-        .evidence
-        .extend(confirmed.into_iter().map(|(_, evidence)| evidence).take(NAMED));
+    finding.evidence.extend(
+        confirmed
+            .into_iter()
+            .map(|(_, evidence)| evidence)
+            .take(NAMED),
+    );
     finding.notes.extend(workloads::note(&names));
     if worst.metadata {
         finding.notes.extend(metadata.note());

@@ -91,7 +91,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let refs: Vec<PolicyRef> = directions
             .filter_map(|direction| context.policy_ref(id, direction))
             .collect();
-        let opened = refs.iter().find_map(|at| opens(context, *at, &intent, &metadata));
+        let opened = refs
+            .iter()
+            .find_map(|at| opens(context, *at, &intent, &metadata));
         findings.extend(opened.map(|opened| report(context, id, intent.strength, &opened)));
     }
 }
@@ -198,7 +200,13 @@ fn opens(
             Some(Opened {
                 rule: here,
                 span: block.map_or(rule.span, |block| block.cidr.span),
-                evidence: prove(context, here, peer, widens, if widens { &outside } else { &doors })?,
+                evidence: prove(
+                    context,
+                    here,
+                    peer,
+                    widens,
+                    if widens { &outside } else { &doors },
+                )?,
                 block: block.map(ToString::to_string),
                 widens,
             })
@@ -295,12 +303,7 @@ fn between(
     }
 }
 
-fn report(
-    context: &Context<'_>,
-    id: PolicyId,
-    strength: Strength,
-    opened: &Opened,
-) -> Finding {
+fn report(context: &Context<'_>, id: PolicyId, strength: Strength, opened: &Opened) -> Finding {
     let policy = &context.world[id];
     let direction = opened.rule.policy.direction;
     let way = match direction {

@@ -162,8 +162,7 @@ fn exposed<'m>(
         }
         let ports = target.ports.iter().copied();
         for port in ports.filter(|port| blocks::has_port(rule, Protocol::Tcp, *port)) {
-            let subjects =
-                subjects.get_or_insert_with(|| workloads::subjects(context, at.policy));
+            let subjects = subjects.get_or_insert_with(|| workloads::subjects(context, at.policy));
             let family = Family::of(target.address);
             let able = subjects
                 .iter()
@@ -197,8 +196,8 @@ fn append(
         .collect();
     let message = format!("add to `except`: {}", texts.join(", "));
     // on GKE the shared address may be the resolver, so a person has to look.
-    let resolver = context.clouds.contains(&Cloud::Gcp)
-        && open.addresses().any(|ip| ip == SHARED_ADDRESS);
+    let resolver =
+        context.clouds.contains(&Cloud::Gcp) && open.addresses().any(|ip| ip == SHARED_ADDRESS);
     let edits: Option<Vec<_>> = guilty
         .iter()
         .map(|block| edit::append(context.sources, block, &missing(block)))

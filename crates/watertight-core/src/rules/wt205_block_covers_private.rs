@@ -209,7 +209,11 @@ impl Place<'_> {
             finding = finding.note(format!(
                 "with {} a block matches no pods{}, so this is about machines beside the cluster",
                 context.profile.facts().name,
-                if switches.ipblock_nodes { "" } else { " or nodes" }
+                if switches.ipblock_nodes {
+                    ""
+                } else {
+                    " or nodes"
+                }
             ));
         }
         Some(finding)
@@ -283,9 +287,7 @@ impl Place<'_> {
         let (protocol, port) = blocks::telling_port(&self.context.eval.ruleset[self.at])?;
         let in_block = |node: &NodeId| {
             let mut ips = world[*node].ips.iter();
-            ips.any(|ip| {
-                self.block.contains(*ip) && !self.is_meant_by_address(*ip, protocol, port)
-            })
+            ips.any(|ip| self.block.contains(*ip) && !self.is_meant_by_address(*ip, protocol, port))
         };
         let nodes: Vec<_> = world.node_ids().filter(in_block).take(TRIES).collect();
         self.subjects.iter().take(TRIES).find_map(|own| {
@@ -330,9 +332,8 @@ impl Place<'_> {
             Direction::Egress => verdict.egress,
             Direction::Ingress => verdict.ingress,
         };
-        let decides = verdict.allowed
-            && verdict.reason == Reason::Policies
-            && side.rule() == Some(self.at);
+        let decides =
+            verdict.allowed && verdict.reason == Reason::Policies && side.rule() == Some(self.at);
         decides.then(|| self.context.word(&connection, &verdict))
     }
 

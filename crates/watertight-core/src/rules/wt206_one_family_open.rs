@@ -170,7 +170,10 @@ fn bare(
     finding.evidence = open.evidence(context);
     finding.evidence.truncate(1);
     finding.evidence.extend(private);
-    let denied = able.iter().take(TRIES).find_map(|id| withheld(context, *id, other));
+    let denied = able
+        .iter()
+        .take(TRIES)
+        .find_map(|id| withheld(context, *id, other));
     finding.evidence.extend(denied);
     finding.notes.extend(workloads::note(&names));
     if open.addresses().next().is_some() {
@@ -197,7 +200,11 @@ fn bare(
 }
 
 /// That the IPv4 block really keeps the pod from what it withholds.
-fn withheld(context: &Context<'_>, id: EndpointId, other: &IpBlock) -> Option<crate::diag::Evidence> {
+fn withheld(
+    context: &Context<'_>,
+    id: EndpointId,
+    other: &IpBlock,
+) -> Option<crate::diag::Evidence> {
     let ip = if blocks::withholds(other, SHARED_ADDRESS) {
         SHARED_ADDRESS
     } else {
@@ -268,7 +275,14 @@ fn gap_among(context: &Context<'_>, policies: &[PolicyRef]) -> Option<(RuleRef, 
         (None, Some(found)) => {
             let mut limits = rules().flat_map(|(_, rule)| blocks::blocks_of(rule));
             let limited = limits.any(IpBlock::is_v4);
-            (found, if limited { Gap::V4Limited } else { Gap::V4Closed })
+            (
+                found,
+                if limited {
+                    Gap::V4Limited
+                } else {
+                    Gap::V4Closed
+                },
+            )
         }
         _ => return None,
     };
@@ -310,12 +324,16 @@ fn one_family(
             "all of IPv6 is open here",
         ),
         Gap::V4Closed => (
-            format!("{who} can reach the Internet over IPv6 only: IPv4 is closed, clients may stall"),
+            format!(
+                "{who} can reach the Internet over IPv6 only: IPv4 is closed, clients may stall"
+            ),
             Severity::Note,
             "IPv6 alone",
         ),
         Gap::V6Closed => (
-            format!("{who} can reach the Internet over IPv4 only: IPv6 is closed, clients may stall"),
+            format!(
+                "{who} can reach the Internet over IPv4 only: IPv6 is closed, clients may stall"
+            ),
             Severity::Note,
             "IPv4 alone",
         ),

@@ -118,7 +118,10 @@ fn judge(
         Some(span) => finding
             .at(span, "a whole address family")
             .at(port_span, "meant for DNS"),
-        None => finding.at(port_span, "meant for DNS, but without `to` it is for any peer"),
+        None => finding.at(
+            port_span,
+            "meant for DNS, but without `to` it is for any peer",
+        ),
     };
     finding = finding.evidence(context.word(&connection, &verdict));
     let metadata = query(client, METADATA);
@@ -310,7 +313,8 @@ spec:
 
     #[test]
     fn x_15_a_dns_port_without_to_is_open_to_all() {
-        let rule = policy("  - ports:\n    - {protocol: UDP, port: 53}\n    - {protocol: TCP, port: 53}");
+        let rule =
+            policy("  - ports:\n    - {protocol: UDP, port: 53}\n    - {protocol: TCP, port: 53}");
         expect![[r#"
             warning[WT302] `shop/Pod/web` can reach port 53 of every address
               about: NetworkPolicy shop/allow-dns
@@ -335,7 +339,10 @@ spec:
 
     #[test]
     fn k_66_so_is_a_block_of_a_whole_family() {
-        for (cidr, expected) in [("0.0.0.0/0", expect![[r#"
+        for (cidr, expected) in [
+            (
+                "0.0.0.0/0",
+                expect![[r#"
             warning[WT302] `shop/Pod/web` can reach port 53 of every IPv4 address
               about: NetworkPolicy shop/allow-dns
               at t.yaml:20:27: `0.0.0.0/0` a whole address family
@@ -344,7 +351,11 @@ spec:
               evidence: shop/Pod/web -> ip:169.254.169.254:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:20:5]
               why: X-15 K-66
               fix: name the DNS servers in `to`: pods labelled `k8s-app=kube-dns` in namespace `kube-system` on 53/udp and 53/tcp
-        "#]]), ("\"::/0\"", expect![[r#"
+        "#]],
+            ),
+            (
+                "\"::/0\"",
+                expect![[r#"
             warning[WT302] `shop/Pod/web` can reach port 53 of every IPv6 address
               about: NetworkPolicy shop/allow-dns
               at t.yaml:20:27: `"::/0"` a whole address family
@@ -352,7 +363,9 @@ spec:
               evidence: shop/Pod/web -> ip:2001:db8::53:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:20:5]
               why: X-15 K-66
               fix: name the DNS servers in `to`: pods labelled `k8s-app=kube-dns` in namespace `kube-system` on 53/udp and 53/tcp
-        "#]])] {
+        "#]],
+            ),
+        ] {
             let rule = policy(&format!(
                 "  - to: [{{ipBlock: {{cidr: {cidr}}}}}]\n    ports: [{{protocol: UDP, port: 53}}]"
             ));

@@ -51,6 +51,7 @@ use super::selection::{
     PeerAt, Selection, contradiction, edits, is_api_server, is_dns, is_on_host, is_system,
     names_asked, passed_over, sample,
 };
+use super::proposal::scalar;
 use super::{Check, Context, Rule, count, some_of};
 use crate::diag::{Edit, Finding, Fix, Severity};
 use crate::policy::{EndpointSelector, NamespaceScope};
@@ -357,7 +358,7 @@ fn namespace_selector(
     if !alone || !edits::is_unshared(context.sources, &context.world[peer.policy]) {
         return None;
     }
-    let name = edits::scalar(name);
+    let name = scalar(name);
     let block = format!("namespaceSelector:\n  matchLabels:\n    {NAME_LABEL}: {name}");
     let flow = format!("namespaceSelector: {{matchLabels: {{{NAME_LABEL}: {name}}}}}");
     let add = |span: &Span| edits::prepend(context.sources, *span, &block, &flow);

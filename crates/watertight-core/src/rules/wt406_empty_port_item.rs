@@ -37,6 +37,8 @@
 //! - K-48: a missing `port` means all ports of that protocol only
 //! - DNS needs UDP and TCP
 
+use std::collections::BTreeSet;
+
 use super::selection::{Selection, edits, policies_in_force, sample};
 use super::{Check, Context, Rule};
 use crate::diag::{Edit, Evidence, Finding, Fix, Severity};
@@ -100,6 +102,7 @@ struct Shown {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut selection = Selection::new(context);
+    let over_udp = over_udp(context);
     for (policy, at) in policies_in_force(context) {
         let written = &context.world[policy].spec.section(at.direction).rules;
         let mut found: Vec<(Slip, Vec<Span>, Shown)> = Vec::new();
@@ -108,6 +111,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 let Some(slip) = slip(item, &written.ports) else {
                     continue;
                 };
+                if matches!(slip, Slip::Tcp(number) if !over_udp.contains(&number)) {
+                    continue;
+                }
                 let known = found.iter_mut().find(|(known, _, _)| *known == slip);
                 let Some(shown) = show(&mut selection, at, rule, slip) else {
                     continue;
@@ -125,6 +131,14 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             findings.push(report(context, policy, slip, &spans, shown));
         }
     }
+}
+
+/// The ports that anybody is known to use over UDP.
+fn over_udp(context: &Context<'_>) -> BTreeSet<u16> {
+    let ports = context.world.endpoints.iter().flat_map(|pod| &pod.ports);
+    let declared = ports.filter(|port| port.protocol == Protocol::Udp);
+    let declared = declared.map(|port| port.number);
+    declared.chain(UDP_PORTS.iter().map(|(number, _)| *number)).collect()
 }
 
 fn is_wide(item: &PolicyPort) -> bool {
@@ -173,9 +187,9 @@ fn show(
     for subject in subjects {
         let mut others = sample::other_ends(selection, rule, subject);
         if matches!(slip, Slip::Tcp(53 | 5353)) {
-            let servers = context.world.dns_servers();
-            let servers = servers.iter().map(|server| Party::Endpoint(server.endpoint));
-            others.splice(0..0, servers.filter(|server| *server != Party::Endpoint(subject)));
+            let servers = selection.dns_servers().iter().copied();
+            let servers = servers.filter(|server| *server != subject);
+            others.splice(0..0, servers.take(sample::TRIES).map(Party::Endpoint));
         }
         for other in others {
             let to = sample::destination(at.direction, subject, other);

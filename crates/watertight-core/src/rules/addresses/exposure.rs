@@ -67,7 +67,10 @@ impl<'m> Exposure<'m> {
 
     /// The open addresses, each with the clouds that answer there.
     pub(in crate::rules) fn with_clouds(&self) -> Vec<String> {
-        let targets = self.open.keys().filter_map(|at| self.metadata.targets.get(*at));
+        let targets = self
+            .open
+            .keys()
+            .filter_map(|at| self.metadata.targets.get(*at));
         targets
             .map(|target| {
                 let clouds: Vec<String> = target.clouds.iter().map(|c| c.name().into()).collect();

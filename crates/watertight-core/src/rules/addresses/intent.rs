@@ -36,9 +36,13 @@ pub(in crate::rules) struct Intent {
     pub allows: bool,
 }
 
-const DENY: &[&str] = &["deny", "denies", "denied", "disallow", "forbid", "reject", "prevent"];
+const DENY: &[&str] = &[
+    "deny", "denies", "denied", "disallow", "forbid", "reject", "prevent",
+];
 /// Words that are a denial only before or behind what is denied: `block-storage` is a product.
-const DENY_SOMETHING: &[&str] = &["block", "blocks", "blocked", "drop", "drops", "no", "without"];
+const DENY_SOMETHING: &[&str] = &[
+    "block", "blocks", "blocked", "drop", "drops", "no", "without",
+];
 const RESTRICT: &[&str] = &["restrict", "isolat", "lockdown", "quarantine"];
 const ALLOW: &[&str] = &[
     "allow", "permit", "accept", "open", "enable", "except", "exclud", "only", "but", "unless",
@@ -47,8 +51,19 @@ const EGRESS: &[&str] = &["egress", "outbound", "outgoing"];
 const INGRESS: &[&str] = &["ingress", "inbound", "incoming", "from"];
 const METADATA: &[&str] = &["metadata", "imds", "imdsv1", "imdsv2"];
 const EVERYTHING: &[&str] = &[
-    "all", "any", "everything", "default", "traffic", "access", "internet", "external", "public",
-    "world", "outside", "wan", "network",
+    "all",
+    "any",
+    "everything",
+    "default",
+    "traffic",
+    "access",
+    "internet",
+    "external",
+    "public",
+    "world",
+    "outside",
+    "wan",
+    "network",
 ];
 
 /// Reads a name word by word; none if it promises nothing.
@@ -84,7 +99,9 @@ pub(in crate::rules) fn of(name: &str) -> Option<Intent> {
         _ => None,
     };
     let only_direction = || {
-        let rest = scope.iter().filter(|word| !starts(word, DENY) && !starts(word, RESTRICT));
+        let rest = scope
+            .iter()
+            .filter(|word| !starts(word, DENY) && !starts(word, RESTRICT));
         direction.is_some()
             && rest
                 .clone()
@@ -176,6 +193,7 @@ mod tests {
             allow-all: nothing
             dropbox: nothing
             web: nothing
-        "#]].assert_eq(&names.map(read).concat());
+        "#]]
+        .assert_eq(&names.map(read).concat());
     }
 }

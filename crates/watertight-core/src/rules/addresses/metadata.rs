@@ -148,7 +148,12 @@ impl Metadata {
     pub(in crate::rules) fn doors(&self) -> Vec<(IpAddr, Option<u16>)> {
         let targets = self.targets.iter().filter(|target| !target.own_credentials);
         targets
-            .flat_map(|target| target.ports.iter().map(|port| (target.address, Some(*port))))
+            .flat_map(|target| {
+                target
+                    .ports
+                    .iter()
+                    .map(|port| (target.address, Some(*port)))
+            })
             .collect()
     }
 

@@ -161,11 +161,20 @@ impl Resolvers {
             let text = "this is the address of the DNS Service; policy sees the pods behind it";
             (Why::ServiceAddress, text)
         } else if covered {
-            (Why::Engine, "this engine matches no pod or node by its address")
+            (
+                Why::Engine,
+                "this engine matches no pod or node by its address",
+            )
         } else if block.is_whole_family() {
-            (Why::Family, "the DNS servers are asked over the other address family")
+            (
+                Why::Family,
+                "the DNS servers are asked over the other address family",
+            )
         } else {
-            (Why::OtherResolver, "this is none of the cluster's DNS servers")
+            (
+                Why::OtherResolver,
+                "this is none of the cluster's DNS servers",
+            )
         }
     }
 

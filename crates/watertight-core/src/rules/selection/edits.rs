@@ -3,10 +3,11 @@
 //! INVARIANT: an edit is made only if the text at its place is what it is thought to be; text that
 //! an alias shares, or that is written in a way not known here, gets advice instead.
 
+use crate::diag::Edit;
+use crate::rules::proposal::scalar;
 use crate::sets::Requirement;
 use crate::source::{Sources, Span};
 use crate::world::Policy;
-use crate::diag::Edit;
 
 /// Whether the text of a policy is its own: no anchor or alias shares parts of it.
 pub(in crate::rules) fn is_unshared(sources: &Sources, policy: &Policy) -> bool {
@@ -214,21 +215,6 @@ fn is_word(c: char) -> bool {
 fn part(of: Span, offset: usize, length: usize) -> Span {
     let start = of.start as usize + offset;
     Span::new(of.file, start, start + length)
-}
-
-/// A text as a YAML string, quoted where YAML would read something else.
-pub(in crate::rules) fn scalar(text: &str) -> String {
-    const OTHER: [&str; 10] = [
-        "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan",
-    ];
-    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.chars().all(is_word)
-        && !OTHER.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if plain {
-        text.to_owned()
-    } else {
-        format!("\"{text}\"")
-    }
 }
 
 /// Where a policy writes its namespace, without quotes.

@@ -35,7 +35,8 @@ pub(in crate::rules) fn address_in(block: &IpBlock) -> Option<IpAddr> {
             IpAddr::V6(last) => u128::from(last).checked_add(1).map(|ip| Ipv6Addr::from(ip).into()),
         }
     };
-    let first = block.cidr.net.hosts().next();
+    let hosts = || block.cidr.net.hosts();
+    let first = hosts().nth(1).or_else(|| hosts().next());
     let behind = block.except.iter().filter_map(|except| after(&except.net));
     first.into_iter().chain(behind).find(|ip| block.contains(*ip))
 }

@@ -55,7 +55,9 @@ fn check(yaml: &str, expected: Expect) {
 // X-2, K-20
 #[test]
 fn a_rule_without_peers_undoes_every_except() {
-    check(&beside("  - {}\n"), expect![[r#"
+    check(
+        &beside("  - {}\n"),
+        expect![[r#"
         error[WT202] the `except` of 169.254.169.254/32 does not keep 2 workloads of `shop` from the metadata service 169.254.169.254: another rule allows it
           about: NetworkPolicy shop/internet
           at t.yaml:23:11: `169.254.169.254/32` withheld here
@@ -65,13 +67,16 @@ fn a_rule_without_peers_undoes_every_except() {
           note: the addresses of all clouds are counted; `--cloud` narrows them
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
 }
 
 // X-2: the port of the other rule is enough.
 #[test]
 fn one_port_opens_the_metadata_service() {
-    check(&beside("  - ports: [{port: 80}]\n"), expect![[r#"
+    check(
+        &beside("  - ports: [{port: 80}]\n"),
+        expect![[r#"
         error[WT202] the `except` of 169.254.169.254/32 does not keep 2 workloads of `shop` from the metadata service 169.254.169.254: another rule allows it
           about: NetworkPolicy shop/internet
           at t.yaml:23:11: `169.254.169.254/32` withheld here
@@ -81,7 +86,8 @@ fn one_port_opens_the_metadata_service() {
           note: the addresses of all clouds are counted; `--cloud` narrows them
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
     check(&beside("  - ports: [{port: 5432}]\n"), expect![[""]]);
     check(
         &beside("  - ports: [{port: 53}, {port: 53, protocol: UDP}]\n"),
@@ -97,7 +103,9 @@ fn another_peer_of_the_same_rule() {
     - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}
     - ipBlock: {cidr: 169.254.0.0/16}
 ";
-    check(&shop(&[policy("web", peers)]), expect![[r#"
+    check(
+        &shop(&[policy("web", peers)]),
+        expect![[r#"
         error[WT202] the `except` of 169.254.169.254/32 does not keep 2 workloads of `shop` from the metadata service 169.254.169.254: another rule allows it
           about: NetworkPolicy shop/web
           at t.yaml:19:43: `169.254.169.254/32` withheld here
@@ -107,14 +115,17 @@ fn another_peer_of_the_same_rule() {
           note: the addresses of all clouds are counted; `--cloud` narrows them
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
 }
 
 // Two blocks that each withhold something else undo each other.
 #[test]
 fn two_blocks_with_different_excepts() {
     let other = "  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [192.168.0.0/16]}}]\n";
-    check(&beside(other), expect![[r#"
+    check(
+        &beside(other),
+        expect![[r#"
         error[WT202] the `except` of 169.254.169.254/32 does not keep 2 workloads of `shop` from the metadata service 169.254.169.254: another rule allows it
           about: NetworkPolicy shop/internet
           at t.yaml:23:11: `169.254.169.254/32` withheld here
@@ -132,7 +143,8 @@ fn two_blocks_with_different_excepts() {
           note: workloads: `shop/Pod/db` and `shop/Pod/web`
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -158,7 +170,9 @@ fn policies_of_other_pods_do_not_count() {
     let internet = policy("internet", INTERNET)
         .replace("podSelector: {}", "podSelector: {matchLabels: {app: web}}");
     check(&shop(&[internet, other.clone()]), expect![[""]]);
-    check(&shop(&[policy("internet", INTERNET), other]), expect![[r#"
+    check(
+        &shop(&[policy("internet", INTERNET), other]),
+        expect![[r#"
         error[WT202] the `except` of 169.254.169.254/32 does not keep `shop/Pod/db` from the metadata service 169.254.169.254: another rule allows it
           about: NetworkPolicy shop/internet
           at t.yaml:23:11: `169.254.169.254/32` withheld here
@@ -167,13 +181,16 @@ fn policies_of_other_pods_do_not_count() {
           note: the addresses of all clouds are counted; `--cloud` narrows them
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn ranges_without_metadata_are_a_note() {
     let yaml = beside("  - {}\n").replace("169.254.169.254/32", "172.16.0.0/12");
-    check(&yaml, expect![[r#"
+    check(
+        &yaml,
+        expect![[r#"
         note[WT202] the `except` of 10.0.0.0/8 and 172.16.0.0/12 has no effect for 2 workloads of `shop`: another rule allows them
           about: NetworkPolicy shop/internet
           at t.yaml:22:11: `10.0.0.0/8` withheld here
@@ -184,14 +201,17 @@ fn ranges_without_metadata_are_a_note() {
           note: workloads: `shop/Pod/db` and `shop/Pod/web`
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
 }
 
 // The address of one cloud, unless somebody says that it is this one.
 #[test]
 fn clouds_decide_how_bad_it_is() {
     let yaml = beside("  - {}\n").replace("169.254.169.254/32", "100.64.0.0/10");
-    check(&yaml, expect![[r#"
+    check(
+        &yaml,
+        expect![[r#"
         warning[WT202] the `except` of 100.64.0.0/10 does not keep 2 workloads of `shop` from the metadata address 100.100.100.200 of Alibaba Cloud: another rule allows it
           about: NetworkPolicy shop/internet
           at t.yaml:23:11: `100.64.0.0/10` withheld here
@@ -201,7 +221,8 @@ fn clouds_decide_how_bad_it_is() {
           note: the addresses of all clouds are counted; `--cloud` narrows them
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
     let on = |cloud| findings_on(&RULE, &yaml, "reference", &[cloud]);
     expect![[r#"
         error[WT202] the `except` of 100.64.0.0/10 does not keep 2 workloads of `shop` from the metadata address 100.100.100.200 of Alibaba Cloud: another rule allows it
@@ -256,7 +277,9 @@ fn ingress_has_excepts_too() {
         ),
         policy("all", "  ingress:\n  - {}\n"),
     ];
-    check(&shop(&ingress), expect![[r#"
+    check(
+        &shop(&ingress),
+        expect![[r#"
         note[WT202] the `except` of 10.0.0.0/8 has no effect for 2 workloads of `shop`: another rule allows it
           about: NetworkPolicy shop/outside
           at t.yaml:18:49: `10.0.0.0/8` withheld here
@@ -265,5 +288,6 @@ fn ingress_has_excepts_too() {
           note: workloads: `shop/Pod/db` and `shop/Pod/web`
           why: K-64 X-2 K-15
           fix: withhold the range in the other rule too, or give that rule narrower peers
-    "#]]);
+    "#]],
+    );
 }

@@ -55,7 +55,9 @@ const USUAL: &str = "  - to:
 // X-4, K-63
 #[test]
 fn the_best_known_address_is_not_the_only_one() {
-    check(USUAL, expect![[r#"
+    check(
+        USUAL,
+        expect![[r#"
         warning[WT204] `shop/Deployment/web` can reach 7 metadata addresses that the `except` misses: 169.254.170.2 (AWS), 169.254.169.252 (Google Cloud) and 5 more
           about: NetworkPolicy shop/web
           at t.yaml:22:11: `10.0.0.0/8` the list misses 169.254.170.2, 169.254.169.252 and 5 more
@@ -65,8 +67,12 @@ fn the_best_known_address_is_not_the_only_one() {
           why: K-63 X-1 X-4
           fix: add to `except`: 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.42.42/32, 169.254.169.252/32, 169.254.170.2/32, 192.0.0.192/32
             t.yaml:25:40: "" => "\n        - 100.100.100.200/32\n        - 168.63.129.16/32\n        - 169.254.0.23/32\n        - 169.254.42.42/32\n        - 169.254.169.252/32\n        - 169.254.170.2/32\n        - 192.0.0.192/32"
-    "#]]);
-    check_on(&[Cloud::Azure], USUAL, expect![[r#"
+    "#]],
+    );
+    check_on(
+        &[Cloud::Azure],
+        USUAL,
+        expect![[r#"
         error[WT204] `shop/Deployment/web` can reach a metadata address that the `except` misses: 168.63.129.16 (Azure)
           about: NetworkPolicy shop/web
           at t.yaml:22:11: `10.0.0.0/8` the list misses 168.63.129.16
@@ -74,7 +80,8 @@ fn the_best_known_address_is_not_the_only_one() {
           why: K-63 X-1 X-4
           fix: add to `except`: 168.63.129.16/32
             t.yaml:25:40: "" => "\n        - 168.63.129.16/32"
-    "#]]);
+    "#]],
+    );
     check_on(&[Cloud::Hetzner], USUAL, expect![[""]]);
 }
 
@@ -83,7 +90,10 @@ fn the_best_known_address_is_not_the_only_one() {
 fn link_local_as_a_whole() {
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}}]\n";
     check_on(&[Cloud::Aws], rules, expect![[""]]);
-    check_on(&[Cloud::Azure, Cloud::Alibaba], rules, expect![[r#"
+    check_on(
+        &[Cloud::Azure, Cloud::Alibaba],
+        rules,
+        expect![[r#"
         error[WT204] `shop/Deployment/web` can reach 2 metadata addresses that the `except` misses: 168.63.129.16 (Azure) and 100.100.100.200 (Alibaba Cloud)
           about: NetworkPolicy shop/web
           at t.yaml:18:47: `169.254.0.0/16` the list misses 168.63.129.16 and 100.100.100.200
@@ -91,14 +101,17 @@ fn link_local_as_a_whole() {
           why: K-63 X-1 X-4
           fix: add to `except`: 100.100.100.200/32, 168.63.129.16/32
             t.yaml:18:61: "" => ", 100.100.100.200/32, 168.63.129.16/32"
-    "#]]);
+    "#]],
+    );
 }
 
 // X-5
 #[test]
 fn the_task_endpoints_are_not_the_metadata_service() {
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.170.0/23]}}]\n";
-    check(rules, expect![[r#"
+    check(
+        rules,
+        expect![[r#"
         error[WT204] `shop/Deployment/web` can reach 7 metadata addresses that the `except` misses: 169.254.169.254 (AWS, Google Cloud and 12 more), 169.254.169.252 (Google Cloud) and 5 more
           about: NetworkPolicy shop/web
           at t.yaml:18:47: `169.254.170.0/23` the list misses 169.254.169.254, 169.254.169.252 and 5 more
@@ -107,8 +120,12 @@ fn the_task_endpoints_are_not_the_metadata_service() {
           note: the addresses of all clouds are counted; `--cloud` narrows them
           why: K-63 X-1 X-4
           fix: add to `except`: 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.42.42/32, 169.254.169.252/32, 169.254.169.254/32, 192.0.0.192/32
-    "#]]);
-    check_on(&[Cloud::Aws], rules, expect![[r#"
+    "#]],
+    );
+    check_on(
+        &[Cloud::Aws],
+        rules,
+        expect![[r#"
         error[WT204] `shop/Deployment/web` can reach a metadata address that the `except` misses: 169.254.169.254 (AWS)
           about: NetworkPolicy shop/web
           at t.yaml:18:47: `169.254.170.0/23` the list misses 169.254.169.254
@@ -116,7 +133,8 @@ fn the_task_endpoints_are_not_the_metadata_service() {
           why: K-63 X-1 X-4
           fix: add to `except`: 169.254.169.254/32
             t.yaml:18:63: "" => ", 169.254.169.254/32"
-    "#]]);
+    "#]],
+    );
 }
 
 // X-6: both families of one rule are one finding.
@@ -129,7 +147,10 @@ fn ipv6_has_a_list_of_its_own() {
         except:
         - \"fd00:ec2::254/128\"
 ";
-    check_on(&[Cloud::Aws, Cloud::Oracle], rules, expect![[r#"
+    check_on(
+        &[Cloud::Aws, Cloud::Oracle],
+        rules,
+        expect![[r#"
         error[WT204] `shop/Deployment/web` can reach 3 metadata addresses that the `except` misses: 169.254.170.2 (AWS), fd00:c1::a9fe:a9fe (Oracle Cloud) and 192.0.0.192 (Oracle Cloud)
           about: NetworkPolicy shop/web
           at t.yaml:19:43: `169.254.169.254/32` the list misses 169.254.170.2 and 192.0.0.192
@@ -141,7 +162,8 @@ fn ipv6_has_a_list_of_its_own() {
           fix: add to `except`: 169.254.170.2/32, 192.0.0.192/32, fd00:c1::a9fe:a9fe/128
             t.yaml:19:79: "" => ", 169.254.170.2/32, 192.0.0.192/32"
             t.yaml:23:30: "" => "\n        - \"fd00:c1::a9fe:a9fe/128\""
-    "#]]);
+    "#]],
+    );
     let all = "  - to: [{ipBlock: {cidr: '::/0', except: ['fc00::/7']}}]\n";
     check(all, expect![[""]]);
 }
@@ -161,7 +183,9 @@ fn only_ports_that_answer_count() {
     let on = |port: u16| USUAL.to_owned() + &format!("    ports: [{{port: {port}}}]\n");
     check(&on(443), expect![[""]]);
     check(&on(53), expect![[""]]);
-    check(&on(988), expect![[r#"
+    check(
+        &on(988),
+        expect![[r#"
         note[WT204] `shop/Deployment/web` can reach a metadata address that the `except` misses: 169.254.169.252 (Google Cloud)
           about: NetworkPolicy shop/web
           at t.yaml:22:11: `10.0.0.0/8` the list misses 169.254.169.252
@@ -170,7 +194,8 @@ fn only_ports_that_answer_count() {
           why: K-63 X-1 X-4
           fix: add to `except`: 169.254.169.252/32
             t.yaml:25:40: "" => "\n        - 169.254.169.252/32"
-    "#]]);
+    "#]],
+    );
 }
 
 // WT201 and WT206 speak about these.
@@ -193,15 +218,22 @@ fn a_rule_that_does_not_decide_is_not_the_cause() {
 #[test]
 fn on_gke_the_shared_address_takes_a_person() {
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [168.63.129.16/32]}}]\n";
-    check_on(&[Cloud::Gcp], rules, expect![[r#"
+    check_on(
+        &[Cloud::Gcp],
+        rules,
+        expect![[r#"
         error[WT204] `shop/Deployment/web` can reach 2 metadata addresses that the `except` misses: 169.254.169.254 (Google Cloud) and 169.254.169.252 (Google Cloud)
           about: NetworkPolicy shop/web
           at t.yaml:18:47: `168.63.129.16/32` the list misses 169.254.169.254 and 169.254.169.252
           evidence: shop/Deployment/web -> ip:169.254.169.254:80/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:18:5]
           why: K-63 X-1 X-4
           fix: add to `except`: 169.254.169.252/32, 169.254.169.254/32
-    "#]]);
-    check_on(&[Cloud::Hetzner], rules, expect![[r#"
+    "#]],
+    );
+    check_on(
+        &[Cloud::Hetzner],
+        rules,
+        expect![[r#"
         error[WT204] `shop/Deployment/web` can reach a metadata address that the `except` misses: 169.254.169.254 (Hetzner Cloud)
           about: NetworkPolicy shop/web
           at t.yaml:18:47: `168.63.129.16/32` the list misses 169.254.169.254
@@ -209,7 +241,8 @@ fn on_gke_the_shared_address_takes_a_person() {
           why: K-63 X-1 X-4
           fix: add to `except`: 169.254.169.254/32
             t.yaml:18:63: "" => ", 169.254.169.254/32"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

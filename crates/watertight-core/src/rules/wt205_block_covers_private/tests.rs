@@ -64,7 +64,9 @@ fn check(yaml: &str, expected: Expect) {
 // K-65, K-70
 #[test]
 fn pods_and_nodes_are_in_it() {
-    check(&egress("  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]\n"), expect![[r#"
+    check(
+        &egress("  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]\n"),
+        expect![[r#"
         warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces, nodes and private networks
           about: NetworkPolicy shop/web
           at t.yaml:35:27: `0.0.0.0/0` 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 are in it
@@ -72,13 +74,16 @@ fn pods_and_nodes_are_in_it() {
           evidence: shop/Pod/web -> node:n2:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_port_shown_is_one_of_the_rule() {
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]\n    ports: [{port: 8443}]\n";
-    check(&egress(rules), expect![[r#"
+    check(
+        &egress(rules),
+        expect![[r#"
         warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces, nodes and private networks
           about: NetworkPolicy shop/web
           at t.yaml:35:27: `0.0.0.0/0` 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 are in it
@@ -86,23 +91,29 @@ fn the_port_shown_is_one_of_the_rule() {
           evidence: shop/Pod/web -> node:n2:8443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
     // K-59: a name can only mean the ports of pods.
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]\n    ports: [{port: sql}]\n";
-    check(&egress(rules), expect![[r#"
+    check(
+        &egress(rules),
+        expect![[r#"
         warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces
           about: NetworkPolicy shop/web
           at t.yaml:35:27: `0.0.0.0/0` 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 are in it
           evidence: shop/Pod/web -> bank/Pod/ledger:5432/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn halves_of_a_family_are_blocks_for_everywhere() {
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/1}}, {ipBlock: {cidr: 128.0.0.0/1}}]\n";
-    check(&egress(rules), expect![[r#"
+    check(
+        &egress(rules),
+        expect![[r#"
         warning[WT205] `0.0.0.0/1` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces and private networks
           about: NetworkPolicy shop/web
           at t.yaml:35:27: `0.0.0.0/1` 10.0.0.0/8, 100.64.0.0/10 are in it
@@ -110,14 +121,15 @@ fn halves_of_a_family_are_blocks_for_everywhere() {
           evidence: shop/Pod/web -> ip:10.0.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 10.0.0.0/8, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-        warning[WT205] `128.0.0.0/1` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces, nodes and private networks
+        warning[WT205] `128.0.0.0/1` is more than the Internet: `shop/Pod/web` can reach nodes and private networks
           about: NetworkPolicy shop/web
           at t.yaml:35:57: `128.0.0.0/1` 172.16.0.0/12, 192.168.0.0/16 are in it
-          evidence: shop/Pod/web -> bank/Pod/ledger:5432/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           evidence: shop/Pod/web -> node:n2:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
+          evidence: shop/Pod/web -> ip:172.16.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 172.16.0.0/12, 192.168.0.0/16 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -135,16 +147,21 @@ fn complete_lists_are_silent() {
 #[test]
 fn a_partial_list_is_a_note() {
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 192.168.0.0/16]}}]\n";
-    check(&egress(rules), expect![[r#"
+    check(
+        &egress(rules),
+        expect![[r#"
         note[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach private networks
           about: NetworkPolicy shop/web
           at t.yaml:35:27: `0.0.0.0/0` 172.16.0.0/12, 100.64.0.0/10 are in it
           evidence: shop/Pod/web -> ip:172.16.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 172.16.0.0/12, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
     let pods = "  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [192.168.0.0/16, 172.16.0.0/12]}}]\n";
-    check(&egress(pods), expect![[r#"
+    check(
+        &egress(pods),
+        expect![[r#"
         warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces and private networks
           about: NetworkPolicy shop/web
           at t.yaml:35:27: `0.0.0.0/0` 10.0.0.0/8, 100.64.0.0/10 are in it
@@ -152,7 +169,8 @@ fn a_partial_list_is_a_note() {
           evidence: shop/Pod/web -> ip:10.0.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 10.0.0.0/8, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
 }
 
 // Small blocks and selectors beside it say that the pods or addresses are meant.
@@ -161,14 +179,17 @@ fn what_the_policy_allows_by_itself_is_meant() {
     let rules = "  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]
   - to: [{namespaceSelector: {}}, {ipBlock: {cidr: 192.168.0.0/16}}]
 ";
-    check(&egress(rules), expect![[r#"
+    check(
+        &egress(rules),
+        expect![[r#"
         warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach private networks
           about: NetworkPolicy shop/web
           at t.yaml:35:27: `0.0.0.0/0` 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 are in it
           evidence: shop/Pod/web -> ip:10.0.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
 }
 
 // K-16: an isolated pod is not reached, so the block alone shows nothing but nodes.
@@ -176,7 +197,9 @@ fn what_the_policy_allows_by_itself_is_meant() {
 fn isolated_pods_are_not_shown() {
     let bank = policy("  policyTypes: [Ingress]\n").replace("shop", "bank");
     let shop = policy("  egress:\n  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]\n");
-    check(&world(&[bank, shop].concat()), expect![[r#"
+    check(
+        &world(&[bank, shop].concat()),
+        expect![[r#"
         warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach nodes and private networks
           about: NetworkPolicy shop/web
           at t.yaml:41:27: `0.0.0.0/0` 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 are in it
@@ -184,7 +207,8 @@ fn isolated_pods_are_not_shown() {
           evidence: shop/Pod/web -> ip:10.0.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:41:5]
           why: K-65 K-70 X-1
           fix: add 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -216,15 +240,21 @@ fn on_ingress_it_is_a_note() {
             "  ingress:\n  - from: [{{ipBlock: {block}}}]\n"
         )))
     };
-    check(&rules("{cidr: 0.0.0.0/0}"), expect![[r#"
+    check(
+        &rules("{cidr: 0.0.0.0/0}"),
+        expect![[r#"
         note[WT205] `0.0.0.0/0` is more than the Internet: it admits pods of other namespaces to `shop/Pod/web`
           about: NetworkPolicy shop/web
           at t.yaml:34:29: `0.0.0.0/0` pods are in it
           evidence: bank/Pod/ledger -> shop/Pod/web:5432/tcp ALLOWED: NetworkPolicy shop/web ingress rule 1 allows it [t.yaml:34:5]
           why: K-65 K-70 X-1
           fix: leave it where everybody is meant; else withhold the pod range with `except`
-    "#]]);
-    check(&rules("{cidr: 0.0.0.0/0, except: [10.0.0.0/8]}"), expect![[""]]);
+    "#]],
+    );
+    check(
+        &rules("{cidr: 0.0.0.0/0, except: [10.0.0.0/8]}"),
+        expect![[""]],
+    );
 }
 
 // K-66: templates count as dual stack (M-1).
@@ -243,14 +273,17 @@ spec:
 {}",
         policy("  egress:\n  - to: [{ipBlock: {cidr: '::/0'}}]\n")
     );
-    check(&yaml, expect![[r#"
+    check(
+        &yaml,
+        expect![[r#"
         warning[WT205] `::/0` is more than the Internet: `shop/Deployment/web` can reach private networks
           about: NetworkPolicy shop/web
           at t.yaml:17:27: `'::/0'` fc00::/7 is in it
           evidence: shop/Deployment/web -> ip:fd00::1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:17:5]
           why: K-65 K-70 X-1
           fix: add fc00::/7 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
     // WT206 speaks about the second block.
     let both = yaml.replace(
         "{ipBlock: {cidr: '::/0'}}",

@@ -63,7 +63,9 @@ fn check(yaml: &str, expected: Expect) {
 // X-3, X-6
 #[test]
 fn a_bare_block_beside_one_with_exceptions() {
-    check(&template(BARE), expect![[r#"
+    check(
+        &template(BARE),
+        expect![[r#"
         warning[WT206] `::/0` has no `except` while `0.0.0.0/0` has one: over IPv6, `shop/Deployment/web` can reach the metadata address fd00:ec2::254 of AWS and 4 other metadata addresses, and private networks
           about: NetworkPolicy shop/web
           at t.yaml:21:15: `::/0` nothing is withheld here
@@ -76,7 +78,8 @@ fn a_bare_block_beside_one_with_exceptions() {
           why: K-66 X-3 X-6
           fix: give the IPv6 block an `except` as well: fd00:42::42/128, fd00:c1::a9fe:a9fe/128, fd00:ec2::254/128, fd00:a9fe:a9fe::1/128, fd20:ce::254/128; and fc00::/7 unless pods need it
             t.yaml:21:19: "" => "\n        except:\n        - \"fd00:42::42/128\"\n        - \"fd00:c1::a9fe:a9fe/128\"\n        - \"fd00:ec2::254/128\"\n        - \"fd00:a9fe:a9fe::1/128\"\n        - \"fd20:ce::254/128\""
-    "#]]);
+    "#]],
+    );
     let on = |cloud| findings_on(&RULE, &pod(BOTH, BARE), "reference", &[cloud]);
     expect![[r#"
         error[WT206] `::/0` has no `except` while `0.0.0.0/0` has one: over IPv6, `shop/Pod/web-0` can reach the metadata address fd00:ec2::254 of AWS, and private networks
@@ -105,7 +108,9 @@ fn a_bare_block_beside_one_with_exceptions() {
 #[test]
 fn only_what_the_other_family_withholds_counts() {
     let metadata = BARE.replace("10.0.0.0/8, ", "");
-    check(&pod(BOTH, &metadata), expect![[r#"
+    check(
+        &pod(BOTH, &metadata),
+        expect![[r#"
         warning[WT206] `::/0` has no `except` while `0.0.0.0/0` has one: over IPv6, `shop/Pod/web-0` can reach the metadata address fd00:ec2::254 of AWS and 4 other metadata addresses
           about: NetworkPolicy shop/web
           at t.yaml:18:15: `::/0` nothing is withheld here
@@ -116,7 +121,8 @@ fn only_what_the_other_family_withholds_counts() {
           why: K-66 X-3 X-6
           fix: give the IPv6 block an `except` as well: fd00:42::42/128, fd00:c1::a9fe:a9fe/128, fd00:ec2::254/128, fd00:a9fe:a9fe::1/128, fd20:ce::254/128; and fc00::/7 unless pods need it
             t.yaml:18:19: "" => "\n        except:\n        - \"fd00:42::42/128\"\n        - \"fd00:c1::a9fe:a9fe/128\"\n        - \"fd00:ec2::254/128\"\n        - \"fd00:a9fe:a9fe::1/128\"\n        - \"fd20:ce::254/128\""
-    "#]]);
+    "#]],
+    );
     let other = BARE.replace("10.0.0.0/8, 169.254.169.254/32", "198.51.100.0/24");
     check(&pod(BOTH, &other), expect![[""]]);
     let closed = BARE.replace("cidr: ::/0", "cidr: ::/0\n        except: [\"fc00::/7\"]");
@@ -135,7 +141,9 @@ fn ipv6_is_open_while_ipv4_is_limited() {
   - to: [{ipBlock: {cidr: '::/0'}}]
     ports: [{port: 443}]
 ";
-    check(&template(rules), expect![[r#"
+    check(
+        &template(rules),
+        expect![[r#"
         warning[WT206] `shop/Deployment/web` can reach the Internet over IPv6, while IPv4 is limited to some blocks
           about: NetworkPolicy shop/web
           at t.yaml:19:27: `'::/0'` all of IPv6 is open here
@@ -144,14 +152,17 @@ fn ipv6_is_open_while_ipv4_is_limited() {
           evidence: shop/Deployment/web -> ip:203.0.113.10:443/tcp DENIED: NetworkPolicy shop/web isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:13:18]
           why: K-66 K-68
           fix: limit IPv6 to the addresses that the pods need, as for IPv4
-    "#]]);
+    "#]],
+    );
 }
 
 // K-67: a note where clients are known to have both families.
 #[test]
 fn one_family_is_closed() {
     let v4 = "  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]\n    ports: [{port: 443}]\n";
-    check(&pod(BOTH, v4), expect![[r#"
+    check(
+        &pod(BOTH, v4),
+        expect![[r#"
         note[WT206] `shop/Pod/web-0` can reach the Internet over IPv4 only: IPv6 is closed, clients may stall
           about: NetworkPolicy shop/web
           at t.yaml:15:27: `0.0.0.0/0` IPv4 alone
@@ -159,11 +170,14 @@ fn one_family_is_closed() {
           evidence: shop/Pod/web-0 -> ip:2001:db8::10:443/tcp DENIED: NetworkPolicy shop/web isolates shop/Pod/web-0 for egress and none of its rules matches [t.yaml:10:18]
           why: K-66 K-68
           fix: add ::/0 without fc00::/7, if the Internet is meant over both families
-    "#]]);
+    "#]],
+    );
     check(&pod(V4, v4), expect![[""]]);
     check(&template(v4), expect![[""]]);
     let v6 = v4.replace("0.0.0.0/0", "'::/0'");
-    check(&pod(BOTH, &v6), expect![[r#"
+    check(
+        &pod(BOTH, &v6),
+        expect![[r#"
         note[WT206] `shop/Pod/web-0` can reach the Internet over IPv6 only: IPv4 is closed, clients may stall
           about: NetworkPolicy shop/web
           at t.yaml:15:27: `'::/0'` IPv6 alone
@@ -171,7 +185,8 @@ fn one_family_is_closed() {
           evidence: shop/Pod/web-0 -> ip:203.0.113.10:443/tcp DENIED: NetworkPolicy shop/web isolates shop/Pod/web-0 for egress and none of its rules matches [t.yaml:10:18]
           why: K-66 K-68
           fix: add 0.0.0.0/0 without private and metadata addresses, if IPv4 is used
-    "#]]);
+    "#]],
+    );
     check(&template(&v6), expect![[""]]);
 }
 

@@ -134,7 +134,9 @@ fn k_11_deny_all_egress_breaks_names() {
 #[test]
 fn m_2_without_dns_in_the_input_the_usual_one_is_assumed() {
     let deny = policy("deny-all", "{}", "    []");
-    settled(&format!("{WEB}{deny}"), expect![[r#"
+    settled(
+        &format!("{WEB}{deny}"),
+        expect![[r#"
         error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
           about: NetworkPolicy shop/deny-all
           at t.yaml:16:16: `[Egress]` isolates for egress
@@ -143,7 +145,8 @@ fn m_2_without_dns_in_the_input_the_usual_one_is_assumed() {
           note: the input has no cluster DNS; pods labelled `k8s-app=kube-dns` in `kube-system` that listen on port 53 are assumed (M-2)
           why: K-11 K-15 X-11 M-2
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -177,7 +180,9 @@ fn k_15_one_policy_with_dns_is_enough() {
 #[test]
 fn x_11_only_udp_is_a_warning_and_only_tcp_an_error() {
     let udp = policy("allow-dns", "{}", "  - ports: [{protocol: UDP, port: 53}]");
-    settled(&format!("{DNS}{WEB}{udp}"), expect![[r#"
+    settled(
+        &format!("{DNS}{WEB}{udp}"),
+        expect![[r#"
         warning[WT301] `shop/Deployment/web` cannot resolve names with long answers: DNS is allowed over UDP only
           about: NetworkPolicy shop/allow-dns
           at t.yaml:47:13: `{protocol: UDP, port: 53}` UDP only
@@ -185,10 +190,13 @@ fn x_11_only_udp_is_a_warning_and_only_tcp_an_error() {
           evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:47:5]
           why: X-11
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
     // K-47: no protocol is TCP.
     let tcp = policy("allow-dns", "{}", "  - ports:\n    - port: 53");
-    settled(&format!("{DNS}{WEB}{tcp}"), expect![[r#"
+    settled(
+        &format!("{DNS}{WEB}{tcp}"),
+        expect![[r#"
         error[WT301] `shop/Deployment/web` cannot resolve names: DNS is allowed over TCP only
           about: NetworkPolicy shop/allow-dns
           at t.yaml:48:7: `port: 53` TCP only: that is what a port without `protocol` means (K-47)
@@ -196,7 +204,8 @@ fn x_11_only_udp_is_a_warning_and_only_tcp_an_error() {
           evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:47:5]
           why: X-11 K-47
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -242,7 +251,9 @@ fn rules_that_were_meant_for_dns_are_pointed_at() {
                   fix: add a policy that allows DNS over UDP and TCP
             "#]],
         ),
-        ("ipBlock: {cidr: 10.96.0.10/32}", expect![[r#"
+        (
+            "ipBlock: {cidr: 10.96.0.10/32}",
+            expect![[r#"
             error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
               about: NetworkPolicy shop/allow-dns
               at t.yaml:45:16: `[Egress]` isolates for egress
@@ -251,8 +262,11 @@ fn rules_that_were_meant_for_dns_are_pointed_at() {
               evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
               why: K-11 K-15 X-11 K-79
               fix: add a policy that allows DNS over UDP and TCP
-        "#]]),
-        ("ipBlock: {cidr: 203.0.113.53/32}", expect![[r#"
+        "#]],
+        ),
+        (
+            "ipBlock: {cidr: 203.0.113.53/32}",
+            expect![[r#"
             warning[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
               about: NetworkPolicy shop/allow-dns
               at t.yaml:45:16: `[Egress]` isolates for egress
@@ -262,7 +276,8 @@ fn rules_that_were_meant_for_dns_are_pointed_at() {
               note: a rule lets them query another resolver: names resolve if their `dnsConfig` or their program asks that one
               why: K-11 K-15 X-11
               fix: add a policy that allows DNS over UDP and TCP
-        "#]]),
+        "#]],
+        ),
     ] {
         let rule = format!("  - to:\n    - {to}\n    ports: [{{protocol: UDP, port: 53}}]");
         let policy = policy("allow-dns", "{}", &rule);
@@ -276,7 +291,9 @@ fn m_3_a_label_of_a_namespace_that_was_not_read_is_no_proof() {
     - namespaceSelector: {matchLabels: {name: kube-system}}
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{WEB}{policy}"), expect![[r#"
+    settled(
+        &format!("{WEB}{policy}"),
+        expect![[r#"
         warning[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
           about: NetworkPolicy shop/allow-dns
           at t.yaml:16:16: `[Egress]` isolates for egress
@@ -287,7 +304,8 @@ fn m_3_a_label_of_a_namespace_that_was_not_read_is_no_proof() {
           note: the input has no cluster DNS; pods labelled `k8s-app=kube-dns` in `kube-system` that listen on port 53 are assumed (M-2)
           why: K-11 K-15 X-11 M-3 M-2
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -335,7 +353,9 @@ spec:
     let rule = "  - to: [{namespaceSelector: {}}]
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{dns}{WEB}{policy}"), expect![[r#"
+    settled(
+        &format!("{dns}{WEB}{policy}"),
+        expect![[r#"
         error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
           about: NetworkPolicy shop/allow-dns
           at t.yaml:40:16: `[Egress]` isolates for egress
@@ -344,7 +364,8 @@ spec:
           evidence: shop/Deployment/web -> openshift-dns/DaemonSet/dns-default:5353/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:37:18]
           why: K-11 K-15 X-11 K-79
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -380,7 +401,9 @@ fn no_pod_is_isolated_by_the_fix() {
         "{matchLabels: {app: api}}",
         "  - ports: [{port: 443}]",
     );
-    settled(&format!("{DNS}{WEB}{other}{https}"), expect![[r#"
+    settled(
+        &format!("{DNS}{WEB}{other}{https}"),
+        expect![[r#"
         error[WT301] `shop/Deployment/api` cannot resolve names: DNS is denied over UDP and TCP
           about: NetworkPolicy shop/allow-dns
           at t.yaml:55:16: `[Egress]` isolates for egress
@@ -388,7 +411,8 @@ fn no_pod_is_isolated_by_the_fix() {
           evidence: shop/Deployment/api -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/api for egress and none of its rules matches [t.yaml:52:18]
           why: K-11 K-15 X-11
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -403,7 +427,9 @@ spec:
   ingress:
   - from: [{podSelector: {}}]
 ";
-    settled(&format!("{DNS}{WEB}{other}{guard}"), expect![[r#"
+    settled(
+        &format!("{DNS}{WEB}{other}{guard}"),
+        expect![[r#"
         error[WT301] 2 workloads of 2 namespaces cannot resolve names: the DNS servers' own policies deny their queries
           about: NetworkPolicy kube-system/dns-guard
           at t.yaml:53:18: `dns-guard` isolates the DNS servers for ingress (K-8)
@@ -412,14 +438,17 @@ spec:
           note: concerned: blog/Deployment/web and shop/Deployment/web
           why: K-16 X-14
           fix: add a policy that lets all pods query the DNS servers
-    "#]]);
+    "#]],
+    );
     // It may ask for labels of the client's pods.
     let by_label = guard.replace(
         "{podSelector: {}}",
         "{namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}",
     );
     let api = WEB.replace("web", "api");
-    settled(&format!("{DNS}{WEB}{api}{by_label}"), expect![[r#"
+    settled(
+        &format!("{DNS}{WEB}{api}{by_label}"),
+        expect![[r#"
         error[WT301] `shop/Deployment/api` cannot resolve names: the DNS servers' own policies deny their queries
           about: NetworkPolicy kube-system/dns-guard
           at t.yaml:53:18: `dns-guard` isolates the DNS servers for ingress (K-8)
@@ -427,7 +456,8 @@ spec:
           evidence: shop/Deployment/api -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy kube-system/dns-guard isolates kube-system/Deployment/coredns for ingress and none of its rules matches [t.yaml:53:18]
           why: K-16 X-14
           fix: add a policy that lets all pods query the DNS servers
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -447,7 +477,9 @@ status: {{phase: Running, podIP: 10.244.0.{number}, podIPs: [{{ip: 10.244.0.{num
     let rule = "  - to: [{ipBlock: {cidr: 10.244.0.4/32}}]
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{one}{two}{three}{WEB}{policy}"), expect![[r#"
+    settled(
+        &format!("{one}{two}{three}{WEB}{policy}"),
+        expect![[r#"
         warning[WT301] `shop/Deployment/web` can resolve names only now and then: 2 of 3 DNS servers do not answer
           about: NetworkPolicy shop/allow-dns
           at t.yaml:36:20: `{cidr: 10.244.0.4/32}` lets queries through to a part of the DNS servers
@@ -455,7 +487,8 @@ status: {{phase: Running, podIP: 10.244.0.{number}, podIPs: [{{ip: 10.244.0.{num
           evidence: shop/Deployment/web -> kube-system/Pod/coredns-4:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:36:5]
           why: K-80
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -509,7 +542,9 @@ fn k_66_an_ipv4_block_serves_no_ipv6_cluster() {
     let rule = "  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]
     ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
     let policy = policy("allow-dns", "{}", rule);
-    settled(&format!("{dns}{WEB}{policy}"), expect![[r#"
+    settled(
+        &format!("{dns}{WEB}{policy}"),
+        expect![[r#"
         error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
           about: NetworkPolicy shop/allow-dns
           at t.yaml:45:16: `[Egress]` isolates for egress
@@ -518,7 +553,8 @@ fn k_66_an_ipv4_block_serves_no_ipv6_cluster() {
           evidence: shop/Deployment/web -> kube-system/Deployment/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:42:18]
           why: K-11 K-15 X-11 K-66
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
     expect![""].assert_eq(&findings(&RULE, &format!("{DNS}{WEB}{policy}")));
 }
 
@@ -557,7 +593,9 @@ status: {phase: Running, podIP: 192.168.1.10, podIPs: [{ip: 192.168.1.10}]}
 ---
 ";
     let policy = policy("allow-dns", "{}", ALLOW);
-    settled(&format!("{dns}{WEB}{policy}"), expect![[r#"
+    settled(
+        &format!("{dns}{WEB}{policy}"),
+        expect![[r#"
         error[WT301] `shop/Deployment/web` cannot resolve names: DNS is denied over UDP and TCP
           about: NetworkPolicy shop/allow-dns
           at t.yaml:23:16: `[Egress]` isolates for egress
@@ -566,7 +604,8 @@ status: {phase: Running, podIP: 192.168.1.10, podIPs: [{ip: 192.168.1.10}]}
           evidence: shop/Deployment/web -> kube-system/Pod/coredns:53/tcp DENIED: NetworkPolicy shop/allow-dns isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:20:18]
           why: K-11 K-15 X-11 K-72
           fix: add a policy that allows DNS over UDP and TCP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -54,8 +54,8 @@ fn all_numbers_without_a_protocol() {
         warning[WT406] a port item of NetworkPolicy `shop/guard` admits every TCP port and no UDP
           about: NetworkPolicy shop/guard
           at t.yaml:20:13: `{port: 1, endPort: 65535}` without `protocol` this is TCP only
-          evidence: shop/Pod/web -> ip:203.0.113.1:443/udp DENIED: NetworkPolicy shop/guard isolates shop/Pod/web for egress and none of its rules matches [t.yaml:14:18]
-          evidence: shop/Pod/web -> ip:203.0.113.1:443/tcp ALLOWED: NetworkPolicy shop/guard egress rule 1 allows it [t.yaml:19:5]
+          evidence: shop/Pod/web -> ip:203.0.113.2:443/udp DENIED: NetworkPolicy shop/guard isolates shop/Pod/web for egress and none of its rules matches [t.yaml:14:18]
+          evidence: shop/Pod/web -> ip:203.0.113.2:443/tcp ALLOWED: NetworkPolicy shop/guard egress rule 1 allows it [t.yaml:19:5]
           why: K-47 K-21
           fix: leave `ports` out to admit all traffic, or name the ports that are meant
     "#]].assert_eq(&findings(&RULE, &yaml));
@@ -134,8 +134,8 @@ fn other_ports_of_udp_are_noted() {
         note[WT406] port 123 of NetworkPolicy `shop/guard` is open for TCP only, and NTP uses UDP
           about: NetworkPolicy shop/guard
           at t.yaml:21:7: `port: 123` without `protocol` this is TCP
-          evidence: shop/Pod/web -> ip:203.0.113.1:123/udp DENIED: NetworkPolicy shop/guard isolates shop/Pod/web for egress and none of its rules matches [t.yaml:14:18]
-          evidence: shop/Pod/web -> ip:203.0.113.1:123/tcp ALLOWED: NetworkPolicy shop/guard egress rule 1 allows it [t.yaml:19:5]
+          evidence: shop/Pod/web -> ip:203.0.113.2:123/udp DENIED: NetworkPolicy shop/guard isolates shop/Pod/web for egress and none of its rules matches [t.yaml:14:18]
+          evidence: shop/Pod/web -> ip:203.0.113.2:123/tcp ALLOWED: NetworkPolicy shop/guard egress rule 1 allows it [t.yaml:19:5]
           why: K-47
           fix: allow port 123 over UDP as well
             t.yaml:21:5: "" => "- protocol: UDP\n      port: 123\n    "
@@ -205,8 +205,8 @@ spec:
         warning[WT406] port 53 of NetworkPolicy `shop/guard` is open for TCP only, and DNS asks over UDP first
           about: NetworkPolicy shop/guard
           at t.yaml:13:63: `{port: 53}` without `protocol` this is TCP
-          evidence: shop/Pod/web -> ip:2001:db8:::53/udp DENIED: NetworkPolicy shop/guard isolates shop/Pod/web for egress and none of its rules matches [t.yaml:9:18]
-          evidence: shop/Pod/web -> ip:2001:db8:::53/tcp ALLOWED: NetworkPolicy shop/guard egress rule 1 allows it [t.yaml:13:12]
+          evidence: shop/Pod/web -> ip:2001:db8::1:53/udp DENIED: NetworkPolicy shop/guard isolates shop/Pod/web for egress and none of its rules matches [t.yaml:9:18]
+          evidence: shop/Pod/web -> ip:2001:db8::1:53/tcp ALLOWED: NetworkPolicy shop/guard egress rule 1 allows it [t.yaml:13:12]
           why: K-47 X-11
           fix: allow port 53 over UDP as well
             t.yaml:13:63: "" => "{protocol: UDP, port: 53}, "

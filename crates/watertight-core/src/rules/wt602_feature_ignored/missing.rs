@@ -143,14 +143,13 @@ fn without(profile: &Profile, feature: Feature, ruleset: &mut Ruleset) {
             *protocol == Protocol::Sctp
         }
     };
+    let whole_rules = profile.engine == Engine::OpenShiftSdn;
     let tiers = ruleset.ingress.iter_mut().chain(&mut ruleset.egress);
     let policies = tiers.flat_map(|tier: &mut Tier| &mut tier.policies);
     for rule in policies.flat_map(|policy| &mut policy.rules) {
         match feature {
-            Feature::NamedPort if profile.engine == Engine::OpenShiftSdn => {
-                if rule.traffic.iter().any(named) {
-                    rule.peers.clear();
-                }
+            Feature::NamedPort if whole_rules && rule.traffic.iter().any(named) => {
+                rule.peers.clear();
             }
             Feature::NamedPort => rule.traffic.retain(|item| !named(item)),
             Feature::Sctp => rule.traffic.retain(|item| !sctp(item)),

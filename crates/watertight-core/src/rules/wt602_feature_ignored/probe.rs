@@ -60,7 +60,7 @@ impl Prober {
         };
         let rule = &context.eval.ruleset[rule];
         let mut found = Vec::new();
-        for subject in some_of(context.eval.subjects_of(policy)) {
+        for subject in sample(context.eval.subjects_of(policy)) {
             for peer in self.parties(context, line, rule, subject, addresses) {
                 found.extend(between(context, line, rule, subject, peer, ports));
             }
@@ -125,7 +125,7 @@ pub(super) fn connections_with(context: &Context<'_>, line: &Use, peer: Party) -
         rule: line.rule,
     };
     let rule = &context.eval.ruleset[rule];
-    let subjects = some_of(context.eval.subjects_of(policy)).into_iter();
+    let subjects = sample(context.eval.subjects_of(policy)).into_iter();
     subjects
         .filter(|subject| Party::Endpoint(*subject) != peer)
         .flat_map(|subject| between(context, line, rule, subject, peer, PortOf::First))
@@ -171,7 +171,7 @@ fn select(context: &Context<'_>, selector: &EndpointSelector) -> Vec<EndpointId>
 }
 
 /// The first, the last and one from the middle: they are likely to differ.
-fn some_of(subjects: &[EndpointId]) -> Vec<EndpointId> {
+fn sample(subjects: &[EndpointId]) -> Vec<EndpointId> {
     let middle = subjects.get(subjects.len() / 2);
     let mut some: Vec<_> = [subjects.first(), middle, subjects.last()]
         .into_iter()

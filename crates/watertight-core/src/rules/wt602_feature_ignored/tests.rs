@@ -358,7 +358,8 @@ fn ipv6_blocks_where_only_ipv4_is_policed() {
           note: IPv4 only
           why: K-66
           fix: run an engine that polices IPv6
-    "#]].assert_eq(&on("openshift-sdn", &v6));
+    "#]]
+    .assert_eq(&on("openshift-sdn", &v6));
     assert!(on("azure-npm", &v6).contains("polices IPv4 only"));
     assert_eq!(
         on(
