@@ -7,7 +7,9 @@
 //! network, WT6xx about the network engine.
 
 mod addresses;
+mod api_server;
 mod context;
+mod egress;
 mod engines;
 mod isolation;
 mod not_isolated;

@@ -8,33 +8,27 @@
 
 mod classes;
 mod miss;
+mod places;
+mod traffic;
+mod usual;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use rustc_hash::FxHashSet;
 
-use super::Context;
-use super::proposal::{Allow, Whom};
+use super::{Context, egress};
 use crate::engine::{HostNetwork, IpBlockPods, NodeLocal, ServiceDnat};
 use crate::eval::{Connection, Family, Party, Reason, ServiceAddress, Verdict};
 use crate::facts::ranges::node_local_dns;
 use crate::manifest::{Direction, WorkloadKind};
-use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef, Rule, RuleRef};
-use crate::sets::{IpBlock, PortMatch, Protocol};
-use crate::world::{DnsServer, EndpointId, NAME_LABEL, WorkloadId, World};
+use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef};
+use crate::sets::{IpBlock, Protocol};
+use crate::world::{DnsServer, EndpointId, ServiceId, WorkloadId, World};
 
 pub(super) use classes::Class;
 pub(super) use miss::{Miss, Why};
-
-/// GKE's Cloud DNS answers on the metadata address (X-4).
-const CLOUD_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
-
-/// The labels that DNS server pods are known by.
-const LABELS: [&str; 3] = [
-    "k8s-app",
-    "app.kubernetes.io/name",
-    "dns.operator.openshift.io/daemonset-dns",
-];
+pub(super) use traffic::{dns_rules, names_dns, takes_port};
+pub(super) use usual::is_usual;
 
 /// The cluster's DNS.
 #[derive(Debug)]
@@ -47,6 +41,8 @@ pub(super) struct Resolvers {
     cache_pods: Vec<Class>,
     /// Whether the servers were assumed (M-2).
     pub assumed: bool,
+    /// The DNS Service, if the servers are behind it.
+    pub service: Option<ServiceId>,
     /// The DNS Service's addresses.
     pub service_ips: Vec<IpAddr>,
     /// Other pods that listen where DNS does.
@@ -127,7 +123,7 @@ impl Resolvers {
                 tcp: Some(53),
             })
             .collect();
-        let of_service = world.dns_service().filter(|id| {
+        let service = world.dns_service().filter(|id| {
             let selected = world.selected_by(*id);
             servers
                 .iter()
@@ -139,7 +135,8 @@ impl Resolvers {
         });
         Some(Self {
             assumed: servers.iter().any(|server| world[server.endpoint].assumed),
-            service_ips: of_service
+            service,
+            service_ips: service
                 .map(|id| world[id].cluster_ips.clone())
                 .unwrap_or_default(),
             listeners,
@@ -158,9 +155,7 @@ impl Resolvers {
 
     /// The first pod that a policy applies to, servers aside.
     pub(super) fn client_of(&self, context: &Context<'_>, at: PolicyRef) -> Option<EndpointId> {
-        let subjects = context.eval.subjects_of(at).iter().copied();
-        let mut read = subjects.filter(|id| !context.world[*id].assumed && !self.serves(*id));
-        read.next()
+        egress::clients(context, at).find(|id| !self.serves(*id))
     }
 
     /// Whether a policy restricts who may ask a server.
@@ -277,30 +272,15 @@ impl Resolvers {
                     .policies_of(client, Direction::Egress)
                     .iter()
                     .flat_map(|at| &context.eval.ruleset[*at].rules)
-                    .any(|rule| names_other_place(rule, protocol)))
+                    .any(|rule| usual::names_other_place(rule, protocol)))
     }
 
     /// Whether a cache on the host network answers.
-    pub(super) fn host_cache(
-        &self,
-        context: &Context<'_>,
-        client: EndpointId,
-        protocol: Protocol,
-    ) -> bool {
-        let Some(first) = self.caches.first() else {
-            return false;
-        };
-        if self.cache_is_exempt(context, client) {
-            return true;
-        }
-        if context.eval.switches.ipblock_nodes {
-            return self.cache_by_address(context, client, protocol);
-        }
-        // L-45: no block matches what is on the node, so only a rule for any peer can.
-        let (from, to) = (Party::Endpoint(client), Party::Endpoint(*first));
-        context
-            .eval
-            .allows(&Connection::new(from, to, protocol, 53))
+    fn host_cache(&self, context: &Context<'_>, client: EndpointId, protocol: Protocol) -> bool {
+        self.cache_is_exempt(context, client)
+            || self
+                .cache_queries(context, client, protocol)
+                .any(|query| context.eval.allows(&query))
     }
 
     /// Whether a pod reaches the cache on its own node whatever the policies say (K-73).
@@ -311,22 +291,25 @@ impl Resolvers {
             && (self.cache_on_own_node || self.caches.iter().any(own))
     }
 
-    /// Whether a rule admits one of the addresses that a cache listens on.
-    fn cache_by_address(
+    /// The connections of which a cache on the host network answers one, the likeliest first.
+    pub(super) fn cache_queries(
         &self,
         context: &Context<'_>,
         client: EndpointId,
         protocol: Protocol,
-    ) -> bool {
+    ) -> impl Iterator<Item = Connection> {
+        let by_address = context.eval.switches.ipblock_nodes && !self.caches.is_empty();
         let known = node_local_dns().iter().map(|cache| cache.address);
         // In its iptables mode the cache answers on the Service's address.
-        let mut addresses = known.chain(self.service_ips.iter().copied());
-        addresses.any(|ip| {
-            let (from, to) = (Party::Endpoint(client), Party::Address(ip));
-            context
-                .eval
-                .allows(&Connection::new(from, to, protocol, 53))
-        })
+        let addresses = known
+            .chain(self.service_ips.iter().copied())
+            .filter(move |_| by_address)
+            .map(Party::Address);
+        // L-45: where no block matches what is on a node, only a rule for any peer can.
+        let cache = self.caches.first().copied().filter(move |_| !by_address);
+        addresses
+            .chain(cache.map(Party::Endpoint))
+            .map(move |to| Connection::new(Party::Endpoint(client), to, protocol, 53))
     }
 
     /// The note that findings carry where the servers were assumed.
@@ -335,55 +318,6 @@ impl Resolvers {
             "the input has no cluster DNS; pods labelled `k8s-app=kube-dns` in `kube-system` that \
              listen on port 53 are assumed (M-2)",
         )
-    }
-
-    /// The rules that admit queries to all servers and caches, if labels or known addresses can
-    /// say it.
-    pub(super) fn allows(&self, context: &Context<'_>) -> Option<Vec<Allow>> {
-        let world = context.world;
-        let mut rules: Vec<Allow> = Vec::new();
-        for class in &self.classes {
-            let endpoint = &world[class.server.endpoint];
-            let whom: Vec<Whom> = if self.selectable(context, class.server.endpoint) {
-                let namespace = world[endpoint.namespace].name.to_string();
-                let labels = server_labels(world, class.server.endpoint);
-                vec![Whom::Pods(namespace, labels)]
-            } else if context.eval.switches.ipblock_nodes {
-                endpoint.ips.iter().copied().map(Whom::Address).collect()
-            } else {
-                return None;
-            };
-            let ports: Vec<_> = [Protocol::Udp, Protocol::Tcp]
-                .into_iter()
-                .filter_map(|protocol| Some((protocol, listens(&class.server, protocol)?)))
-                .collect();
-            if whom.is_empty() {
-                return None;
-            }
-            match rules.iter_mut().find(|rule| rule.ports == ports) {
-                Some(rule) => rule.whom.extend(whom),
-                None => rules.push(Allow { whom, ports }),
-            }
-        }
-        if !self.caches.is_empty() {
-            let cache = node_local_dns().first()?.address;
-            rules.push(Allow {
-                whom: vec![Whom::Address(cache)],
-                ports: vec![(Protocol::Udp, 53), (Protocol::Tcp, 53)],
-            });
-        }
-        for rule in &mut rules {
-            let mut seen = Vec::new();
-            rule.whom.retain(|whom| {
-                let new = !seen.contains(whom);
-                if new {
-                    seen.push(whom.clone());
-                }
-                new
-            });
-        }
-        let peers: usize = rules.iter().map(|rule| rule.whom.len()).sum();
-        (1..=8).contains(&peers).then_some(rules)
     }
 
     /// Whether selectors can match a server (K-72).
@@ -442,140 +376,6 @@ fn covers(world: &World, block: &IpBlock, ips: &[IpAddr], family: Option<Family>
         return ranges.any(|range| asked(range.addr()) && block.contains_all(*range));
     }
     ips.iter().any(|ip| asked(*ip) && block.contains(*ip))
-}
-
-/// The labels to select a server by.
-pub(super) fn server_labels(world: &World, id: EndpointId) -> Vec<(String, String)> {
-    let of_service = world.dns_service().map(|service| &world[service]);
-    if let Some(service) = of_service
-        && service.namespace == world[id].namespace
-        && !service.selector.is_empty()
-        && service
-            .selector
-            .iter()
-            .all(|(key, value)| world.label(id, key) == Some(&**value))
-    {
-        let pairs = service.selector.iter();
-        return pairs
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
-    }
-    let known = LABELS
-        .iter()
-        .filter_map(|key| Some(((*key).to_owned(), world.label(id, key)?.to_owned())));
-    known.take(1).collect()
-}
-
-/// Whether a port item is one that people write for DNS.
-pub(super) fn names_dns(item: &PortMatch) -> bool {
-    match item {
-        PortMatch::Everything => false,
-        PortMatch::Range {
-            protocol,
-            first,
-            last,
-            ..
-        } => {
-            matches!(protocol, Protocol::Udp | Protocol::Tcp)
-                && first == last
-                && matches!(first, 53 | 5353)
-        }
-        PortMatch::Named { name, .. } => name.starts_with("dns"),
-    }
-}
-
-/// The egress rules that are meant for DNS, by their ports.
-pub(super) fn dns_rules<'c>(
-    context: &'c Context<'_>,
-) -> impl Iterator<Item = (RuleRef, &'c Rule)> + use<'c> {
-    let direction = Direction::Egress;
-    let tiers = context.eval.ruleset.tiers(direction).iter().enumerate();
-    let policies = tiers.flat_map(move |(tier, found)| {
-        let policies = found.policies.iter().enumerate();
-        policies.map(move |(policy, found)| {
-            let at = PolicyRef {
-                direction,
-                tier,
-                policy,
-            };
-            (at, found)
-        })
-    });
-    policies.flat_map(|(policy, found)| {
-        let rules = found.rules.iter().enumerate();
-        rules
-            .filter(|(_, rule)| rule.traffic.iter().any(names_dns))
-            .map(move |(rule, found)| (RuleRef { policy, rule }, found))
-    })
-}
-
-/// Whether a port item takes in a port of a server.
-pub(super) fn takes_port(
-    world: &World,
-    item: &PortMatch,
-    server: EndpointId,
-    protocol: Protocol,
-    port: u16,
-) -> bool {
-    match item {
-        PortMatch::Everything => true,
-        PortMatch::Range {
-            protocol: of,
-            first,
-            last,
-            ..
-        } => *of == protocol && (*first..=*last).contains(&port),
-        PortMatch::Named {
-            protocol: of, name, ..
-        } => {
-            let name = world.symbols.get(name);
-            let mut ports = world[server].ports.iter();
-            *of == protocol
-                && name.is_some()
-                && ports.any(|found| {
-                    found.name == name && found.protocol == protocol && found.number == port
-                })
-        }
-    }
-}
-
-/// Whether a rule is for DNS at a place where another distribution has it: the pods of OpenShift,
-/// a node-local cache, Cloud DNS on GKE.
-fn names_other_place(rule: &Rule, protocol: Protocol) -> bool {
-    let port = |wanted: u16| {
-        rule.traffic.iter().any(|item| match item {
-            PortMatch::Everything => true,
-            PortMatch::Range {
-                protocol: of,
-                first,
-                last,
-                ..
-            } => *of == protocol && (*first..=*last).contains(&wanted),
-            PortMatch::Named {
-                protocol: of, name, ..
-            } => *of == protocol && name.starts_with("dns"),
-        })
-    };
-    rule.peers.iter().any(|peer| match peer {
-        Peer::Any => false,
-        Peer::Endpoints(selector, _) => is_openshift(selector) && port(5353),
-        Peer::Block(block) => {
-            let known = node_local_dns().iter().map(|cache| cache.address);
-            let mut known = known.chain([CLOUD_DNS]);
-            // Not a block that takes these in among half the world.
-            block.cidr.net.prefix_len() >= 16 && known.any(|ip| block.contains(ip)) && port(53)
-        }
-    })
-}
-
-/// Whether a selector would select the DNS pods of OpenShift.
-pub(super) fn is_openshift(selector: &EndpointSelector) -> bool {
-    let NamespaceScope::Matching(namespaces) = &selector.namespaces else {
-        return false;
-    };
-    let namespace = |key: &str| matches!(key, NAME_LABEL | "name").then_some("openshift-dns");
-    let pod = |key: &str| (key == "dns.operator.openshift.io/daemonset-dns").then_some("default");
-    !namespaces.is_empty() && namespaces.matches(namespace) && selector.pods.matches(pod)
 }
 
 /// Of servers in several namespaces, those of the system: the others serve somebody else.

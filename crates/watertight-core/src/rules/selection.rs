@@ -289,3 +289,6 @@ fn alone(requirement: &Requirement) -> LabelSelector {
 pub(super) fn spell(requirement: &Requirement) -> String {
     alone(requirement).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,11 @@
 //! On ingress it is a note, with a pod of another namespace that is admitted.
 //!
 //! It is a warning where pods or nodes are reached, or where no private range is withheld at all;
-//! otherwise, with some ranges withheld and some left, a note. Blocks never match pods or nodes on
-//! some engines, Cilium among them: there only private networks beside the cluster count. Rules for
-//! DNS alone are left to WT302, an IPv6 block without `except` beside an IPv4 block that withholds
-//! private ranges to WT206.
+//! otherwise, with some ranges withheld and some left, a note. Nothing is said where all but
+//! 100.64.0.0/10 is withheld and no known pod or node is in there. Blocks never match pods or nodes
+//! on some engines, Cilium among them: there only private networks beside the cluster count. Rules
+//! for DNS alone are left to WT302, an IPv6 block without `except` beside an IPv4 block that
+//! withholds private ranges to WT206.
 //!
 //! ## Why it matters
 //! The author means the Internet. The rule also opens every pod that has no ingress policy, nodes
@@ -50,6 +51,7 @@ use super::{Check, Context, Rule, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::engine::IpBlockPods;
 use crate::eval::{Connection, Family, Party, Reason};
+use crate::facts::ranges::SHARED_V4;
 use crate::manifest::Direction;
 use crate::policy::{Action, EndpointSelector, NamespaceScope, Peer, RuleRef};
 use crate::sets::{IpBlock, PortMatch, Protocol};
@@ -187,6 +189,9 @@ impl Place<'_> {
             some_of(&reached)
         );
         let inside = pod.is_some() || node.is_some();
+        if !inside && ranges.iter().all(|(net, _)| *net == SHARED_V4) {
+            return None;
+        }
         let severity = if inside || !blocks::withholds_private(self.block) {
             Severity::Warning
         } else {

@@ -56,7 +56,7 @@ use std::collections::BTreeMap;
 
 use super::proposal::{self, Allow, Whom};
 use super::resolvers::names_dns;
-use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens, server_labels};
+use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens};
 use super::{Check, Context, Group, Rule, count, some_of};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::Decision;
@@ -391,6 +391,7 @@ fn with_misses(
             Why::Engine => finding = finding.why(&["K-65"]),
             Why::Family => finding = finding.why(&["K-66"]),
             Why::ServiceAddress => finding = finding.why(&["K-79"]),
+            Why::OwnNamespace => finding = finding.why(&["K-24"]),
             Why::Labels => {}
         }
         finding = finding.at(miss.span, format!("meant for DNS, but {}", miss.text));
@@ -433,7 +434,7 @@ fn fix_servers(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> F
         operator: Operator::In(vec![value.into()]),
         span: policy.name_span,
     };
-    let labels = server_labels(world, class.server.endpoint);
+    let labels = resolvers.server_labels(context, class.server.endpoint);
     let selector = EndpointSelector {
         namespaces: NamespaceScope::Only(policy.namespace),
         pods: LabelSelector {

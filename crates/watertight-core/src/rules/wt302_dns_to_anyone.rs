@@ -43,9 +43,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::proposal::Whom;
 use super::resolvers::{Resolvers, dns_rules};
-use super::{Check, Context, Rule, count};
+use super::{Check, Context, Rule, count, egress};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::{Connection, Party};
 use crate::manifest::Direction;
@@ -88,24 +87,24 @@ fn judge(
     rule: &policy::Rule,
 ) -> Option<Finding> {
     let (protocol, port_span) = rule.traffic.iter().find_map(names_port)?;
-    let open = Open::of(rule)?;
-    let subjects = context.eval.subjects_of(at.policy).iter().copied();
+    let mut open = Open::of(rule)?;
     // The servers themselves ask resolvers anywhere.
     let serves = |id| resolvers.is_some_and(|resolvers| resolvers.serves(id));
-    let read = subjects.filter(|id| !context.world[*id].assumed && !serves(*id));
     let query = |id, ip| Connection::new(Party::Endpoint(id), Party::Address(ip), protocol, PORT);
-    let asked = |id| {
-        let mut strangers = [STRANGER_V4, STRANGER_V6]
-            .into_iter()
-            .filter(|ip| open.admits(*ip));
-        strangers.find_map(|ip| {
-            let connection = query(id, ip);
-            let verdict = context.eval.verdict(&connection);
-            let by_this = verdict.allowed && !open_anyway(context, id, protocol, ip);
-            by_this.then_some((id, connection, verdict))
-        })
-    };
-    let (client, connection, verdict) = read.clone().find_map(asked)?;
+    let by_this =
+        |id, ip| context.eval.allows(&query(id, ip)) && !open_anyway(context, id, protocol, ip);
+    let strangers = [STRANGER_V4, STRANGER_V6].map(|ip| open.admits(ip).then_some(ip));
+    let mut asking = egress::clients(context, at.policy).filter(|id| !serves(*id));
+    let (client, ip) = asking.find_map(|id| {
+        let mut strangers = strangers.into_iter().flatten();
+        strangers.find(|ip| by_this(id, *ip)).map(|ip| (id, ip))
+    })?;
+    open.v4 &= by_this(client, STRANGER_V4);
+    open.v6 &= by_this(client, STRANGER_V6);
+    let connection = query(client, ip);
+    let verdict = context.eval.verdict(&connection);
+    let subjects = context.eval.subjects_of(at.policy).iter().copied();
+    let read = subjects.filter(|id| !context.world[*id].assumed && !serves(*id));
     let names = context.workload_names(read);
     let who = match names.as_slice() {
         [name] => format!("`{name}`"),
@@ -126,7 +125,7 @@ fn judge(
     finding = finding.evidence(context.word(&connection, &verdict));
     let metadata = query(client, METADATA);
     let verdict = context.eval.verdict(&metadata);
-    if verdict.allowed {
+    if verdict.allowed && open.v4 {
         finding = finding.evidence(context.word(&metadata, &verdict));
     }
     let known = resolvers.filter(|resolvers| !resolvers.assumed);
@@ -241,37 +240,12 @@ fn wide(item: &PortMatch, protocol: Protocol) -> bool {
 }
 
 fn fix(context: &Context<'_>, known: Option<&Resolvers>) -> Fix {
-    let rules = known.and_then(|resolvers| resolvers.allows(context));
-    let peers: Vec<String> = rules
-        .into_iter()
-        .flatten()
-        .flat_map(|rule| {
-            let ports: Vec<_> = rule
-                .ports
-                .iter()
-                .map(|(protocol, port)| format!("{port}/{}", protocol.word()))
-                .collect();
-            let ports = ports.join(" and ");
-            rule.whom.into_iter().map(move |whom| match whom {
-                Whom::Pods(namespace, labels) => {
-                    let labels: Vec<_> = labels
-                        .iter()
-                        .map(|(key, value)| format!("{key}={value}"))
-                        .collect();
-                    format!(
-                        "pods labelled `{}` in namespace `{namespace}` on {ports}",
-                        labels.join(",")
-                    )
-                }
-                Whom::Address(ip) => format!("{ip} on {ports}"),
-                Whom::AllPods => "all pods".to_owned(),
-            })
-        })
-        .collect();
-    Fix::advice(match peers.as_slice() {
-        [] => "name the DNS servers in `to`: by their labels, or by their address".to_owned(),
-        peers => format!("name the DNS servers in `to`: {}", peers.join("; ")),
-    })
+    Fix::advice(
+        match known.and_then(|resolvers| resolvers.places(context)) {
+            Some(places) => format!("name the DNS servers in `to`: {places}"),
+            None => "name the DNS servers in `to`: by their labels, or by their address".to_owned(),
+        },
+    )
 }
 
 #[cfg(test)]
@@ -397,10 +371,52 @@ spec:
             "  - to: [{ipBlock: {cidr: 10.0.0.0/8}}]\n    ports: [{protocol: UDP, port: 53}]",
             "  - {}",
             "  - ports: [{protocol: UDP, port: 1, endPort: 65535}]",
-            "  - ports: [{protocol: UDP, port: 53}]\n  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]",
+            "  - ports: [{protocol: UDP, port: 53}]\n  - {}",
         ] {
             let yaml = format!("{DNS}{PODS}{}", policy(rule));
-            assert_eq!(findings(&RULE, &yaml), "");
+            assert_eq!(findings(&RULE, &yaml), "", "{rule}");
         }
+    }
+
+    #[test]
+    fn k_68_a_pod_of_either_family_is_enough() {
+        let status = "status: {phase: Running, podIP: \"fd00::5\"}\n---\n";
+        let pod = format!("{}{status}", PODS.trim_end_matches("---\n"));
+        let rule = policy("  - ports: [{protocol: UDP, port: 53}]");
+        expect![[r#"
+            warning[WT302] `shop/Pod/web` can reach port 53 of every IPv6 address
+              about: NetworkPolicy shop/allow-dns
+              at t.yaml:21:13: `{protocol: UDP, port: 53}` meant for DNS, but without `to` it is for any peer
+              evidence: shop/Pod/web -> ip:2001:db8::53:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:21:5]
+              why: X-15 K-20
+              fix: name the DNS servers in `to`: pods labelled `k8s-app=kube-dns` in namespace `kube-system` on 53/udp and 53/tcp
+        "#]].assert_eq(&findings(&RULE, &format!("{DNS}{pod}{rule}")));
+    }
+
+    #[test]
+    fn k_66_an_open_block_of_one_family_does_not_excuse_the_other() {
+        let rule = policy(
+            "  - ports: [{protocol: UDP, port: 53}]\n  - to: [{ipBlock: {cidr: 0.0.0.0/0}}]",
+        );
+        expect![[r#"
+            warning[WT302] `shop/Pod/web` can reach port 53 of every IPv6 address
+              about: NetworkPolicy shop/allow-dns
+              at t.yaml:20:13: `{protocol: UDP, port: 53}` meant for DNS, but without `to` it is for any peer
+              evidence: shop/Pod/web -> ip:2001:db8::53:53/udp ALLOWED: NetworkPolicy shop/allow-dns egress rule 1 allows it [t.yaml:20:5]
+              why: X-15 K-20
+              fix: name the DNS servers in `to`: pods labelled `k8s-app=kube-dns` in namespace `kube-system` on 53/udp and 53/tcp
+        "#]].assert_eq(&findings(&RULE, &format!("{DNS}{PODS}{rule}")));
+    }
+
+    #[test]
+    fn servers_ask_resolvers_anywhere() {
+        let rule = policy("  - ports: [{protocol: UDP, port: 53}]").replace("shop", "kube-system");
+        assert_eq!(findings(&RULE, &format!("{DNS}{PODS}{rule}")), "");
+    }
+
+    #[test]
+    fn a_policy_that_selects_no_pod_opens_nothing() {
+        let rule = policy("  - ports: [{protocol: UDP, port: 53}]").replace("shop", "blog");
+        assert_eq!(findings(&RULE, &format!("{DNS}{PODS}{rule}")), "");
     }
 }

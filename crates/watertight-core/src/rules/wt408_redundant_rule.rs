@@ -71,17 +71,7 @@ const PLACES: usize = 4;
 const POLICIES: usize = 256;
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut remaining = Remaining {
-        context,
-        rules: FxHashMap::default(),
-        gone: FxHashSet::default(),
-    };
-    let policies: Vec<_> = context.world.policy_ids().collect();
-    // From the last to the first, so that of two equal policies the later is reported and what
-    // makes others redundant stays.
-    for policy in policies.into_iter().rev() {
-        findings.extend(remaining.judge(policy));
-    }
+    findings.extend(Remaining::new(context).judge_all());
 }
 
 /// What remains of the policies if everything that was reported is taken out.
@@ -128,7 +118,23 @@ struct Part {
     cover: Cover,
 }
 
-impl Remaining<'_> {
+impl<'c> Remaining<'c> {
+    fn new(context: &'c Context<'c>) -> Self {
+        Self {
+            context,
+            rules: FxHashMap::default(),
+            gone: FxHashSet::default(),
+        }
+    }
+
+    /// From the last policy to the first, so that of two equal ones the later is reported and what
+    /// makes others redundant stays.
+    fn judge_all(&mut self) -> Vec<Finding> {
+        let policies: Vec<_> = self.context.world.policy_ids().collect();
+        let policies = policies.into_iter().rev();
+        policies.filter_map(|policy| self.judge(policy)).collect()
+    }
+
     fn judge(&mut self, policy: PolicyId) -> Option<Finding> {
         let context = self.context;
         let refs = Direction::BOTH.map(|direction| context.policy_ref(policy, direction));
@@ -425,5 +431,7 @@ fn some_parts(context: &Context<'_>, policy: PolicyId, parts: &[Part]) -> Findin
     finding.fix(Fix::advice(format!("remove {it}, or narrow what makes {it} redundant")))
 }
 
+#[cfg(test)]
+mod soundness;
 #[cfg(test)]
 mod tests;

@@ -204,7 +204,7 @@ fn legend(shown: &[&Namespace], width: usize, out: &mut dyn Write) -> io::Result
     let lines = [
         (
             any(|row| row.enforced.word == "unknown"),
-            "unknown: tell which network engine the cluster runs with --engine",
+            "unknown: name the cluster's network engine with --engine",
         ),
         (
             any(|row| row.enforced.word == "opt-in"),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Resolvers, covers, has_labels, listens, names_dns, server_labels, takes_port};
+use super::{Resolvers, covers, has_labels, listens, names_dns, takes_port};
 use crate::policy::{EndpointSelector, NamespaceScope, Peer, Rule};
 use crate::rules::Context;
 use crate::rules::proposal::scalar;
@@ -17,6 +17,8 @@ pub(in crate::rules) enum Why {
     Ports,
     /// Its selectors ask for other labels.
     Labels,
+    /// It has no `namespaceSelector`, and the servers are in another namespace (K-24).
+    OwnNamespace,
     /// It asks for a label of a namespace whose labels are not in the input (M-3).
     UnknownLabels,
     /// Its selectors fit, but the servers are on the host network (K-72).
@@ -209,7 +211,7 @@ impl Resolvers {
             NamespaceScope::Only(own) if *own != namespace => {
                 faults += 1;
                 first = Some(Miss {
-                    why: Why::Labels,
+                    why: Why::OwnNamespace,
                     span,
                     text: format!(
                         "without `namespaceSelector` this means pods of `{}` (K-24); the DNS \
@@ -236,11 +238,17 @@ impl Resolvers {
                     let of = format!("namespace `{name}` of the DNS servers");
                     let right = (NAME_LABEL.to_owned(), name.to_string());
                     let miss = fault(context, labels, requirement, value, &of, "has", &right);
-                    first = first.or(Some(Miss { why, ..miss }));
+                    let text = match why {
+                        Why::UnknownLabels => {
+                            format!("the input does not tell whether {of} has this label")
+                        }
+                        _ => miss.text.clone(),
+                    };
+                    first = first.or(Some(Miss { why, text, ..miss }));
                 }
             }
         }
-        let right = server_labels(world, server).into_iter().next();
+        let right = self.server_labels(context, server).into_iter().next();
         for requirement in &selector.pods.requirements {
             let value = world.label(server, &requirement.key);
             if holds(requirement, value) {

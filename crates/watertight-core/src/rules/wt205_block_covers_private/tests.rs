@@ -143,6 +143,25 @@ fn complete_lists_are_silent() {
     check(&egress(rules), expect![[""]]);
 }
 
+// 100.64.0.0/10 alone is not worth a word, unless pods are in it.
+#[test]
+fn shared_address_space_counts_where_it_is_used() {
+    let rules = "  - to:
+    - ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]}
+";
+    check(&egress(rules), expect![[""]]);
+    let moved = egress(rules).replace("10.1.0.2", "100.64.1.2");
+    check(&moved, expect![[r#"
+        warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces and private networks
+          about: NetworkPolicy shop/web
+          at t.yaml:36:23: `0.0.0.0/0` 100.64.0.0/10 is in it
+          evidence: shop/Pod/web -> bank/Pod/ledger:5432/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
+          evidence: shop/Pod/web -> ip:100.64.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
+          why: K-65 K-70 X-1
+          fix: add 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
+    "#]]);
+}
+
 // What is left is no pod and no node of this cluster.
 #[test]
 fn a_partial_list_is_a_note() {

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use watertight_core::diag::Edit;
 use watertight_core::source::{Sources, Span};
 
 use crate::output::harmless;
@@ -55,17 +56,19 @@ impl Place {
     }
 
     /// The lines of an edit; none if they are too long or too many to draw.
-    pub(super) fn of_edit(sources: &Sources, which: usize, span: Span, new: &str) -> Option<Self> {
+    pub(super) fn of_edit(sources: &Sources, which: usize, edit: &Edit) -> Option<(Self, String)> {
+        let (span, new) = (edit.span, edit.text.as_str());
         let text = sources.file(span.file).text();
         let mark = on_characters(text, span);
+        let (mark, new) = as_whole_lines(text, &mark, new).unwrap_or((mark, new.to_owned()));
         let old = text.get(mark.clone()).unwrap_or_default();
         let lines = |text: &str| text.matches('\n').count();
         let place = Self::new(text, which, span, mark)?;
         let whole = text.get(place.lines.clone()).unwrap_or_default();
         let longest = whole.lines().chain(new.lines()).map(str::len).max();
-        let small = lines(old).max(lines(new)) <= MAX_EDIT_LINES
+        let small = lines(old).max(lines(&new)) <= MAX_EDIT_LINES
             && longest.unwrap_or_default() <= MAX_EDIT_LINE;
-        small.then_some(place)
+        small.then_some((place, new))
     }
 
     fn new(text: &str, which: usize, span: Span, mark: Range<usize>) -> Option<Self> {
@@ -93,6 +96,14 @@ fn on_characters(text: &str, span: Span) -> Range<usize> {
     let start = text.floor_char_boundary(span.start as usize);
     let end = text.floor_char_boundary(span.end as usize);
     start..end.max(start)
+}
+
+/// Lines added behind the end of a line are the same as lines added before the next one, and read
+/// better so: the line before them does not look changed.
+fn as_whole_lines(text: &str, mark: &Range<usize>, new: &str) -> Option<(Range<usize>, String)> {
+    let lines = new.strip_prefix('\n')?;
+    let at_line_end = mark.is_empty() && text.get(mark.end..)?.starts_with('\n');
+    at_line_end.then(|| (mark.end + 1..mark.end + 1, format!("{lines}\n")))
 }
 
 /// Excerpts that show the places of one file, by line.

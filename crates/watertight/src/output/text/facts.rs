@@ -21,8 +21,8 @@ pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Resu
     };
     if !rendering.quiet {
         for assumption in &report.assumptions {
-            let text = format!("{} ({})", one_line(&assumption.text), assumption.id);
-            hanging("assumed: ", &text, rendering.width, out)?;
+            let name = format!("assumed ({}): ", assumption.id);
+            hanging(&name, &one_line(&assumption.text), rendering.width, out)?;
         }
         other_documents(&report.summary, out)?;
     }

@@ -167,10 +167,12 @@ fn annotation<'a>(finding: &Finding, which: usize, mark: Range<usize>) -> Annota
 fn patches<'a>(rendering: &Rendering<'_>, fix: &diag::Fix) -> Vec<Element<'a>> {
     let sources = rendering.sources;
     let mut files: Vec<(FileId, Vec<Place>)> = Vec::new();
+    let mut texts = Vec::new();
     for (which, edit) in fix.edits.iter().enumerate() {
-        let Some(place) = Place::of_edit(sources, which, edit.span, &edit.text) else {
+        let Some((place, text)) = Place::of_edit(sources, which, edit) else {
             return Vec::new();
         };
+        texts.push(text);
         match files.iter_mut().find(|(file, _)| *file == edit.span.file) {
             Some((_, places)) => places.push(place),
             None => files.push((edit.span.file, vec![place])),
@@ -189,7 +191,7 @@ fn patches<'a>(rendering: &Rendering<'_>, fix: &diag::Fix) -> Vec<Element<'a>> {
         let path = one_line(sources.file(file).name());
         for excerpt in excerpts(sources, places) {
             let patches = excerpt.marks.iter().filter_map(|(which, mark)| {
-                let new = harmless(&fix.edits.get(*which)?.text).into_owned();
+                let new = harmless(texts.get(*which)?).into_owned();
                 Some(Patch::new(mark.clone(), new))
             });
             let snippet = Snippet::source(excerpt.text.clone())

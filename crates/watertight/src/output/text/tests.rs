@@ -70,14 +70,14 @@ fn findings_lead_and_the_last_line_sums_up() {
         shop        1          unknown    egress 1/1   alive 1/1   open 0/1
         ISOLATED: pods that policies isolate; DNS: pods that can resolve names; CLOSED: pods that reach no
         metadata service
-        unknown: tell which network engine the cluster runs with --engine
+        unknown: name the cluster's network engine with --engine
 
-        assumed: 1 workload has no address in the input: taken to lie in 10.244.0.0/16 and fd00:10:244::/56
-                 (--pod-cidr) (M-1)
-        assumed: no cluster DNS in the input: taken to be pods labelled k8s-app=kube-dns in kube-system,
-                 listening on 53 over UDP and TCP (--no-assumed-dns) (M-2)
-        assumed: 2 namespaces are used without an object (kube-system and shop): taken to have only the name
-                 label (M-3)
+        assumed (M-1): 1 workload has no address in the input: taken to lie in 10.244.0.0/16 and
+                       fd00:10:244::/56 (--pod-cidr)
+        assumed (M-2): no cluster DNS in the input: taken to be pods labelled k8s-app=kube-dns in
+                       kube-system, listening on 53 over UDP and TCP (--no-assumed-dns)
+        assumed (M-3): 2 namespaces are used without an object (kube-system and shop): taken to have only
+                       the name label
         of no concern here: ConfigMap (1)
         not evaluated: CiliumNetworkPolicy.cilium.io (1)
                        what these policies allow or deny is missing from every answer above
@@ -268,6 +268,34 @@ fn a_whole_object_is_shown_by_its_first_line() {
 }
 
 #[test]
+fn added_lines_are_drawn_as_added() {
+    let mut sample = Sample::read(&[("np.yaml", POLICIES)]);
+    let at = sample.span("np.yaml", "- Egress");
+    let end = Span::new(at.file, at.end as usize, at.end as usize);
+    let added = finding("WT102", "no ingress").at(at, "").fix(Fix::replace(
+        "add it",
+        end,
+        "\n    - Ingress",
+    ));
+    sample.checked.findings = vec![added];
+    let text = sample.print_as(Format::Text, |rendering| rendering.quiet = true);
+    expect![[r#"
+        warning[WT102]: no ingress
+          --> np.yaml:11:5
+           |
+        11 |     - Egress
+           |     ^^^^^^^^
+           |
+        help: add it
+           |
+        12 +     - Ingress
+           |
+
+        Found 1 warning in 1 policy, 0 workloads, 1 namespace
+    "#]].assert_eq(&text);
+}
+
+#[test]
 fn long_manifests_are_cut() {
     let mut sample = Sample::read(&[("np.yaml", POLICIES)]);
     let manifest: String = (1..=30).map(|line| format!("line{line}: x\n")).collect();
@@ -379,7 +407,7 @@ fn odd_finding(numbers: &mut Numbers, sources: &Sources) -> Finding {
         let span = odd_span(numbers, sources);
         found = found.at(span, words[numbers.below(5)]);
     }
-    let replacements = ["", "x", "\n", "  - a\n  - b\n", "\u{9b}é", "a: 1"];
+    let replacements = ["", "x", "\n", "  - a\n  - b\n", "\u{9b}é", "\n  a: 1"];
     let edits = (0..numbers.below(4)).map(|_| Edit {
         span: odd_span(numbers, sources),
         text: replacements[numbers.below(6)].into(),
@@ -419,7 +447,9 @@ fn any_span_of_any_file_can_be_drawn() {
                 // Between the two characters of a line end nothing is ever written.
                 text.is_char_boundary(start)
                     && text.is_char_boundary(end)
-                    && !text[..start].ends_with('\r')
+                    && text
+                        .get(..start)
+                        .is_some_and(|before| !before.ends_with('\r'))
             };
             if format == Format::Text && cause.is_some_and(exact) {
                 let at = &report.findings[0].locations[0];
