@@ -21,7 +21,8 @@ use watertight_core::manifest::Direction;
 use watertight_core::world::Backend;
 use worlds::read::{Read, read};
 use worlds::{
-    Described, at_addresses, between_parties, describe, readings, sample, to_services, worlds,
+    Described, at_addresses, between_parties, describe, other_readings, readings, sample,
+    to_services, worlds,
 };
 
 /// The difference between the two answers to a question, if there is one.
@@ -57,7 +58,7 @@ fn compare(
 
 #[test]
 fn verdicts_agree_with_the_api_text() {
-    hold(300, (worlds(), readings()), |(described, readings)| {
+    hold(500, (worlds(), readings()), |(described, readings)| {
         let read = read(described, readings)?;
         let questions = between_parties(&described.cluster);
         compare(described, readings, &read, questions)
@@ -100,13 +101,17 @@ fn isolation_agrees_with_the_api_text() {
 /// K-79, K-80: a Service is judged backend by backend, in the family of the address dialled.
 #[test]
 fn services_agree_with_the_api_text() {
-    hold(200, (worlds(), readings()), |(described, readings)| {
-        let read = read(described, readings)?;
-        for (from, service, port, protocol) in to_services(&described.cluster) {
-            same_backends(described, readings, &read, from, service, port, protocol)?;
-        }
-        Ok(())
-    });
+    hold(
+        1000,
+        (worlds(), other_readings()),
+        |(described, readings)| {
+            let read = read(described, readings)?;
+            for (from, service, port, protocol) in to_services(&described.cluster) {
+                same_backends(described, readings, &read, from, service, port, protocol)?;
+            }
+            Ok(())
+        },
+    );
 }
 
 fn same_backends(

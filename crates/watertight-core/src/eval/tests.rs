@@ -48,7 +48,7 @@ status: {phase: Running, podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}]}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: b, namespace: x, labels: {app: db}}
+metadata: {name: b, namespace: x, labels: {app: db, tier: back}}
 spec: {nodeName: n2, containers: [{ports: [{name: sql, containerPort: 5432}]}]}
 status: {phase: Running, podIPs: [{ip: 10.0.0.2}, {ip: 'fd00::2'}]}
 ---

@@ -1,8 +1,9 @@
 //! A document exceeds a limit against hostile input.
 //!
 //! ## What it finds
-//! Documents that are nested deeper than 128 levels, and documents whose aliases would multiply
-//! them beyond a million values. No manifest of a real cluster comes near either limit.
+//! Documents that are nested deeper than 128 levels, and documents whose aliases make far more
+//! values than were written: more than eight for every byte, or more than a million. No manifest of
+//! a real cluster comes near either limit.
 //!
 //! ## Why it matters
 //! A few lines of YAML can stand for billions of values. A reader that expands them all takes the
@@ -43,7 +44,6 @@ pub static LIMIT: Rule = Rule {
 #[cfg(test)]
 mod tests {
     use crate::rules::testing::findings;
-    use expect_test::expect;
 
     use super::*;
 
@@ -58,11 +58,12 @@ mod tests {
             let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb += &format!("a{level}: &a{level} [{aliases}]\n");
         }
-        expect![[r#"
-            error[WT002] aliases make more than 1000000 values of this document
-              at t.yaml:6:45: `*a4` 
-        "#]]
-        .assert_eq(&findings(&LIMIT, &bomb));
+        let found = findings(&LIMIT, &bomb);
+        assert!(
+            found.starts_with("error[WT002] aliases make more than "),
+            "{found}"
+        );
+        assert_eq!(found.matches("WT002").count(), 1, "{found}");
     }
 
     #[test]

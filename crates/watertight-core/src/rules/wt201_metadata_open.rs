@@ -53,7 +53,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use super::addresses::{Exposure, Metadata, Speaker, blocks, closing, edit, workloads};
+use super::addresses::{Exposure, Metadata, Names, Speaker, blocks, closing, edit, workloads};
 use super::isolation::{enforced, is_system};
 use super::{Check, Context, Group, Rule, some_of};
 use crate::diag::{Finding, Fix, Severity};
@@ -207,9 +207,9 @@ fn by_rule(
     let mut members = cause.members.clone();
     members.sort_unstable();
     members.dedup();
-    let names = workloads::names(context, &members);
+    let names = Names::of(context, &members);
     let namespace = context.policy(at.policy).namespace;
-    let who = workloads::who(context, namespace, &names);
+    let who = names.who(context, namespace);
     let covering: Vec<&IpBlock> = blocks::blocks_of(rule)
         .filter(|block| open.addresses().any(|ip| block.contains(ip)))
         .collect();
@@ -242,7 +242,7 @@ fn by_rule(
         finding = finding.at(span, text);
     }
     finding.evidence = open.evidence(context);
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     if open.only_own_credentials() {
         finding = finding.note("it answers with the credentials of the pod's own service account");
     } else if on_purpose {
@@ -342,12 +342,12 @@ fn not_isolated(
             });
         }
     }
-    let names = workloads::names(context, members);
+    let names = Names::of(context, members);
     let message = format!(
         "{} can reach {}: no policy isolates {} for egress",
-        workloads::who(context, namespace, &names),
+        names.who(context, namespace),
         open.phrase(context)?,
-        if names.len() == 1 { "it" } else { "them" },
+        if names.is_one() { "it" } else { "them" },
     );
     let mut finding = Finding::new(&RULE, message)
         .severity(metadata.severity(open.pairs()))
@@ -368,7 +368,7 @@ fn not_isolated(
         );
     }
     finding.evidence = open.evidence(context);
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     finding.notes.extend(metadata.note());
     let mut groups = context.groups_of(namespace).iter();
     let all_free =

@@ -44,7 +44,7 @@ use std::net::IpAddr;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::addresses::{Metadata, blocks, workloads};
+use super::addresses::{Metadata, Names, blocks, workloads};
 use super::isolation::enforced;
 use super::{Check, Context, Rule, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
@@ -262,17 +262,14 @@ fn report(
     let worst = confirmed.first().map(|(undone, _)| *undone)?;
     confirmed.retain(|(undone, _)| undone.metadata == worst.metadata);
     let members: Vec<EndpointId> = hit.members.iter().copied().collect();
-    let names = workloads::names(context, &members);
+    let names = Names::of(context, &members);
     let own = context.policy(at.policy);
     let excepts: Vec<String> = confirmed
         .iter()
         .map(|(undone, _)| undone.except.net.to_string())
         .collect();
     let excepts = distinct(excepts);
-    let (list, who) = (
-        some_of(&excepts),
-        workloads::who(context, own.namespace, &names),
-    );
+    let (list, who) = (some_of(&excepts), names.who(context, own.namespace));
     let message = if let Some(target) = metadata.target(worst.address).filter(|_| worst.metadata) {
         let target = target.name(worst.port, context.clouds);
         format!("the `except` of {list} does not keep {who} from {target}: another rule allows it")
@@ -313,7 +310,7 @@ fn report(
             .map(|(_, evidence)| evidence)
             .take(NAMED),
     );
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     if worst.metadata {
         finding.notes.extend(metadata.note());
     }

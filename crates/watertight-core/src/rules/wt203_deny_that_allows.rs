@@ -48,7 +48,7 @@
 use std::net::IpAddr;
 
 use super::addresses::intent::{self, Intent, Object, Strength};
-use super::addresses::{Metadata, blocks, workloads};
+use super::addresses::{Metadata, Names, blocks, workloads};
 use super::isolation::{OUTSIDE, declared_port, enforced};
 use super::{Check, Context, Rule, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
@@ -121,13 +121,13 @@ fn direction_left_out(context: &Context<'_>, id: PolicyId, intent: &Intent) -> O
             verdict.allowed.then(evidence)
         })
     })?;
-    let names = workloads::names(context, &open);
+    let names = Names::of(context, &open);
     let message = format!(
         "`{}` denies no {}: its policyTypes do not include {}, and nothing isolates {}",
         policy.name,
         direction.word(),
         direction.api(),
-        workloads::who(context, context.world[subject].namespace, &names)
+        names.who(context, context.world[subject].namespace)
     );
     let (span, text) = match &policy.spec.policy_types {
         Some((_, span)) => (*span, format!("without {}", direction.api())),
@@ -142,7 +142,7 @@ fn direction_left_out(context: &Context<'_>, id: PolicyId, intent: &Intent) -> O
             "set `policyTypes` to `[{}]`, once the traffic that is needed is allowed",
             direction.api()
         )));
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     Some(finding)
 }
 
@@ -327,7 +327,7 @@ fn report(context: &Context<'_>, id: PolicyId, strength: Strength, opened: &Open
     } else {
         format!("`{name}` allows what its name denies: {what}")
     };
-    let names = workloads::names(context, &workloads::subjects(context, opened.rule.policy));
+    let names = Names::of(context, &workloads::subjects(context, opened.rule.policy));
     let mut finding = Finding::new(&RULE, message)
         .at(opened.span, "a rule allows; there is no deny")
         .at(policy.name_span, "the name promises a denial")
@@ -342,7 +342,7 @@ fn report(context: &Context<'_>, id: PolicyId, strength: Strength, opened: &Open
              or give the policy a name that says what it allows",
             direction.api()
         )));
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     finding
 }
 

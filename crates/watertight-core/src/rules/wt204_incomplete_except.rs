@@ -38,7 +38,9 @@
 //! - 169.254.170.0/23 does not contain 169.254.169.254
 //! - no IPv4 block covers an IPv6 address
 
-use super::addresses::{Exposure, Metadata, SHARED_ADDRESS, Speaker, blocks, edit, workloads};
+use super::addresses::{
+    Exposure, Metadata, Names, SHARED_ADDRESS, Speaker, blocks, edit, workloads,
+};
 use super::isolation::enforced;
 use super::{Check, Context, Rule, some_of};
 use crate::diag::{Finding, Fix, Severity};
@@ -114,7 +116,7 @@ fn report(
             blocks.any(|block| workloads::has_family(context, *id, family(block)))
         })
         .collect();
-    let names = workloads::names(context, &members);
+    let names = Names::of(context, &members);
     let policy = context.policy(at.policy);
     let what = match addresses.len() {
         1 => "a metadata address that the `except` misses".to_owned(),
@@ -122,7 +124,7 @@ fn report(
     };
     let message = format!(
         "{} can reach {what}: {}",
-        workloads::who(context, policy.namespace, &names),
+        names.who(context, policy.namespace),
         some_of(&open.with_clouds())
     );
     let mut finding = Finding::new(&RULE, message)
@@ -140,7 +142,7 @@ fn report(
         finding = finding.why(&["X-6"]);
     }
     finding.evidence = open.evidence(context);
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     finding.notes.extend(metadata.note());
     Some(finding.fix(append(context, metadata, &guilty, &open)))
 }

@@ -45,7 +45,7 @@
 
 use std::net::IpAddr;
 
-use super::addresses::{blocks, workloads};
+use super::addresses::{Names, blocks, workloads};
 use super::isolation::{enforced, is_system};
 use super::{Check, Context, Rule, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
@@ -180,12 +180,12 @@ impl Place<'_> {
         if reached.is_empty() {
             return None;
         }
-        let names = workloads::names(context, &self.able());
+        let names = Names::of(context, &self.able());
         let policy = context.policy(self.at.policy);
         let message = format!(
             "`{}` is more than the Internet: {} can reach {}",
             self.block.cidr.net,
-            workloads::who(context, policy.namespace, &names),
+            names.who(context, policy.namespace),
             some_of(&reached)
         );
         let inside = pod.is_some() || node.is_some();
@@ -227,12 +227,12 @@ impl Place<'_> {
     fn ingress(&self, neighbours: &Neighbours) -> Option<Finding> {
         let context = self.context;
         let evidence = self.caller(neighbours)?;
-        let names = workloads::names(context, &self.able());
+        let names = Names::of(context, &self.able());
         let policy = context.policy(self.at.policy);
         let message = format!(
             "`{}` is more than the Internet: it admits pods of other namespaces to {}",
             self.block.cidr.net,
-            workloads::who(context, policy.namespace, &names)
+            names.who(context, policy.namespace)
         );
         Some(
             self.finding(message, Severity::Note, &names)
@@ -244,13 +244,13 @@ impl Place<'_> {
         )
     }
 
-    fn finding(&self, message: String, severity: Severity, names: &[String]) -> Finding {
+    fn finding(&self, message: String, severity: Severity, names: &Names) -> Finding {
         let context = self.context;
         let mut finding = Finding::new(&RULE, message)
             .severity(severity)
             .subject(context.policy_subject(context.origin(self.at.policy)))
             .why(&["K-65", "K-70", "X-1"]);
-        finding.notes.extend(workloads::note(names));
+        finding.notes.extend(names.note());
         finding
     }
 

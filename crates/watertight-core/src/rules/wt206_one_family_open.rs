@@ -44,7 +44,9 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashSet;
 
-use super::addresses::{Exposure, Metadata, SHARED_ADDRESS, Speaker, blocks, edit, workloads};
+use super::addresses::{
+    Exposure, Metadata, Names, SHARED_ADDRESS, Speaker, blocks, edit, workloads,
+};
 use super::isolation::{OUTSIDE, enforced};
 use super::{Check, Context, Rule};
 use crate::diag::{Finding, Fix, Severity};
@@ -151,13 +153,13 @@ fn bare(
         (Some(what), Some(_)) => format!("{what}, and private networks"),
         (None, None) => return None,
     };
-    let names = workloads::names(context, &able);
+    let names = Names::of(context, &able);
     let policy = context.policy(at.policy);
     let message = format!(
         "`{}` has no `except` while `{}` has one: over IPv6, {} can reach {what}",
         block.cidr.net,
         other.cidr.net,
-        workloads::who(context, policy.namespace, &names),
+        names.who(context, policy.namespace),
     );
     let mut finding = Finding::new(&RULE, message)
         .severity(metadata.severity(open.pairs()).max(Severity::Warning))
@@ -175,7 +177,7 @@ fn bare(
         .take(TRIES)
         .find_map(|id| withheld(context, *id, other));
     finding.evidence.extend(denied);
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     if open.addresses().next().is_some() {
         finding.notes.extend(metadata.note());
     }
@@ -315,8 +317,8 @@ fn one_family(
             ])
         })
     })?;
-    let names = workloads::names(context, members);
-    let who = workloads::who(context, context.policy(at.policy).namespace, &names);
+    let names = Names::of(context, members);
+    let who = names.who(context, context.policy(at.policy).namespace);
     let (message, severity, text) = match gap {
         Gap::V4Limited => (
             format!("{who} can reach the Internet over IPv6, while IPv4 is limited to some blocks"),
@@ -349,7 +351,7 @@ fn one_family(
         finding = finding.at(span, "IPv4 is limited here");
     }
     finding.evidence.extend(evidence);
-    finding.notes.extend(workloads::note(&names));
+    finding.notes.extend(names.note());
     Some(finding.fix(Fix::advice(match gap {
         Gap::V4Limited => "limit IPv6 to the addresses that the pods need, as for IPv4",
         Gap::V4Closed => "add 0.0.0.0/0 without private and metadata addresses, if IPv4 is used",

@@ -108,7 +108,10 @@ fn judge(
     let names = context.workload_names(read);
     let who = match names.as_slice() {
         [name] => format!("`{name}`"),
-        names => count(names.len(), "workload"),
+        names => {
+            let namespace = &context.world[context.policy(at.policy).namespace].name;
+            format!("{} of `{namespace}`", count(names.len(), "workload"))
+        }
     };
     let message = format!("{who} can reach port {PORT} of {}", open.words());
     let mut finding =
@@ -406,6 +409,15 @@ spec:
               why: X-15 K-20
               fix: name the DNS servers in `to`: pods labelled `k8s-app=kube-dns` in namespace `kube-system` on 53/udp and 53/tcp
         "#]].assert_eq(&findings(&RULE, &format!("{DNS}{PODS}{rule}")));
+    }
+
+    #[test]
+    fn workloads_of_a_policy_are_counted() {
+        let other = PODS.replace("web", "api");
+        let rule = policy("  - ports: [{protocol: UDP, port: 53}]");
+        let found = findings(&RULE, &format!("{DNS}{PODS}{other}{rule}"));
+        let message = "warning[WT302] 2 workloads of `shop` can reach port 53 of every address\n";
+        assert!(found.starts_with(message), "{found}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ use std::net::IpAddr;
 use super::{Check, Context, Rule, engines};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::engine::{Enforcement, Profile, Switches};
-use crate::eval::{Connection, Evaluator, Party, Reason};
+use crate::eval::{Connection, Evaluator, Party};
 use crate::manifest::Direction;
 use crate::policy::lower_kubernetes;
 use crate::sets::Protocol;
@@ -211,17 +211,27 @@ fn open_in_truth(context: &Context<'_>) -> Vec<Evidence> {
     };
     let into = isolated(Direction::Ingress)
         .flat_map(|target| into(&paper, target))
-        .find_map(|connection| open(context, &paper, &connection));
+        .find_map(|connection| open(context, &paper, Direction::Ingress, &connection));
     let out = isolated(Direction::Egress)
         .flat_map(out)
-        .find_map(|connection| open(context, &paper, &connection));
+        .find_map(|connection| open(context, &paper, Direction::Egress, &connection));
     into.into_iter().chain(out).collect()
 }
 
-fn open(context: &Context<'_>, paper: &Context<'_>, connection: &Connection) -> Option<Evidence> {
+/// The connection as evidence, if this side of it is denied on paper and nothing stops it.
+fn open(
+    context: &Context<'_>,
+    paper: &Context<'_>,
+    side: Direction,
+    connection: &Connection,
+) -> Option<Evidence> {
     let written = paper.eval.verdict(connection);
+    let (denies, other) = match side {
+        Direction::Ingress => (written.ingress, written.egress),
+        Direction::Egress => (written.egress, written.ingress),
+    };
     let real = context.eval.verdict(connection);
-    if written.allowed || written.reason != Reason::Policies || !real.allowed {
+    if denies.is_allowed() || !other.is_allowed() || !real.allowed {
         return None;
     }
     let on_paper = paper.word(connection, &written);

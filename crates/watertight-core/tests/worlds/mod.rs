@@ -14,7 +14,7 @@ mod write;
 mod yaml;
 
 pub(crate) use questions::{at_addresses, between_parties, describe, sample, to_services};
-pub(crate) use strategy::{readings, worlds};
+pub(crate) use strategy::{other_readings, readings, worlds};
 pub(crate) use write::{Format, Spelling, files, show};
 
 use crate::oracle::objects::Cluster;

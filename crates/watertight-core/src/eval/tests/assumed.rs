@@ -2,7 +2,8 @@
 
 use super::{Case, policy};
 use crate::engine::Switches;
-use crate::eval::Verdict;
+use crate::eval::{Connection, Verdict};
+use crate::sets::Protocol;
 use crate::world::Assume;
 
 /// Workload templates without any pod; `bare` is a Pod without status, `agent` on the host network.
@@ -105,6 +106,21 @@ fn m_1_the_range_can_be_given() {
         ("x/bare -> x/web:80/tcp v6", false),
     ]);
     assert_eq!(case.exempt_by("x/bare -> x/web:80/tcp v6"), "K-68");
+}
+
+/// A rule that may match is no match in the explanation.
+#[test]
+fn m_1_a_rule_that_may_match_is_shown_as_no_match() {
+    let case = templates(&from_block("{cidr: 10.244.7.0/24}"));
+    let (from, to) = (case.party("x/bare"), case.party("x/web"));
+    let connection = Connection::new(from, to, Protocol::Tcp, 80);
+    let explained = case.evaluator().explain(&connection);
+    let [step] = explained.ingress.steps[..] else {
+        panic!("{explained:?}");
+    };
+    assert!(!step.peer && step.traffic);
+    let uncertain = explained.verdict.uncertain.unwrap();
+    assert_eq!(uncertain.rule, step.rule);
 }
 
 /// The other side decides whether an unknown address matters.

@@ -1,6 +1,7 @@
 //! K-71..K-77: host network, own node, loopback, replies.
 
 use super::{check, check_with, policy, with};
+use crate::manifest::Direction;
 
 const DENY_ALL: &str = "podSelector: {}\npolicyTypes: [Ingress, Egress]";
 
@@ -15,6 +16,12 @@ fn k_71_a_host_network_pod_is_never_isolated() {
             ("x/b -> w/c:80/tcp", false),
         ],
     );
+    let case = with("", &deny);
+    let host_pod = case.world.endpoint("x", "h").unwrap();
+    for direction in Direction::BOTH {
+        assert!(!case.evaluator().is_isolated(host_pod, direction));
+        assert!(case.evaluator().policies_of(host_pod, direction).is_empty());
+    }
     check_with(
         "host_network=pod-labels",
         &deny,
@@ -44,6 +51,7 @@ fn k_72_a_host_network_pod_is_its_node_to_others() {
         &[
             ("x/h -> w/c:80/tcp", true),
             ("node:n1 -> w/c:80/tcp", false),
+            ("192.168.0.1 -> w/c:80/tcp", false),
         ],
     );
     let by_address = policy(

@@ -1,6 +1,7 @@
 //! K-33, K-85..K-87: which pods there are.
 
 use super::{policy, with};
+use crate::manifest::Direction;
 
 fn pod(name: &str, rest: &str) -> String {
     format!(
@@ -33,6 +34,21 @@ fn k_33_a_pod_without_an_address_reaches_nobody() {
     with("", &starting).check(&[("x/e -> w/c:80/tcp", true)]);
     let deny = policy("x/p", DENY_E);
     with("", &format!("{starting}{deny}")).check(&[("w/c -> x/e:80/tcp", false)]);
+}
+
+/// Nobody has reported its address yet, but it can only be its node's.
+#[test]
+fn k_33_a_host_network_pod_has_its_nodes_address_from_the_start() {
+    let waiting = pod(
+        "e",
+        "spec: {nodeName: n2, hostNetwork: true, containers: []}\nstatus: {phase: Pending}",
+    );
+    let from_node = policy(
+        "w/p",
+        "podSelector: {}\ningress: [{from: [{ipBlock: {cidr: 192.168.0.2/32}}]}]",
+    );
+    let case = with("node_local=none", &format!("{waiting}{from_node}"));
+    case.check(&[("x/e -> w/c:80/tcp", true), ("x/h -> w/c:80/tcp", false)]);
 }
 
 #[test]
@@ -76,6 +92,9 @@ fn k_86_a_finished_pod_owns_no_address() {
         );
         let case = with("", &done);
         assert_eq!(case.exempt_by("x/e -> w/c:80/tcp"), "K-86");
+        let denied = with("", &format!("{done}{}", policy("x/p", DENY_E)));
+        let ended = denied.world.endpoint("x", "e").unwrap();
+        assert!(!denied.evaluator().is_isolated(ended, Direction::Ingress));
         case.check(&[("x/e -> w/c:80/tcp", false)]);
         // Its address is an address like any other.
         let former = "10.0.0.9 -> w/c:80/tcp";

@@ -15,3 +15,4 @@ pub(super) mod workloads;
 
 pub(super) use exposure::Exposure;
 pub(super) use metadata::{Metadata, SHARED_ADDRESS, Speaker};
+pub(super) use workloads::Names;

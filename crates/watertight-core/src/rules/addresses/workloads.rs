@@ -28,28 +28,68 @@ pub(in crate::rules) fn is_known_dual(context: &Context<'_>, id: EndpointId) -> 
     ips.iter().any(|ip| ip.is_ipv4()) && ips.iter().any(|ip| ip.is_ipv6())
 }
 
-/// The names of the distinct workloads, sorted.
-pub(in crate::rules) fn names(context: &Context<'_>, endpoints: &[EndpointId]) -> Vec<String> {
-    context.workload_names(isolation::workloads(context, endpoints.iter().copied()))
+/// Distinct workloads of one namespace: how many, and the first names.
+#[derive(Clone, Debug, Default)]
+pub(in crate::rules) struct Names {
+    count: usize,
+    /// The first ones in order, at most [`SHOWN`].
+    first: Vec<String>,
 }
 
-/// The workloads as the subject of a sentence: the one, or how many.
-pub(in crate::rules) fn who(
-    context: &Context<'_>,
-    namespace: NamespaceId,
-    names: &[String],
-) -> String {
-    match names {
-        [one] => format!("`{one}`"),
-        many => format!(
-            "{} of `{}`",
-            count(many.len(), "workload"),
-            context.world[namespace].name
-        ),
+/// As many as [`some_of`] shows in full.
+const SHOWN: usize = 3;
+
+impl Names {
+    /// The workloads of some endpoints. A policy may select every pod of a large namespace, so only
+    /// what is shown becomes text.
+    pub(in crate::rules) fn of(context: &Context<'_>, endpoints: &[EndpointId]) -> Self {
+        let world = context.world;
+        let key = |id: EndpointId| match world[id].workload.map(|id| &world[id]) {
+            Some(workload) => (workload.kind.api(), &*workload.name),
+            None => ("Pod", &*world[id].name),
+        };
+        let distinct = isolation::workloads(context, endpoints.iter().copied());
+        let mut first: Vec<EndpointId> = Vec::new();
+        for id in &distinct {
+            let place = first.partition_point(|known| key(*known) < key(*id));
+            if place < SHOWN {
+                first.insert(place, *id);
+                first.truncate(SHOWN);
+            }
+        }
+        let name = |id: EndpointId| world.display_name(id);
+        Self {
+            count: distinct.len(),
+            first: first.into_iter().map(name).collect(),
+        }
     }
-}
 
-/// The workloads by name, where the sentence only counts them.
-pub(in crate::rules) fn note(names: &[String]) -> Option<String> {
-    (names.len() > 1).then(|| format!("workloads: {}", listed(names)))
+    /// The subject of a sentence: the one, or how many.
+    pub(in crate::rules) fn who(&self, context: &Context<'_>, namespace: NamespaceId) -> String {
+        match self.first.as_slice() {
+            [one] => format!("`{one}`"),
+            _ => format!(
+                "{} of `{}`",
+                count(self.count, "workload"),
+                context.world[namespace].name
+            ),
+        }
+    }
+
+    /// Whether there is one only.
+    pub(in crate::rules) fn is_one(&self) -> bool {
+        self.count == 1
+    }
+
+    /// The names, where the sentence only counts them.
+    pub(in crate::rules) fn note(&self) -> Option<String> {
+        let list = match self.first.as_slice() {
+            [] | [_] => return None,
+            [one, two, ..] if self.count > SHOWN => {
+                format!("`{one}`, `{two}` and {} more", self.count - 2)
+            }
+            names => listed(names),
+        };
+        Some(format!("workloads: {list}"))
+    }
 }

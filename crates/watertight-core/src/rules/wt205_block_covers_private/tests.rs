@@ -151,7 +151,9 @@ fn shared_address_space_counts_where_it_is_used() {
 ";
     check(&egress(rules), expect![[""]]);
     let moved = egress(rules).replace("10.1.0.2", "100.64.1.2");
-    check(&moved, expect![[r#"
+    check(
+        &moved,
+        expect![[r#"
         warning[WT205] `0.0.0.0/0` is more than the Internet: `shop/Pod/web` can reach pods of other namespaces and private networks
           about: NetworkPolicy shop/web
           at t.yaml:36:23: `0.0.0.0/0` 100.64.0.0/10 is in it
@@ -159,7 +161,8 @@ fn shared_address_space_counts_where_it_is_used() {
           evidence: shop/Pod/web -> ip:100.64.0.1:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 1 allows it [t.yaml:35:5]
           why: K-65 K-70 X-1
           fix: add 100.64.0.0/10 to `except`, and allow the pods and private addresses that are needed by rules of their own
-    "#]]);
+    "#]],
+    );
 }
 
 // What is left is no pod and no node of this cluster.

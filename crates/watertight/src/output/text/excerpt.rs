@@ -98,12 +98,23 @@ fn on_characters(text: &str, span: Span) -> Range<usize> {
     start..end.max(start)
 }
 
-/// Lines added behind the end of a line are the same as lines added before the next one, and read
-/// better so: the line before them does not look changed.
+/// The same edit as an insertion of whole lines where it is one: nothing else then looks changed.
 fn as_whole_lines(text: &str, mark: &Range<usize>, new: &str) -> Option<(Range<usize>, String)> {
-    let lines = new.strip_prefix('\n')?;
-    let at_line_end = mark.is_empty() && text.get(mark.end..)?.starts_with('\n');
-    at_line_end.then(|| (mark.end + 1..mark.end + 1, format!("{lines}\n")))
+    let (before, old) = (text.get(..mark.start)?, text.get(mark.clone())?);
+    let added = new.strip_prefix(old)?;
+    let at_line_end = text.get(mark.end..)?.starts_with('\n');
+    if let Some(lines) = added.strip_prefix('\n').filter(|_| at_line_end) {
+        return Some((mark.end + 1..mark.end + 1, format!("{lines}\n")));
+    }
+    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let indent = text
+        .get(line..mark.start)
+        .filter(|indent| indent.trim().is_empty())?;
+    let lines = added
+        .strip_suffix(indent)
+        .filter(|lines| lines.ends_with('\n'))?;
+    old.is_empty()
+        .then(|| (line..line, format!("{indent}{lines}")))
 }
 
 /// Excerpts that show the places of one file, by line.

@@ -270,28 +270,44 @@ fn a_whole_object_is_shown_by_its_first_line() {
 #[test]
 fn added_lines_are_drawn_as_added() {
     let mut sample = Sample::read(&[("np.yaml", POLICIES)]);
-    let at = sample.span("np.yaml", "- Egress");
-    let end = Span::new(at.file, at.end as usize, at.end as usize);
-    let added = finding("WT102", "no ingress").at(at, "").fix(Fix::replace(
-        "add it",
-        end,
-        "\n    - Ingress",
-    ));
-    sample.checked.findings = vec![added];
+    let item = sample.span("np.yaml", "- Egress");
+    let line_end = Span::new(item.file, item.end as usize, item.end as usize);
+    let port = sample.span("np.yaml", "port: 80");
+    let edits = [
+        (line_end, "\n    - Ingress"),
+        (item, "- Egress\n    - Ingress"),
+        (port.at_start(), "protocol: TCP\n          "),
+    ];
+    let found = edits.map(|(at, text)| finding("WT102", "x").fix(Fix::replace("add it", at, text)));
+    sample.checked.findings = found.into();
     let text = sample.print_as(Format::Text, |rendering| rendering.quiet = true);
     expect![[r#"
-        warning[WT102]: no ingress
-          --> np.yaml:11:5
-           |
-        11 |     - Egress
-           |     ^^^^^^^^
+        warning[WT102]: x
            |
         help: add it
+          --> np.yaml:12:1
            |
         12 +     - Ingress
            |
 
-        Found 1 warning in 1 policy, 0 workloads, 1 namespace
+        warning[WT102]: x
+           |
+        help: add it
+          --> np.yaml:12:1
+           |
+        12 +     - Ingress
+           |
+
+        warning[WT102]: x
+           |
+        help: add it
+          --> np.yaml:22:11
+           |
+        22 ~         - protocol: TCP
+        23 ~           port: 80
+           |
+
+        Found 3 warnings in 1 policy, 0 workloads, 1 namespace
     "#]].assert_eq(&text);
 }
 
@@ -407,10 +423,18 @@ fn odd_finding(numbers: &mut Numbers, sources: &Sources) -> Finding {
         let span = odd_span(numbers, sources);
         found = found.at(span, words[numbers.below(5)]);
     }
-    let replacements = ["", "x", "\n", "  - a\n  - b\n", "\u{9b}é", "\n  a: 1"];
+    let replacements = [
+        "",
+        "x",
+        "\n",
+        "  - a\n  - b\n",
+        "\u{9b}é",
+        "\n  a: 1",
+        "c: 1\n  ",
+    ];
     let edits = (0..numbers.below(4)).map(|_| Edit {
         span: odd_span(numbers, sources),
-        text: replacements[numbers.below(6)].into(),
+        text: replacements[numbers.below(7)].into(),
     });
     let edits = edits.collect();
     found.note(words[numbers.below(5)]).fix(Fix {
@@ -429,7 +453,7 @@ fn any_span_of_any_file_can_be_drawn() {
         .collect();
     let mut sample = Sample::read(&files);
     let mut numbers = Numbers(1);
-    for round in 0..4000 {
+    for round in 0..300_000 {
         let found = odd_finding(&mut numbers, &sample.sources);
         sample.checked.findings = vec![found];
         for format in [Format::Text, Format::Concise, Format::Github] {

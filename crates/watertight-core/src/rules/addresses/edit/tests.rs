@@ -46,7 +46,7 @@ fn edited(text: &str, nets: &[&str]) -> Option<String> {
         after
             .lines()
             .filter(|line| !old.contains(line))
-            .map(|line| format!("{line}\n"))
+            .map(|line| format!("+{line}\n"))
             .collect(),
     )
 }
@@ -77,8 +77,8 @@ fn block_style_lists_get_new_lines() {
 ",
     );
     expect_test::expect![[r#"
-                - 168.63.129.16/32
-                - 100.100.100.200/32
+        +        - 168.63.129.16/32
+        +        - 100.100.100.200/32
     "#]]
     .assert_eq(&edited(&text, &["168.63.129.16/32", "100.100.100.200/32"]).unwrap());
     let windows = text.replace('\n', "\r\n");
@@ -89,7 +89,7 @@ fn block_style_lists_get_new_lines() {
 fn flow_style_lists_stay_on_their_line() {
     let text = policy("    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}\n");
     expect_test::expect![[r#"
-            - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32, 168.63.129.16/32]}
+        +    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32, 168.63.129.16/32]}
     "#]]
     .assert_eq(&edited(&text, &["168.63.129.16/32"]).unwrap());
     let text = policy(
@@ -101,7 +101,7 @@ fn flow_style_lists_stay_on_their_line() {
 ",
     );
     expect_test::expect![[r#"
-                  'fd00:ec2::254/128', 'fd00:c1::a9fe:a9fe/128',
+        +          'fd00:ec2::254/128', 'fd00:c1::a9fe:a9fe/128',
     "#]]
     .assert_eq(&edited(&text, &["fd00:c1::a9fe:a9fe/128"]).unwrap());
 }
@@ -110,13 +110,13 @@ fn flow_style_lists_stay_on_their_line() {
 fn a_block_without_a_list_gets_one() {
     let text = policy("    - ipBlock:\n        cidr: ::/0 # everything\n");
     expect_test::expect![[r#"
-                except:
-                - "fd00:ec2::254/128"
+        +        except:
+        +        - "fd00:ec2::254/128"
     "#]]
     .assert_eq(&edited(&text, &["fd00:ec2::254/128"]).unwrap());
     let text = policy("    - ipBlock: {cidr: \"::/0\"}\n");
     expect_test::expect![[r#"
-            - ipBlock: {cidr: "::/0", except: ["fd00:ec2::254/128"]}
+        +    - ipBlock: {cidr: "::/0", except: ["fd00:ec2::254/128"]}
     "#]]
     .assert_eq(&edited(&text, &["fd00:ec2::254/128"]).unwrap());
 }
@@ -134,12 +134,12 @@ fn json_stays_json() {
     };
     let with = policy(r#"{"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}"#);
     expect_test::expect![[r#"
-        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32", "168.63.129.16/32"]}}
+        +{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32", "168.63.129.16/32"]}}
     "#]]
     .assert_eq(&edited(&with, &["168.63.129.16/32"]).unwrap());
     let without = policy(r#"{"cidr": "::/0"}"#);
     expect_test::expect![[r#"
-        {"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::254/128"]}}
+        +{"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::254/128"]}}
     "#]]
     .assert_eq(&edited(&without, &["fd00:ec2::254/128"]).unwrap());
 }
