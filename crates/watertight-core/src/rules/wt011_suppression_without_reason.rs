@@ -47,3 +47,51 @@ pub static NO_REASON: Rule = Rule {
     source: include_str!("wt011_suppression_without_reason.rs"),
     check: Check::Suppression,
 };
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::check::{CheckOptions, check};
+    use crate::rules::testing::show;
+    use crate::source::Sources;
+
+    fn found(yaml: &str) -> String {
+        let mut sources = Sources::new();
+        sources.add("t.yaml", yaml.into()).unwrap();
+        let checked = check(&sources, &CheckOptions::default());
+        let own = checked
+            .findings
+            .iter()
+            .filter(|finding| *finding.rule == NO_REASON);
+        own.map(|finding| show(&sources, finding)).collect()
+    }
+
+    #[test]
+    fn comments_and_annotations_without_a_word() {
+        expect![[r#"
+            error[WT011] the annotation for `wt501` gives no reason, so it does not count
+              at t.yaml:3:54: `ignore.watertight.dev/wt501: ""` 
+            error[WT011] the comment `watertight: ignore[WT201]` gives no reason, so it does not count
+              at t.yaml:4:1: `# watertight: ignore[WT201]` 
+        "#]].assert_eq(&found(
+            "apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, annotations: {ignore.watertight.dev/wt501: \"\"}}
+# watertight: ignore[WT201]
+spec: {hostNetwork: true}
+",
+        ));
+    }
+
+    #[test]
+    fn suppressions_with_a_reason() {
+        let pod = "apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec: {hostNetwork: true} # watertight: ignore[WT501] the node's own agent
+";
+        assert_eq!(found(pod), "");
+    }
+}

@@ -42,3 +42,53 @@ pub static EXPIRED: Rule = Rule {
     source: include_str!("wt012_expired_suppression.rs"),
     check: Check::Suppression,
 };
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::check::{CheckOptions, check};
+    use crate::diag::ConfigEntry;
+    use crate::rules::testing::show;
+    use crate::source::Sources;
+
+    /// What is found on a host-network pod with a suppression of WT501 until this date.
+    fn found(expired: Option<&str>) -> Vec<String> {
+        let mut sources = Sources::new();
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {hostNetwork: true}\n";
+        sources.add("t.yaml", pod.into()).unwrap();
+        let options = CheckOptions {
+            select: vec!["WT501".into(), "WT012".into()],
+            suppressions: vec![ConfigEntry {
+                rules: vec!["WT501".into()],
+                files: None,
+                namespaces: Vec::new(),
+                reason: "the node's own agent".into(),
+                expired: expired.map(str::to_owned),
+                span: None,
+            }],
+            ..CheckOptions::default()
+        };
+        let checked = check(&sources, &options);
+        let findings = checked.findings.iter();
+        findings.map(|finding| show(&sources, finding)).collect()
+    }
+
+    #[test]
+    fn an_expired_suppression_does_not_count() {
+        let found = found(Some("2020-01-31"));
+        assert!(found.iter().any(|shown| shown.contains("[WT501]")));
+        let own: String = found
+            .into_iter()
+            .filter(|shown| shown.contains("[WT012]"))
+            .collect();
+        expect![[r#"
+            error[WT012] the configured suppression of WT501 expired on 2020-01-31, so it does not count
+        "#]].assert_eq(&own);
+    }
+
+    #[test]
+    fn until_then_it_does() {
+        assert!(found(None).is_empty());
+    }
+}

@@ -181,9 +181,7 @@ fn bare(
     if open.addresses().next().is_some() {
         finding.notes.extend(metadata.note());
     }
-    if able.iter().all(|id| context.world[*id].ips.is_empty()) {
-        finding = finding.note("pods without a known address count as having IPv6 (M-1)");
-    }
+    finding.notes.extend(assumption(context, &able));
     let nets = metadata.networks(|target| open.addresses().any(|ip| ip == target.address));
     let list: Vec<String> = nets.iter().map(ToString::to_string).collect();
     let rest = "fc00::/7 unless pods need it";
@@ -352,11 +350,21 @@ fn one_family(
     }
     finding.evidence.extend(evidence);
     finding.notes.extend(names.note());
+    finding.notes.extend(assumption(context, members));
     Some(finding.fix(Fix::advice(match gap {
         Gap::V4Limited => "limit IPv6 to the addresses that the pods need, as for IPv4",
         Gap::V4Closed => "add 0.0.0.0/0 without private and metadata addresses, if IPv4 is used",
         Gap::V6Closed => "add ::/0 without fc00::/7, if the Internet is meant over both families",
     })))
+}
+
+/// What to say where no address of the pods is known (M-1).
+fn assumption(context: &Context<'_>, members: &[EndpointId]) -> Option<String> {
+    let mut members = members.iter();
+    let text = "pods without a known address count as having IPv6 (M-1)";
+    members
+        .all(|id| context.world[*id].ips.is_empty())
+        .then(|| text.to_owned())
 }
 
 /// The first IPv4 block for the egress of a pod.

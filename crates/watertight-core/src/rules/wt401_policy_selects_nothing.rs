@@ -38,7 +38,9 @@
 use std::collections::BTreeMap;
 
 use super::selection::near_miss::{fix, misses, only_slip, point, what_is_missing};
-use super::selection::{Selection, contradiction, edits, is_on_host, is_system, passed_over, sample};
+use super::selection::{
+    Selection, contradiction, edits, is_on_host, is_system, passed_over, sample,
+};
 use super::{Check, Context, Rule, count, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::manifest::Direction;
@@ -256,7 +258,11 @@ fn namespace_without_pods(
             .iter()
             .all(|id| edits::namespace_of(context.sources, &world[*id], name).is_none());
     let these = policies_of(context, policies);
-    let verb = if policies.len() == 1 { "selects" } else { "select" };
+    let verb = if policies.len() == 1 {
+        "selects"
+    } else {
+        "select"
+    };
     let mut finding = if world[namespace].span.is_some() || is_system(name) {
         let message = format!("{these} {verb} nothing yet: `{name}` has no pods in the input");
         Finding::new(&RULE, message).severity(Severity::Note)
@@ -333,7 +339,11 @@ fn input_without_pods(context: &Context<'_>, policies: &[PolicyId]) -> Option<Fi
     let message = format!(
         "the input has no pods: what {} {} cannot be judged",
         policies_of(context, policies),
-        if policies.len() == 1 { "selects" } else { "select" },
+        if policies.len() == 1 {
+            "selects"
+        } else {
+            "select"
+        },
     );
     let advice = "check the workloads together with the policies, or read a live cluster";
     Some(

@@ -44,14 +44,12 @@
 
 use std::collections::BTreeMap;
 
-use super::selection::near_miss::{
-    Misses, fix, misses, only_slip, point, what_is_missing,
-};
+use super::proposal::scalar;
+use super::selection::near_miss::{Misses, fix, misses, only_slip, point, what_is_missing};
 use super::selection::{
     PeerAt, Selection, contradiction, edits, is_api_server, is_dns, is_on_host, is_system,
     names_asked, passed_over, sample,
 };
-use super::proposal::scalar;
 use super::{Check, Context, Rule, count, some_of};
 use crate::diag::{Edit, Finding, Fix, Severity};
 use crate::policy::{EndpointSelector, NamespaceScope};
@@ -89,10 +87,15 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         {
             continue;
         }
-        let at = *index.entry((peer.policy, said(peer.selector))).or_insert_with(|| {
-            empty.push(Peers { first: peer, spans: Vec::new() });
-            empty.len() - 1
-        });
+        let at = *index
+            .entry((peer.policy, said(peer.selector)))
+            .or_insert_with(|| {
+                empty.push(Peers {
+                    first: peer,
+                    spans: Vec::new(),
+                });
+                empty.len() - 1
+            });
         if let Some(peers) = empty.get_mut(at)
             && !peers.spans.contains(&peer.span)
         {
@@ -194,7 +197,12 @@ fn judge(selection: &mut Selection<'_>, peers: &Peers<'_>) -> Judged {
     }
     let elsewhere = elsewhere(selection, peer);
     if !elsewhere.is_empty() {
-        return wrong(in_other_namespaces(selection, peers, &namespaces, &elsewhere));
+        return wrong(in_other_namespaces(
+            selection,
+            peers,
+            &namespaces,
+            &elsewhere,
+        ));
     }
     let labelled = workloads.iter().map(|id| (*id, &world[*id].labels));
     let misses = misses(world, pods, labelled);
@@ -261,7 +269,10 @@ fn missing_namespace(context: &Context<'_>, peer: &PeerAt<'_>, names: &[Box<str>
         return Judged::Unknown(missing());
     };
     let known = world.namespaces.iter().map(|namespace| &*namespace.name);
-    let requirement = scope.requirements.iter().find(|one| *one.key == *NAME_LABEL);
+    let requirement = scope
+        .requirements
+        .iter()
+        .find(|one| *one.key == *NAME_LABEL);
     let (Some(meant), Some(requirement)) = (only_slip(name, known), requirement) else {
         return Judged::Unknown(missing());
     };
@@ -272,7 +283,8 @@ fn missing_namespace(context: &Context<'_>, peer: &PeerAt<'_>, names: &[Box<str>
     let at = edits::value_of(context.sources, requirement, name)
         .filter(|_| edits::is_unshared(context.sources, &world[peer.policy]));
     let mut fix = Fix::advice(format!("name `{meant}` if that is the one"));
-    fix.edits.extend(at.map(|at| edits::replace(context.sources, at, meant)));
+    fix.edits
+        .extend(at.map(|at| edits::replace(context.sources, at, meant)));
     finding.fix = Some(fix);
     wrong(finding)
 }
@@ -286,7 +298,8 @@ fn only_on_host(selection: &Selection<'_>, peer: &PeerAt<'_>, pods: &[EndpointId
         .filter(|id| is_on_host(context, *id))
         .collect();
     let names = some_of(&context.workload_names(pods.iter().copied()));
-    let what = format!("only host-network pods have its labels ({names}), and no selector matches those");
+    let what =
+        format!("only host-network pods have its labels ({names}), and no selector matches those");
     let mut finding = new_finding(context, peer, &what).at(peer.span, "matches nobody");
     if let Some(span) = pods.first().and_then(|id| context.world[*id].host_network) {
         finding = finding.at(span, "on the host network");
@@ -312,10 +325,16 @@ fn in_other_namespaces(
     let mut namespaces: Vec<_> = pods.iter().map(|id| world[*id].namespace).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let names: Vec<_> = namespaces.iter().map(|id| world[*id].name.to_string()).collect();
+    let names: Vec<_> = namespaces
+        .iter()
+        .map(|id| world[*id].name.to_string())
+        .collect();
     let ticked: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     let labels = &peer.selector.pods;
-    let asked: Vec<_> = asked.iter().map(|id| format!("`{}`", world[*id].name)).collect();
+    let asked: Vec<_> = asked
+        .iter()
+        .map(|id| format!("`{}`", world[*id].name))
+        .collect();
     let what = format!(
         "pods with `{labels}` are in {}, not in {}",
         some_of(&ticked),
@@ -326,7 +345,10 @@ fn in_other_namespaces(
     finding = if alone {
         let own = &world[world[peer.policy].namespace].name;
         finding
-            .at(peer.span, format!("without a namespaceSelector this means pods of `{own}`"))
+            .at(
+                peer.span,
+                format!("without a namespaceSelector this means pods of `{own}`"),
+            )
             .why(&["K-24", "V-28"])
     } else {
         finding.at(peer.span, "").why(&["K-26", "V-28"])
@@ -337,22 +359,18 @@ fn in_other_namespaces(
     let add = if alone { "add" } else { "use" };
     finding.fix(match names.as_slice() {
         [name] => Fix {
-            message: format!(
-                "{add} a namespaceSelector for `{name}` if its pods are meant"
-            ),
+            message: format!("{add} a namespaceSelector for `{name}` if its pods are meant"),
             edits: namespace_selector(context, peers, name).unwrap_or_default(),
             manifest: None,
         },
-        _ => Fix::advice(format!("{add} a namespaceSelector for the namespaces that are meant")),
+        _ => Fix::advice(format!(
+            "{add} a namespaceSelector for the namespaces that are meant"
+        )),
     })
 }
 
 /// Adds a namespaceSelector to peers that have none.
-fn namespace_selector(
-    context: &Context<'_>,
-    peers: &Peers<'_>,
-    name: &str,
-) -> Option<Vec<Edit>> {
+fn namespace_selector(context: &Context<'_>, peers: &Peers<'_>, name: &str) -> Option<Vec<Edit>> {
     let peer = &peers.first;
     let alone = matches!(peer.selector.namespaces, NamespaceScope::Only(_));
     if !alone || !edits::is_unshared(context.sources, &context.world[peer.policy]) {
@@ -408,11 +426,18 @@ fn cannot_be_judged(
     let lack = match what {
         Unknown::Namespace(name) => format!("namespace `{name}` is not in the input"),
         Unknown::PodsOf(id) => {
-            format!("namespace `{}` has no pods in the input", context.world[*id].name)
+            format!(
+                "namespace `{}` has no pods in the input",
+                context.world[*id].name
+            )
         }
         Unknown::PodsSomewhere(labels) => format!("the input has no pods with `{labels}`"),
     };
-    let verb = if peers.len() == 1 { "selects" } else { "select" };
+    let verb = if peers.len() == 1 {
+        "selects"
+    } else {
+        "select"
+    };
     let message = format!(
         "{lack}: what {} {verb} cannot be judged",
         count(peers.len(), "peer")

@@ -131,7 +131,11 @@ fn judge(selection: &mut Selection<'_>, peers: &[PeerAt<'_>]) -> Option<Finding>
         Some(by) => takes_name(selection, peers, peer, &by),
         None => other_label(selection, peers, peer, labels, &misses)?,
     };
-    if world.namespaces.iter().all(|namespace| namespace.span.is_none()) {
+    if world
+        .namespaces
+        .iter()
+        .all(|namespace| namespace.span.is_none())
+    {
         let note = "the input has no Namespace objects: the labels of the cluster's namespaces \
                     are not known";
         finding = finding.severity(Severity::Note).note(note);
@@ -161,10 +165,19 @@ fn takes_name(
     let label = spell(by.requirement);
     let named = context.world.namespace(by.name);
     let (what, severity) = match named {
-        Some(_) => (format!("namespace `{}` has no label `{label}`", by.name), RULE.severity),
-        None => (format!("none in the input has the label `{label}`"), Severity::Note),
+        Some(_) => (
+            format!("namespace `{}` has no label `{label}`", by.name),
+            RULE.severity,
+        ),
+        None => (
+            format!("none in the input has the label `{label}`"),
+            Severity::Note,
+        ),
     };
-    let text = format!("`{}` is a label like any other, not the name", by.requirement.key);
+    let text = format!(
+        "`{}` is a label like any other, not the name",
+        by.requirement.key
+    );
     let mut finding = new_finding(context, peer, &what)
         .severity(severity)
         .at(by.requirement.span, text)
@@ -217,7 +230,10 @@ fn other_label(
     let near = misses.near.iter().find(|miss| miss.likeness.is_some());
     finding = match (near.or(misses.near.first()), unset) {
         (Some(miss), _) if near.is_some() || unset.is_none() => {
-            let who = miss.who.iter().map(|id| format!("`{}`", context.world[*id].name));
+            let who = miss
+                .who
+                .iter()
+                .map(|id| format!("`{}`", context.world[*id].name));
             let who = some_of(&who.collect::<Vec<_>>());
             let text = format!("namespace {who} {}", miss.tell());
             finding.at(miss.requirement.span, text)
@@ -227,7 +243,9 @@ fn other_label(
             let text = format!("there is {}", some_of(&values.collect::<Vec<_>>()));
             finding.at(one.span, text)
         }
-        (_, Some((one, _))) => finding.at(one.span, format!("no namespace has a label `{}`", one.key)),
+        (_, Some((one, _))) => {
+            finding.at(one.span, format!("no namespace has a label `{}`", one.key))
+        }
         _ => finding.at(labels.span, ""),
     };
     let meant = near.and_then(|miss| miss.who.first());

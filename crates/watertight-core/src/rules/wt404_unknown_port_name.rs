@@ -36,12 +36,13 @@
 //! - K-59: an egress rule for real external addresses cannot use a name
 //! - K-81: the names in a Service are not looked at
 
-use std::collections::{BTreeMap, BTreeSet};
+mod meant;
+
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
-use super::selection::near_miss::only_slip;
 use super::selection::{Selection, edits, one_of_each, policies_in_force, sample};
 use super::{Check, Context, Rule, count, some_of};
 use crate::diag::{Edit, Evidence, Finding, Fix, Severity};
@@ -52,6 +53,8 @@ use crate::policy::{self, Peer, PolicyRef};
 use crate::sets::{IpBlock, PortMatch, Protocol};
 use crate::source::Span;
 use crate::world::{EndpointId, PolicyId, Port, Symbol};
+
+use meant::Meant;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -244,7 +247,12 @@ fn point(mut finding: Finding, item: &Item<'_>, text: &str) -> Finding {
 
 /// An egress rule for addresses only.
 fn names_for_addresses(context: &Context<'_>, item: &Item<'_>) -> Option<Finding> {
-    if item.rule.peers.iter().any(|peer| !matches!(peer, Peer::Block(_))) {
+    if item
+        .rule
+        .peers
+        .iter()
+        .any(|peer| !matches!(peer, Peer::Block(_)))
+    {
         return None;
     }
     let what = ": the rule is for addresses, and port names belong to pods";
@@ -276,17 +284,23 @@ fn unknown(selection: &mut Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) 
     };
     if let Some((pod, port)) = other_protocol {
         let is = port.protocol.api();
-        let text = format!("{} declares `{}` for {is}", world.display_name(pod), item.name);
+        let text = format!(
+            "{} declares `{}` for {is}",
+            world.display_name(pod),
+            item.name
+        );
         finding = point(finding, item, &text).why(&["K-54", why]);
         finding.evidence.extend(refused(selection, item, pod, port));
         return finding.fix(Fix {
             message: format!("write `protocol: {is}`"),
-            edits: in_all(context, item, |span| protocol_edit(context, span, item.protocol, is)),
+            edits: in_all(context, item, |span| {
+                protocol_edit(context, span, item.protocol, is)
+            }),
             manifest: None,
         });
     }
     finding = point(finding, item, &declares(context, pods, item.protocol)).why(&[why, "K-57"]);
-    let meant = candidates(context, item, pods);
+    let meant = meant::candidates(context, pods, item.name, item.protocol);
     let port_of = |pod: &EndpointId| {
         let ports = &world[*pod].ports;
         let of_protocol = || ports.iter().filter(|port| port.protocol == item.protocol);
@@ -300,7 +314,9 @@ fn unknown(selection: &mut Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) 
     finding.fix = Some(match meant.iter().next() {
         Some(one) if meant.len() == 1 => Fix {
             message: format!("write `port: {}`{}", one.text(), one.reason()),
-            edits: in_all(context, item, |span| port_edit(context, span, item.name, one)),
+            edits: in_all(context, item, |span| {
+                port_edit(context, span, item.name, one)
+            }),
             manifest: None,
         },
         _ => Fix::advice("name a port as the pods declare it, or write its number"),
@@ -310,90 +326,6 @@ fn unknown(selection: &mut Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) 
         return finding.note("ports outside of the cluster have no names: write their numbers");
     }
     finding
-}
-
-/// What a wrong name probably means.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Meant {
-    Misspelt(String),
-    /// The Service calls it so; the pods call it this.
-    OfService(String),
-    /// The Service calls it so; the pods do not name it.
-    Number(u16),
-}
-
-impl Meant {
-    fn text(&self) -> String {
-        match self {
-            Self::Misspelt(name) | Self::OfService(name) => name.clone(),
-            Self::Number(number) => number.to_string(),
-        }
-    }
-
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Misspelt(_) => "",
-            Self::OfService(_) | Self::Number(_) => ": the name written here is that of the Service",
-        }
-    }
-
-    fn is(&self, context: &Context<'_>, port: &Port) -> bool {
-        match self {
-            Self::Misspelt(name) | Self::OfService(name) => {
-                port.name.is_some() && port.name == context.world.symbols.get(name)
-            }
-            Self::Number(number) => port.number == *number,
-        }
-    }
-}
-
-fn candidates(context: &Context<'_>, item: &Item<'_>, pods: &[EndpointId]) -> BTreeSet<Meant> {
-    let world = context.world;
-    let ports = pods.iter().flat_map(|pod| &world[*pod].ports);
-    let ports = ports.filter(|port| port.protocol == item.protocol);
-    let names: BTreeSet<&str> = ports
-        .filter_map(|port| Some(world.symbols.text(port.name?)))
-        .collect();
-    let mut found: BTreeSet<Meant> = services(context, item, pods);
-    if found.is_empty() {
-        let slip = only_slip(item.name, names.iter().copied());
-        found.extend(slip.map(|name| Meant::Misspelt(name.to_owned())));
-    }
-    found
-}
-
-/// What Services in front of the pods mean by the name.
-fn services(context: &Context<'_>, item: &Item<'_>, pods: &[EndpointId]) -> BTreeSet<Meant> {
-    let world = context.world;
-    let mut found = BTreeSet::new();
-    for id in world.service_ids() {
-        let service = &world[id];
-        let Some(port) = service.ports.iter().find(|port| {
-            port.name.as_deref() == Some(item.name) && port.protocol == item.protocol
-        }) else {
-            continue;
-        };
-        if !pods.iter().any(|pod| world[*pod].namespace == service.namespace) {
-            continue;
-        }
-        let selected = world.selected_by(id);
-        for pod in pods.iter().filter(|pod| selected.contains(pod)) {
-            let mut declared = world[*pod].ports.iter();
-            found.insert(match &port.target {
-                Err(name) => Meant::OfService(name.to_string()),
-                Ok(number) => {
-                    let name = declared
-                        .find(|port| port.number == *number && port.protocol == item.protocol)
-                        .and_then(|port| port.name);
-                    match name {
-                        Some(name) => Meant::OfService(world.symbols.text(name).to_owned()),
-                        None => Meant::Number(*number),
-                    }
-                }
-            });
-        }
-    }
-    found
 }
 
 /// What the pods declare instead.
@@ -412,7 +344,10 @@ fn declares(context: &Context<'_>, pods: &[EndpointId], protocol: Protocol) -> S
     if ports.is_empty() {
         return format!("the pods declare no {} port at all", protocol.api());
     }
-    format!("the pods declare {}", some_of(&ports.iter().map(named).collect::<Vec<_>>()))
+    format!(
+        "the pods declare {}",
+        some_of(&ports.iter().map(named).collect::<Vec<_>>())
+    )
 }
 
 /// Some pods have the name; others declare the same port under another name or none.
@@ -435,9 +370,8 @@ fn partly(
         .iter()
         .filter_map(|pod| {
             let mut ports = world[*pod].ports.iter();
-            let same = ports.find(|port| {
-                numbers.contains(&port.number) && port.protocol == item.protocol
-            })?;
+            let same = ports
+                .find(|port| numbers.contains(&port.number) && port.protocol == item.protocol)?;
             Some((*pod, *same))
         })
         .collect();
@@ -449,8 +383,12 @@ fn partly(
         None => "without a name there".to_owned(),
     };
     let text = format!("port {} is {calls}", port.number);
-    let mut finding = point(finding, item, &text).severity(Severity::Note).why(&["K-56", "K-57"]);
-    finding.evidence.extend(refused(selection, item, first, port));
+    let mut finding = point(finding, item, &text)
+        .severity(Severity::Note)
+        .why(&["K-56", "K-57"]);
+    finding
+        .evidence
+        .extend(refused(selection, item, first, port));
     Some(finding.fix(Fix::advice(format!(
         "give the port the name `{}` there, or write the number",
         item.name

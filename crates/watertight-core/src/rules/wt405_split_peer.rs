@@ -44,7 +44,7 @@ use super::{Check, Context, Rule, count};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::eval::Party;
 use crate::manifest::{Direction, PeerKind, PolicyPeer};
-use crate::policy::{self, EndpointSelector, NamespaceScope, Peer, PolicyRef, RuleRef};
+use crate::policy::{self, EndpointSelector, NamespaceScope, Peer, RuleRef};
 use crate::world::{EndpointId, PolicyId};
 
 /// The rule.
@@ -173,11 +173,16 @@ impl Split<'_> {
             count_of(&then),
         );
         let mut finding = Finding::new(&RULE, message)
-            .at(self.second.span, "this is an alternative, not a condition on the item before it")
+            .at(
+                self.second.span,
+                "this is an alternative, not a condition on the item before it",
+            )
             .at(self.first.span, "this item stands alone")
             .why(&["K-27", "K-26"])
             .subject(context.policy_subject(self.policy));
-        finding.evidence.extend(self.stranger(selection, &strangers));
+        finding
+            .evidence
+            .extend(self.stranger(selection, &strangers));
         let edit = edits::join_items(context.sources, self.first.span, self.second.span)
             .filter(|_| edits::is_unshared(context.sources, &context.world[self.policy]));
         Some(finding.fix(Fix {
@@ -196,7 +201,10 @@ impl Split<'_> {
         let context = selection.context;
         let direction = self.at.policy.direction;
         let subjects: Vec<_> = selection.subjects(self.at.policy).take(TRIES).collect();
-        for stranger in one_of_each(context, strangers.iter().copied()).iter().take(TRIES) {
+        for stranger in one_of_each(context, strangers.iter().copied())
+            .iter()
+            .take(TRIES)
+        {
             for subject in subjects.iter().filter(|id| *id != stranger) {
                 let other = Party::Endpoint(*stranger);
                 let to = sample::destination(direction, *subject, other);

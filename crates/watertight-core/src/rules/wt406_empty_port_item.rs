@@ -138,7 +138,9 @@ fn over_udp(context: &Context<'_>) -> BTreeSet<u16> {
     let ports = context.world.endpoints.iter().flat_map(|pod| &pod.ports);
     let declared = ports.filter(|port| port.protocol == Protocol::Udp);
     let declared = declared.map(|port| port.number);
-    declared.chain(UDP_PORTS.iter().map(|(number, _)| *number)).collect()
+    declared
+        .chain(UDP_PORTS.iter().map(|(number, _)| *number))
+        .collect()
 }
 
 fn is_wide(item: &PolicyPort) -> bool {
@@ -166,9 +168,7 @@ fn slip(item: &PolicyPort, all: &[PolicyPort]) -> Option<Slip> {
     };
     let covers = |other: &PolicyPort| match other.port {
         None => true,
-        Some(PortRef::Number(first)) => {
-            (first..=other.end_port.unwrap_or(first)).contains(number)
-        }
+        Some(PortRef::Number(first)) => (first..=other.end_port.unwrap_or(first)).contains(number),
         // Which number a name stands for is the pod's affair.
         Some(PortRef::Name(_)) => true,
     };
@@ -206,9 +206,8 @@ fn show(
             {
                 continue;
             }
-            let judged = |protocol| {
-                sample::connection(at.direction, subject, other, (protocol, number))
-            };
+            let judged =
+                |protocol| sample::connection(at.direction, subject, other, (protocol, number));
             let (wanted, lost) = match slip {
                 Slip::AllUdp => (judged(Protocol::Udp), judged(Protocol::Tcp)),
                 _ => (judged(Protocol::Tcp), judged(Protocol::Udp)),
@@ -231,7 +230,9 @@ fn show(
 fn port_of(context: &Context<'_>, pod: Option<EndpointId>, protocol: Protocol) -> u16 {
     let ports = pod.map_or(&[][..], |pod| &context.world[pod].ports);
     let of_protocol = ports.iter().find(|port| port.protocol == protocol);
-    of_protocol.or(ports.first()).map_or(443, |port| port.number)
+    of_protocol
+        .or(ports.first())
+        .map_or(443, |port| port.number)
 }
 
 fn declares(

@@ -7,7 +7,7 @@
 //! through.
 //!
 //! A rule for a whole namespace is reported only if nothing there can be reached. Rules for
-//! everybody are left alone: they do not promise any single connection.
+//! everybody are left alone: they do not promise any single connection. DNS is WT301.
 //!
 //! ## Why it matters
 //! Both ends are asked. The rule looks like the whole story and the connection times out.
@@ -43,8 +43,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::selection::{Selection, one_of_each, policies_in_force, sample};
 use super::proposal::{self, Allow, Whom};
+use super::selection::{Selection, is_dns, one_of_each, policies_in_force, sample};
 use super::{Check, Context, Rule, some_of};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::{Connection, Decision, Party, Reason};
@@ -80,11 +80,17 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut selection = Selection::new(context);
     for (policy, at) in policies_in_force(context) {
         let rules = &context.eval.ruleset[at].rules;
-        if !rules.iter().any(|rule| rule.peers.iter().any(names_somebody)) {
+        if !rules
+            .iter()
+            .any(|rule| rule.peers.iter().any(names_somebody))
+        {
             continue;
         }
         let subjects = one_of_each(context, selection.subjects(at));
         for (index, rule) in rules.iter().enumerate() {
+            if is_dns(&rule.traffic) {
+                continue;
+            }
             let mut half = HalfOpen {
                 policy,
                 rule: RuleRef {
@@ -262,8 +268,7 @@ impl HalfOpen<'_> {
                 return None;
             }
             let direction = self.direction();
-            let connection =
-                sample::connection(direction, subject, Party::Endpoint(member), port);
+            let connection = sample::connection(direction, subject, Party::Endpoint(member), port);
             let verdict = context.eval.verdict(&connection);
             let (own, other) = match direction {
                 Direction::Ingress => (verdict.ingress, verdict.egress),
@@ -371,12 +376,21 @@ impl HalfOpen<'_> {
         ports.sort_unstable();
         ports.dedup();
         let allow = Allow {
-            whom: vec![Whom::Pods(world[policy.namespace].name.to_string(), labels?)],
+            whom: vec![Whom::Pods(
+                world[policy.namespace].name.to_string(),
+                labels?,
+            )],
             ports,
         };
         let name = proposal::free_name(context, namespace, &format!("allow-{}", policy.name));
         let namespace = &world[namespace].name;
-        Some(proposal::manifest(namespace, &name, pods, direction, &[allow]))
+        Some(proposal::manifest(
+            namespace,
+            &name,
+            pods,
+            direction,
+            &[allow],
+        ))
     }
 }
 

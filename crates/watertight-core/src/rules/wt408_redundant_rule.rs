@@ -180,8 +180,7 @@ impl<'c> Remaining<'c> {
         // A default deny stays whatever is allowed beside it, but two of them are one too many.
         let default_deny = own.subject.pods.is_empty() && own.rules.is_empty();
         let mut others = wider.iter().copied().filter(|other| *other != at);
-        let found =
-            others.find(|other| !default_deny || ruleset[*other].rules.is_empty())?;
+        let found = others.find(|other| !default_deny || ruleset[*other].rules.is_empty())?;
         Some(Cover {
             policy: found,
             span: self.context.policy(found).name_span,
@@ -253,7 +252,11 @@ impl<'c> Remaining<'c> {
     }
 
     fn take_out(&mut self, at: PolicyRef, rule: usize, how: impl FnOnce(&mut Left)) {
-        if let Some(left) = self.rules.get_mut(&at).and_then(|rules| rules.get_mut(rule)) {
+        if let Some(left) = self
+            .rules
+            .get_mut(&at)
+            .and_then(|rules| rules.get_mut(rule))
+        {
             how(left);
         }
     }
@@ -264,7 +267,9 @@ impl<'c> Remaining<'c> {
         };
         let is_left = |left: &[bool], index: usize| left.get(index).copied().unwrap_or_default();
         let left = rules.get(place.rule);
-        left.is_some_and(|left| is_left(&left.peers, place.peer) && is_left(&left.ports, place.port))
+        left.is_some_and(|left| {
+            is_left(&left.peers, place.peer) && is_left(&left.ports, place.port)
+        })
     }
 
     /// What remains of a rule, as far as it is asked for.
@@ -391,7 +396,10 @@ fn whole_policy(
         .why(&["K-15", "K-7"])
         .subject(context.policy_subject(policy));
     let mut shown = BTreeSet::new();
-    for part in parts.iter().filter(|part| context.origin(part.cover.policy) != policy) {
+    for part in parts
+        .iter()
+        .filter(|part| context.origin(part.cover.policy) != policy)
+    {
         if shown.len() < PLACES && shown.insert(part.cover.span) {
             finding = finding.at(part.cover.span, format!("allows all of {}", part.what));
         }
@@ -428,7 +436,9 @@ fn some_parts(context: &Context<'_>, policy: PolicyId, parts: &[Part]) -> Findin
             .at(part.cover.span, "here");
     }
     let it = if parts.len() == 1 { "it" } else { "them" };
-    finding.fix(Fix::advice(format!("remove {it}, or narrow what makes {it} redundant")))
+    finding.fix(Fix::advice(format!(
+        "remove {it}, or narrow what makes {it} redundant"
+    )))
 }
 
 #[cfg(test)]

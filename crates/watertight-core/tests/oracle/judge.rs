@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use super::Readings;
 use super::address::fits;
-use super::labels::selects;
-use super::objects::{Cluster, IpBlock, Labels, Node, Peer, Pod, PortItem, PortValue, Rule, Spec};
+use super::objects::{Cluster, Node, Pod};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -45,20 +44,20 @@ pub(crate) struct Question {
 
 /// An end, seen from the other one.
 #[derive(Clone, Copy)]
-struct End<'c> {
-    pod: Option<&'c Pod>,
+pub(super) struct End<'c> {
+    pub(super) pod: Option<&'c Pod>,
     /// The node that it is, or runs on.
     node: Option<&'c Node>,
     /// A node process or a host-network pod.
-    on_host: bool,
-    address: IpAddr,
+    pub(super) on_host: bool,
+    pub(super) address: IpAddr,
 }
 
 /// Protocol and port, as one side sees them.
 #[derive(Clone, Copy)]
-struct Traffic {
-    protocol: &'static str,
-    port: Option<u16>,
+pub(super) struct Traffic {
+    pub(super) protocol: &'static str,
+    pub(super) port: Option<u16>,
 }
 
 pub(crate) struct Oracle<'c> {
@@ -247,253 +246,11 @@ impl<'c> Oracle<'c> {
             _ => false,
         }
     }
-
-    /// Whether policies and selectors can mean a pod: it has an address (K-33, K-86) and is not its
-    /// node (K-71, K-72).
-    fn is_selectable(&self, pod: &Pod) -> bool {
-        is_running(pod) && (!pod.host_network || self.readings.host_network == "pod-labels")
-    }
-
-    /// Whether a pod is isolated in a direction (K-6, K-7).
-    pub(crate) fn is_isolated(&self, pod: usize, direction: &str) -> bool {
-        let pod = &self.cluster.pods[pod];
-        self.is_selectable(pod) && !self.selecting(pod, direction).is_empty()
-    }
-
-    /// The rule lists of the policies that select a pod and cover a direction.
-    fn selecting(&self, pod: &Pod, direction: &str) -> Vec<(&'c str, &'c [Rule])> {
-        let mut found: Vec<(&'c str, &'c [Rule])> = Vec::new();
-        for policy in &self.cluster.policies {
-            // K-1
-            if policy.namespace != pod.namespace {
-                continue;
-            }
-            // K-5, K-2
-            let selector = policy
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.pod_selector.as_ref());
-            if selector.is_some_and(|selector| !selects(selector, &pod.labels)) {
-                continue;
-            }
-            let rules = section(policy.spec.as_ref(), direction);
-            if self.covers(policy.spec.as_ref(), direction) {
-                found.push((&policy.namespace, rules));
-            }
-        }
-        found
-    }
-
-    /// K-8, K-9, K-10
-    pub(crate) fn covers(&self, spec: Option<&Spec>, direction: &str) -> bool {
-        let written = spec
-            .and_then(|spec| spec.policy_types.as_deref())
-            .unwrap_or_default();
-        let has_rules = !section(spec, direction).is_empty();
-        if self.readings.policy_types_gate == "sections" && has_rules {
-            return true;
-        }
-        if !written.is_empty() {
-            return written.contains(&direction);
-        }
-        direction == "Ingress" || has_rules
-    }
-
-    fn side(&self, direction: &str, own: &End<'_>, other: &End<'_>, traffic: Traffic) -> bool {
-        // K-17
-        let Some(pod) = own.pod.filter(|pod| self.is_selectable(pod)) else {
-            return true;
-        };
-        let policies = self.selecting(pod, direction);
-        // K-6
-        if policies.is_empty() {
-            return true;
-        }
-        // K-15
-        for (namespace, rules) in policies {
-            for rule in rules {
-                // K-19
-                if self.peers_match(namespace, rule.peers.as_deref(), other)
-                    && self.ports_match(direction, rule.ports.as_deref(), pod, other, traffic)
-                {
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    /// K-20, K-22
-    fn peers_match(&self, namespace: &str, peers: Option<&[Peer]>, other: &End<'_>) -> bool {
-        let peers = peers.unwrap_or_default();
-        if peers.is_empty() {
-            return true;
-        }
-        for peer in peers {
-            let matches = match &peer.ip_block {
-                Some(block) => self.block_matches(block, other),
-                None => self.labels_match(namespace, peer, other),
-            };
-            if matches {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// K-24..K-31
-    fn labels_match(&self, namespace: &str, peer: &Peer, other: &End<'_>) -> bool {
-        let Some(pod) = other.pod.filter(|pod| self.is_selectable(pod)) else {
-            return false;
-        };
-        let namespace_matches = match &peer.namespace_selector {
-            None => pod.namespace == namespace,
-            Some(selector) => selects(selector, &self.labels_of(&pod.namespace)),
-        };
-        let pod_matches = match &peer.pod_selector {
-            None => true,
-            Some(selector) => selects(selector, &pod.labels),
-        };
-        namespace_matches && pod_matches
-    }
-
-    /// K-35, M-3
-    fn labels_of(&self, name: &str) -> Labels {
-        let mut labels = Labels::new();
-        for namespace in &self.cluster.namespaces {
-            if namespace.name == name {
-                labels = namespace.labels.clone();
-            }
-        }
-        labels.insert("kubernetes.io/metadata.name".into(), name.into());
-        labels
-    }
-
-    /// K-63..K-70
-    fn block_matches(&self, block: &IpBlock, other: &End<'_>) -> bool {
-        if other.on_host {
-            if self.readings.ipblock_nodes == "false" {
-                return false;
-            }
-        } else if other.pod.is_some() && self.readings.ipblock_pods == "never" {
-            return false;
-        }
-        let left_out = block.except.as_deref().unwrap_or_default();
-        fits(&block.cidr, other.address)
-            && !left_out.iter().any(|except| fits(except, other.address))
-    }
-
-    fn ports_match(
-        &self,
-        direction: &str,
-        items: Option<&[PortItem]>,
-        subject: &Pod,
-        other: &End<'_>,
-        traffic: Traffic,
-    ) -> bool {
-        let items = items.unwrap_or_default();
-        let Some(port) = traffic.port else {
-            // K-61: no item can name ICMP.
-            return items.is_empty() && self.readings.icmp != "drop";
-        };
-        // K-21
-        if items.is_empty() {
-            return true;
-        }
-        // K-52, K-53, K-57
-        let named = if direction == "Ingress" {
-            Some(subject)
-        } else {
-            other.pod.filter(|pod| self.is_selectable(pod))
-        };
-        for item in items {
-            // K-47
-            if item.protocol.unwrap_or("TCP") != traffic.protocol {
-                continue;
-            }
-            let matches = match &item.port {
-                // K-48
-                None => true,
-                // K-49, K-50
-                Some(PortValue::Number(first)) => {
-                    let last = match item.end_port {
-                        Some(last) if self.readings.endport == "supported" => last,
-                        _ => *first,
-                    };
-                    *first <= port && port <= last
-                }
-                Some(PortValue::Name(name)) => {
-                    named.is_some_and(|pod| calls(pod, name, traffic.protocol, port))
-                }
-            };
-            if matches {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// The pods and ports behind a port of a Service that has a selector (K-79).
-    pub(crate) fn backends(&self, service: usize, port: u16, protocol: &str) -> Vec<(usize, u16)> {
-        let service = &self.cluster.services[service];
-        let declared = service.ports.iter().find(|declared| {
-            declared.port == port && declared.protocol.unwrap_or("TCP") == protocol
-        });
-        let declared = declared.expect("asked for a port that is there");
-        let mut found = Vec::new();
-        for (at, pod) in self.cluster.pods.iter().enumerate() {
-            let selected = service
-                .selector
-                .iter()
-                .all(|(key, value)| pod.labels.get(key) == Some(value));
-            if pod.namespace != service.namespace || !selected || !is_running(pod) {
-                continue;
-            }
-            let target = match &declared.target {
-                None => Some(declared.port),
-                Some(PortValue::Number(number)) => Some(*number),
-                // The first container port of that name and protocol.
-                Some(PortValue::Name(name)) => container_ports(pod)
-                    .find(|(known, _, of)| *known == Some(name.as_str()) && *of == protocol)
-                    .map(|(_, number, _)| number),
-            };
-            found.extend(target.map(|target| (at, target)));
-        }
-        found
-    }
-}
-
-fn section<'c>(spec: Option<&'c Spec>, direction: &str) -> &'c [Rule] {
-    let Some(spec) = spec else {
-        return &[];
-    };
-    let rules = match direction {
-        "Ingress" => &spec.ingress,
-        _ => &spec.egress,
-    };
-    rules.as_deref().unwrap_or_default()
 }
 
 /// Owns an address now (K-33, K-85, K-86).
-fn is_running(pod: &Pod) -> bool {
+pub(super) fn is_running(pod: &Pod) -> bool {
     let ended = pod.phase == "Succeeded" || pod.phase == "Failed";
     let placed = pod.host_network && pod.node.is_some();
     !ended && (placed || !pod.addresses.is_empty())
-}
-
-/// Name, number and protocol of the ports of all containers (K-55, K-87).
-fn container_ports(pod: &Pod) -> impl Iterator<Item = (Option<&str>, u16, &str)> {
-    let main = pod.containers.iter().filter(|container| !container.sidecar);
-    let sidecars = pod.containers.iter().filter(|container| container.sidecar);
-    main.chain(sidecars)
-        .flat_map(|container| &container.ports)
-        .map(|port| {
-            let protocol = port.protocol.unwrap_or("TCP");
-            (port.name.as_deref(), port.number, protocol)
-        })
-}
-
-/// K-54
-fn calls(pod: &Pod, name: &str, protocol: &str, number: u16) -> bool {
-    container_ports(pod).any(|port| port == (Some(name), number, protocol))
 }

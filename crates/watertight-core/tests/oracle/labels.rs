@@ -41,6 +41,6 @@ fn holds(expression: &Expression, labels: &Labels) -> bool {
         "Exists" => value.is_some(),
         // K-42
         "DoesNotExist" => value.is_none(),
-        other => unreachable!("{other}"),
+        other => panic!("`{other}` is no operator"),
     }
 }

@@ -9,6 +9,8 @@ mod address;
 mod judge;
 mod labels;
 pub(crate) mod objects;
+mod services;
+mod sides;
 
 pub(crate) use address::{fits, network};
 pub(crate) use judge::{Family, Oracle, Question, Who};

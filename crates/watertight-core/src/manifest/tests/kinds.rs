@@ -328,6 +328,8 @@ fn json_documents_in_a_yaml_file() {
         read(&format!("---\n{WEB}\n---\n{DB}\n")),
         "Pod web\nPod db\n"
     );
+    assert_eq!(read(&format!("{WEB}\n---\n{DB}\n")), "Pod web\nPod db\n");
+    assert_eq!(read(&format!("{WEB} # the web\n")), "Pod web\n");
     assert_eq!(read(&format!("# dumped\n{WEB}\n")), "Pod web\n");
 }
 

@@ -76,7 +76,7 @@ pub(in crate::rules) fn of(name: &str) -> Option<Intent> {
             .any(|list| list.contains(word))
     };
     let deny = words.iter().position(|word| {
-        starts(word, DENY) || (DENY_SOMETHING.contains(word) && words.iter().any(|w| is_object(w)))
+        starts(word, DENY) || (DENY_SOMETHING.contains(word) && words.iter().any(is_object))
     });
     let restrict = || words.iter().position(|word| starts(word, RESTRICT));
     let (strength, at) = match deny {

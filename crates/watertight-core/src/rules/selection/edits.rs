@@ -70,7 +70,11 @@ pub(in crate::rules) fn replace(sources: &Sources, at: Span, text: &str) -> Edit
     let file = sources.file(at.file).text();
     let before = file.get(..at.start as usize);
     let quoted = before.is_some_and(|text| text.ends_with(['"', '\'']));
-    let text = if quoted { text.to_owned() } else { scalar(text) };
+    let text = if quoted {
+        text.to_owned()
+    } else {
+        scalar(text)
+    };
     Edit { span: at, text }
 }
 
@@ -201,7 +205,9 @@ fn begins_with_entry(text: &str, key: &str, value: &str) -> Option<(usize, usize
 fn only_token(text: &str, word: &str) -> Option<usize> {
     let mut found = text.match_indices(word).filter(|(at, _)| {
         let before = text.get(..*at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
+        let after = text
+            .get(at + word.len()..)
+            .and_then(|text| text.chars().next());
         !before.is_some_and(is_word) && !after.is_some_and(is_word)
     });
     let (at, _) = found.next().filter(|_| !word.is_empty())?;

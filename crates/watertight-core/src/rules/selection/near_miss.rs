@@ -73,7 +73,9 @@ pub(in crate::rules) fn misses<'s, T: Copy>(
             && let Some(requirement) = selector.requirements.get(*index)
         {
             let (instead, likeness) = instead(world, requirement, labels);
-            near.entry((*index, likeness, instead)).or_default().push(thing);
+            near.entry((*index, likeness, instead))
+                .or_default()
+                .push(thing);
         }
     }
     let mut near: Vec<_> = near
@@ -142,7 +144,11 @@ fn instead(
 
 /// Whether a value is one that two keys do not share by chance.
 fn is_telling(value: &str) -> bool {
-    value.len() > 1 && !matches!(value, "true" | "false" | "yes" | "no" | "enabled" | "default")
+    value.len() > 1
+        && !matches!(
+            value,
+            "true" | "false" | "yes" | "no" | "enabled" | "default"
+        )
 }
 
 /// Keys that name an application; each tool has its own.
@@ -167,8 +173,7 @@ pub(in crate::rules) fn likeness(given: &str, candidate: &str) -> Option<Likenes
     if given == candidate {
         return Some(Likeness::Slip);
     }
-    let letters =
-        |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
     if letters(&given) == letters(&candidate) {
         let telling = letters(&given).len() > 2;
         return telling.then_some(Likeness::Related);
@@ -259,7 +264,9 @@ pub(in crate::rules) fn point(
                 format!("no pod there has a label `{}`", requirement.key)
             }
             Operator::In(_) | Operator::Exists => {
-                let pairs = values.iter().map(|value| format!("`{}={value}`", requirement.key));
+                let pairs = values
+                    .iter()
+                    .map(|value| format!("`{}={value}`", requirement.key));
                 format!("there is {}", some_of(&pairs.collect::<Vec<_>>()))
             }
             Operator::NotIn(_) | Operator::DoesNotExist => "this holds for no pod there".into(),
@@ -304,7 +311,8 @@ pub(in crate::rules) fn fix<T>(
         .filter_map(NearMiss::corrected)
         .map(|text| format!("`{text}`"))
         .collect();
-    (!meant.is_empty()).then(|| Fix::advice(format!("if that is meant, select {}", some_of(&meant))))
+    (!meant.is_empty())
+        .then(|| Fix::advice(format!("if that is meant, select {}", some_of(&meant))))
 }
 
 fn edit<T>(sources: &Sources, policy: &Policy, miss: &NearMiss<'_, T>) -> Option<Edit> {
@@ -342,6 +350,6 @@ pub(in crate::rules) fn what_is_missing<T>(
     match &one.operator {
         Operator::Exists => format!("a label `{}`", one.key),
         Operator::In(_) => format!("`{}`", spell(one)),
-        Operator::NotIn(_) | Operator::DoesNotExist => format!("labels with `{}`", spell(one)),
+        Operator::NotIn(_) | Operator::DoesNotExist => format!("labels that fit `{}`", spell(one)),
     }
 }

@@ -31,14 +31,21 @@ pub(in crate::rules) fn outside(world: &World, of: EndpointId) -> Party {
 pub(in crate::rules) fn address_in(block: &IpBlock) -> Option<IpAddr> {
     let after = |net: &IpNet| -> Option<IpAddr> {
         match net.broadcast() {
-            IpAddr::V4(last) => u32::from(last).checked_add(1).map(|ip| Ipv4Addr::from(ip).into()),
-            IpAddr::V6(last) => u128::from(last).checked_add(1).map(|ip| Ipv6Addr::from(ip).into()),
+            IpAddr::V4(last) => u32::from(last)
+                .checked_add(1)
+                .map(|ip| Ipv4Addr::from(ip).into()),
+            IpAddr::V6(last) => u128::from(last)
+                .checked_add(1)
+                .map(|ip| Ipv6Addr::from(ip).into()),
         }
     };
     let hosts = || block.cidr.net.hosts();
     let first = hosts().nth(1).or_else(|| hosts().next());
     let behind = block.except.iter().filter_map(|except| after(&except.net));
-    first.into_iter().chain(behind).find(|ip| block.contains(*ip))
+    first
+        .into_iter()
+        .chain(behind)
+        .find(|ip| block.contains(*ip))
 }
 
 /// Some of those whom a rule means, other than the subject.
@@ -106,11 +113,7 @@ pub(in crate::rules) fn port(
 }
 
 /// Whether traffic covers a port of the destination.
-pub(in crate::rules) fn covers(
-    world: &World,
-    item: &PortMatch,
-    port: &crate::world::Port,
-) -> bool {
+pub(in crate::rules) fn covers(world: &World, item: &PortMatch, port: &crate::world::Port) -> bool {
     match item {
         PortMatch::Everything => true,
         PortMatch::Range {
@@ -120,7 +123,9 @@ pub(in crate::rules) fn covers(
             ..
         } => *protocol == port.protocol && (*first..=*last).contains(&port.number),
         PortMatch::Named { protocol, name, .. } => {
-            *protocol == port.protocol && port.name.is_some() && port.name == world.symbols.get(name)
+            *protocol == port.protocol
+                && port.name.is_some()
+                && port.name == world.symbols.get(name)
         }
     }
 }
@@ -185,7 +190,11 @@ pub(in crate::rules) fn refused_with(
             let other = Party::Endpoint(other);
             let to = destination(direction, subject, other);
             let port = port(context.world, &peer.rule.traffic, to);
-            refused(context, direction, &connection(direction, subject, other, port))
+            refused(
+                context,
+                direction,
+                &connection(direction, subject, other, port),
+            )
         })
     })
 }

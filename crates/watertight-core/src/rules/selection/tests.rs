@@ -55,7 +55,7 @@ fn settled(id: &str, yaml: &str) -> String {
     let left = run(rule, &text);
     assert!(left.is_empty(), "{text}\n{left:?}");
     let (_, last) = text.rsplit_once("spec:\n").unwrap();
-    last.to_owned()
+    format!("spec:\n{last}")
 }
 
 fn shop(spec: &str) -> String {
@@ -97,31 +97,42 @@ spec:
 
 #[test]
 fn labels_of_the_subject() {
-    let yaml = shop("  podSelector:
+    let yaml = shop(
+        "  podSelector:
     matchLabels:
-      app: webserver # the front");
+      app: webserver # the front",
+    );
     expect![[r#"
+        spec:
           podSelector:
             matchLabels:
               app: web-server # the front
-    "#]].assert_eq(&settled("WT401", &yaml));
+    "#]]
+    .assert_eq(&settled("WT401", &yaml));
     // A value that only quotes make a string.
     let yaml = shop("  podSelector: {matchLabels: {ready: ture}}");
     expect![[r#"
+        spec:
           podSelector: {matchLabels: {ready: "true"}}
-    "#]].assert_eq(&settled("WT401", &yaml));
+    "#]]
+    .assert_eq(&settled("WT401", &yaml));
     let yaml = shop("  {\"podSelector\": {\"matchLabels\": {\"app\": \"webserver\"}}}");
     expect![[r#"
+        spec:
           {"podSelector": {"matchLabels": {"app": "web-server"}}}
-    "#]].assert_eq(&settled("WT401", &yaml));
-    let yaml = shop("  podSelector:
+    "#]]
+    .assert_eq(&settled("WT401", &yaml));
+    let yaml = shop(
+        "  podSelector:
     matchExpressions:
     - key: \"k8s-app\"
       operator: In
       values:
       - web-server
-      - web");
+      - web",
+    );
     expect![[r#"
+        spec:
           podSelector:
             matchExpressions:
             - key: "app"
@@ -129,7 +140,8 @@ fn labels_of_the_subject() {
               values:
               - web-server
               - web
-    "#]].assert_eq(&settled("WT401", &yaml));
+    "#]]
+    .assert_eq(&settled("WT401", &yaml));
 }
 
 #[test]
@@ -147,14 +159,17 @@ fn the_namespace_of_the_subject() {
 
 #[test]
 fn peers() {
-    let yaml = shop("  podSelector: {}
+    let yaml = shop(
+        "  podSelector: {}
   ingress:
   - from:
     - podSelector:
         matchLabels: {app: job}
     -   podSelector: {matchLabels: {app: job}} # twice
-  - {from: [{ podSelector: {matchLabels: {app: job}}}]}");
+  - {from: [{ podSelector: {matchLabels: {app: job}}}]}",
+    );
     expect![[r#"
+        spec:
           podSelector: {}
           ingress:
           - from:
@@ -169,14 +184,17 @@ fn peers() {
                 podSelector: {matchLabels: {app: job}} # twice
           - {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "123"}},  podSelector: {matchLabels: {app: job}}}]}
     "#]].assert_eq(&settled("WT402", &yaml));
-    let yaml = shop("  podSelector: {}
+    let yaml = shop(
+        "  podSelector: {}
   ingress:
   - from:
     - namespaceSelector: {matchExpressions: [{key: name, operator: In, values: [\"123\"]}]}
     - namespaceSelector:
         matchLabels:
-          name: '123'");
+          name: '123'",
+    );
     expect![[r#"
+        spec:
           podSelector: {}
           ingress:
           - from:
@@ -185,7 +203,8 @@ fn peers() {
                 matchLabels:
                   kubernetes.io/metadata.name: '123'
     "#]].assert_eq(&settled("WT403", &yaml));
-    let yaml = shop("  podSelector: {}
+    let yaml = shop(
+        "  podSelector: {}
   ingress:
   - from:
     # batch
@@ -193,12 +212,17 @@ fn peers() {
 
     # only these
     - podSelector:
-        matchLabels: {kind: batch}")
-    .replace("labels: {app: job, kind: batch}}", "labels: {app: job, kind: batch}}\n---
+        matchLabels: {kind: batch}",
+    )
+    .replace(
+        "labels: {app: job, kind: batch}}",
+        "labels: {app: job, kind: batch}}\n---
 apiVersion: v1
 kind: Pod
-metadata: {name: other, namespace: '123'}");
+metadata: {name: other, namespace: '123'}",
+    );
     expect![[r#"
+        spec:
           podSelector: {}
           ingress:
           - from:
@@ -208,20 +232,24 @@ metadata: {name: other, namespace: '123'}");
             # only these
               podSelector:
                 matchLabels: {kind: batch}
-    "#]].assert_eq(&settled("WT405", &yaml));
+    "#]]
+    .assert_eq(&settled("WT405", &yaml));
 }
 
 #[test]
 fn ports() {
-    let yaml = shop("  podSelector: {}
+    let yaml = shop(
+        "  podSelector: {}
   ingress:
   - ports:
     - port: httpweb
     - protocol: TCP
       port: \"api\"
     - port: peers
-    - {port: peers}");
+    - {port: peers}",
+    );
     expect![[r#"
+        spec:
           podSelector: {}
           ingress:
           - ports:
@@ -231,15 +259,19 @@ fn ports() {
             - protocol: UDP
               port: peers
             - {protocol: UDP, port: peers}
-    "#]].assert_eq(&settled("WT404", &yaml));
-    let yaml = shop("  podSelector: {}
+    "#]]
+    .assert_eq(&settled("WT404", &yaml));
+    let yaml = shop(
+        "  podSelector: {}
   policyTypes: [Egress]
   egress:
   - ports:
     - port: 53
     - {port: 5353}
-  - ports: [{port: 53}, {port: 443}]");
+  - ports: [{port: 53}, {port: 443}]",
+    );
     expect![[r#"
+        spec:
           podSelector: {}
           policyTypes: [Egress]
           egress:
@@ -250,13 +282,15 @@ fn ports() {
             - {protocol: UDP, port: 5353}
             - {port: 5353}
           - ports: [{protocol: UDP, port: 53}, {port: 53}, {port: 443}]
-    "#]].assert_eq(&settled("WT406", &yaml));
+    "#]]
+    .assert_eq(&settled("WT406", &yaml));
 }
 
 // WT407 proposes a policy: with it, the connection goes through.
 #[test]
 fn the_other_side() {
-    let yaml = shop("  podSelector: {matchLabels: {app: web-server}}
+    let yaml = shop(
+        "  podSelector: {matchLabels: {app: web-server}}
   policyTypes: [Egress]
   egress:
   - to:
@@ -267,7 +301,8 @@ fn the_other_side() {
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: allow-guard, namespace: '123'}
-spec: {podSelector: {}}");
+spec: {podSelector: {}}",
+    );
     let rule = Rule::find("WT407").unwrap();
     let fix = run(rule, &yaml).remove(0).fix.unwrap();
     let manifest = fix.manifest.unwrap();
@@ -295,7 +330,8 @@ spec: {podSelector: {}}");
               port: 9000
             - protocol: UDP
               port: 9000
-    "#]].assert_eq(&manifest);
+    "#]]
+    .assert_eq(&manifest);
     assert!(run(rule, &format!("{yaml}---\n{manifest}")).is_empty());
 }
 
@@ -315,10 +351,16 @@ fn text_that_is_not_understood_is_not_edited() {
         assert_eq!(edits::duplicate_item(&sources, mapping, "n: 1"), None);
     }
     assert_eq!(edits::duplicate_item(&sources, span("c: d"), "n: 1"), None);
-    assert_eq!(edits::join_items(&sources, span("{x: y}"), span("c: d")), None);
+    assert_eq!(
+        edits::join_items(&sources, span("{x: y}"), span("c: d")),
+        None
+    );
     // Two places could be meant.
     assert_eq!(edits::value_in(&sources, span(text), "x", "y"), None);
-    assert_eq!(edits::value_in(&sources, span("b: x"), "b", "x"), Some(span("x\n- -").with(1)));
+    assert_eq!(
+        edits::value_in(&sources, span("b: x"), "b", "x"),
+        Some(span("x\n- -").with(1))
+    );
 }
 
 impl Span {

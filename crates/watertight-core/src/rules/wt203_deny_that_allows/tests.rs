@@ -73,9 +73,9 @@ fn an_except_by_itself_denies_what_it_says() {
     );
 }
 
-// The policy that WT201 proposes, on a cloud without metadata over IPv6.
+// On a cloud without metadata over IPv6 the bare block opens none, as in the policy of WT201's fix.
 #[test]
-fn a_bare_block_of_the_other_family_holds_no_metadata() {
+fn the_other_family_counts_where_it_has_metadata() {
     let both = "  - to:
     - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32, 168.63.129.16/32]}
     - ipBlock: {cidr: '::/0'}

@@ -144,15 +144,16 @@ fn ipv6_is_open_while_ipv4_is_limited() {
     check(
         &template(rules),
         expect![[r#"
-        warning[WT206] `shop/Deployment/web` can reach the Internet over IPv6, while IPv4 is limited to some blocks
-          about: NetworkPolicy shop/web
-          at t.yaml:19:27: `'::/0'` all of IPv6 is open here
-          at t.yaml:18:27: `198.51.100.0/24` IPv4 is limited here
-          evidence: shop/Deployment/web -> ip:2001:db8::10:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 2 allows it [t.yaml:19:5]
-          evidence: shop/Deployment/web -> ip:203.0.113.10:443/tcp DENIED: NetworkPolicy shop/web isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:13:18]
-          why: K-66 K-68
-          fix: limit IPv6 to the addresses that the pods need, as for IPv4
-    "#]],
+            warning[WT206] `shop/Deployment/web` can reach the Internet over IPv6, while IPv4 is limited to some blocks
+              about: NetworkPolicy shop/web
+              at t.yaml:19:27: `'::/0'` all of IPv6 is open here
+              at t.yaml:18:27: `198.51.100.0/24` IPv4 is limited here
+              evidence: shop/Deployment/web -> ip:2001:db8::10:443/tcp ALLOWED: NetworkPolicy shop/web egress rule 2 allows it [t.yaml:19:5]
+              evidence: shop/Deployment/web -> ip:203.0.113.10:443/tcp DENIED: NetworkPolicy shop/web isolates shop/Deployment/web for egress and none of its rules matches [t.yaml:13:18]
+              note: pods without a known address count as having IPv6 (M-1)
+              why: K-66 K-68
+              fix: limit IPv6 to the addresses that the pods need, as for IPv4
+        "#]],
     );
 }
 

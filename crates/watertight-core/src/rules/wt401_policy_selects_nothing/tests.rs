@@ -37,7 +37,9 @@ spec:
 // K-3, V-28
 #[test]
 fn a_misspelt_value() {
-    let yaml = shop(&policy("  podSelector:\n    matchLabels:\n      app: catalogue"));
+    let yaml = shop(&policy(
+        "  podSelector:\n    matchLabels:\n      app: catalogue",
+    ));
     expect![[r#"
         warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=catalogue`
           about: NetworkPolicy shop/guard
@@ -265,7 +267,8 @@ spec: {podSelector: {matchLabels: {app: web}}}
           at t.yaml:21:43: `empty` 
           at t.yaml:26:34: `empty` 
           why: K-1 V-28
-    "#]].assert_eq(&findings(&RULE, &shop(more)));
+    "#]]
+    .assert_eq(&findings(&RULE, &shop(more)));
 }
 
 #[test]
@@ -384,13 +387,16 @@ spec: {podSelector: {}}
           at t.yaml:4:18: `web` 
           why: V-28
           fix: check the workloads together with the policies, or read a live cluster
-    "#]].assert_eq(&findings(&RULE, yaml));
+    "#]]
+    .assert_eq(&findings(&RULE, yaml));
 }
 
 // A shared anchor is not edited: the change would reach further than the finding.
 #[test]
 fn anchored_text_is_left_alone() {
-    let yaml = shop(&policy("  podSelector: &pods\n    matchLabels:\n      app: catalogue"));
+    let yaml = shop(&policy(
+        "  podSelector: &pods\n    matchLabels:\n      app: catalogue",
+    ));
     expect![[r#"
         warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=catalogue`
           about: NetworkPolicy shop/guard

@@ -103,7 +103,10 @@ apiVersion: v1
 kind: Pod
 metadata: {name: api, namespace: shop2, labels: {app: api}}
 ---";
-    let yaml = format!("{more}{}", db("  - from: [{podSelector: {matchLabels: {app: api}}}]"));
+    let yaml = format!(
+        "{more}{}",
+        db("  - from: [{podSelector: {matchLabels: {app: api}}}]")
+    );
     expect![[r#"
         warning[WT402] a peer of NetworkPolicy `db/guard` selects no pod: pods with `app=api` are in `shop` and `shop2`, not in `db`
           about: NetworkPolicy db/guard

@@ -196,7 +196,9 @@ fn names_for_addresses() {
           fix: write the number of the port
     "#]].assert_eq(&findings(&RULE, &shop(policy)));
     // The block holds the assumed pod range, and pods there have the name (K-65).
-    let policy = policy.replace("203.0.113.0/24", "10.0.0.0/8").replace("https", "metrics");
+    let policy = policy
+        .replace("203.0.113.0/24", "10.0.0.0/8")
+        .replace("https", "metrics");
     expect![[""]].assert_eq(&findings(&RULE, &shop(&policy)));
     expect![[r#"
         warning[WT404] port `metrics` of NetworkPolicy `shop/guard` matches nothing: the rule is for addresses, and port names belong to pods

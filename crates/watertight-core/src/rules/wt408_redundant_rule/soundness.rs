@@ -132,7 +132,11 @@ fn without(ruleset: &Ruleset, remaining: &Remaining<'_>) -> Ruleset {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig {
+        cases: 150,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_changes_without_what_is_redundant(

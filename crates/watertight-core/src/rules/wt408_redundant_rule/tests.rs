@@ -30,7 +30,9 @@ metadata: {name: web, namespace: shop, labels: {app: web, tier: front}}
 
 /// One policy for db with these ingress rules.
 fn db(rules: &str) -> String {
-    shop(&[&format!("  podSelector: {{matchLabels: {{app: db}}}}\n  ingress:\n{rules}")])
+    shop(&[&format!(
+        "  podSelector: {{matchLabels: {{app: db}}}}\n  ingress:\n{rules}"
+    )])
 }
 
 #[track_caller]
@@ -121,7 +123,8 @@ fn a_whole_policy() {
           at t.yaml:16:18: `a` isolates the same pods for ingress
           why: K-15 K-7
           fix: remove it, or narrow what makes it redundant
-    "#]].assert_eq(&findings(&RULE, &shop(&[a, b])));
+    "#]]
+    .assert_eq(&findings(&RULE, &shop(&[a, b])));
     // The order in the file does not matter: the wide one stays.
     expect![[r#"
         note[WT408] NetworkPolicy `shop/a` adds nothing to `shop/b`
@@ -131,7 +134,8 @@ fn a_whole_policy() {
           at t.yaml:23:18: `b` isolates the same pods for ingress
           why: K-15 K-7
           fix: remove it, or narrow what makes it redundant
-    "#]].assert_eq(&findings(&RULE, &shop(&[b, a])));
+    "#]]
+    .assert_eq(&findings(&RULE, &shop(&[b, a])));
 }
 
 #[test]
@@ -153,7 +157,8 @@ fn of_two_equal_policies_the_later() {
           at t.yaml:16:18: `a` isolates the same pods for ingress
           why: K-15 K-7
           fix: remove it, or narrow what makes it redundant
-    "#]].assert_eq(&findings(&RULE, &shop(&[a, a, a])));
+    "#]]
+    .assert_eq(&findings(&RULE, &shop(&[a, a, a])));
 }
 
 // K-7: the rules add nothing, the isolation for egress does.
@@ -171,7 +176,8 @@ fn the_only_policy_that_isolates() {
           at t.yaml:19:13: `{}` here
           why: K-15 K-22
           fix: remove it, or narrow what makes it redundant
-    "#]].assert_eq(&findings(&RULE, &shop(&[a, b])));
+    "#]]
+    .assert_eq(&findings(&RULE, &shop(&[a, b])));
 }
 
 #[test]
@@ -202,14 +208,17 @@ fn a_default_deny_is_no_redundancy() {
           at t.yaml:16:18: `a` isolates the same pods for egress
           why: K-15 K-7
           fix: remove it, or narrow what makes it redundant
-    "#]].assert_eq(&findings(&RULE, &shop(&[deny, deny, some])));
+    "#]]
+    .assert_eq(&findings(&RULE, &shop(&[deny, deny, some])));
 }
 
 // A pod that does not exist yet could have app=web and another tier.
 #[test]
 fn what_the_pods_happen_to_be_proves_nothing() {
-    silent(&db("  - from: [{podSelector: {matchLabels: {tier: front}}}]
-  - from: [{podSelector: {matchLabels: {app: web}}}]"));
+    silent(&db(
+        "  - from: [{podSelector: {matchLabels: {tier: front}}}]
+  - from: [{podSelector: {matchLabels: {app: web}}}]",
+    ));
     let a = "  podSelector: {matchLabels: {tier: back}}
   ingress: [{ports: [{port: 5432}]}]";
     let b = "  podSelector: {matchLabels: {app: db}}
@@ -279,12 +288,18 @@ fn blocks_and_exceptions() {
     };
     let ten = "{cidr: 10.0.0.0/8}";
     assert!(covered(ten, "{cidr: 10.1.0.0/16, except: [10.1.1.0/24]}"));
-    assert!(!covered("{cidr: 10.0.0.0/8, except: [10.1.1.0/24]}", "{cidr: 10.1.0.0/16}"));
+    assert!(!covered(
+        "{cidr: 10.0.0.0/8, except: [10.1.1.0/24]}",
+        "{cidr: 10.1.0.0/16}"
+    ));
     assert!(covered(
         "{cidr: 10.0.0.0/8, except: [10.1.1.0/24]}",
         "{cidr: 10.1.0.0/16, except: [10.1.1.0/25, 10.1.1.128/25]}"
     ));
-    assert!(covered("{cidr: 10.0.0.0/8, except: [10.2.0.0/16]}", "{cidr: 10.1.0.0/16}"));
+    assert!(covered(
+        "{cidr: 10.0.0.0/8, except: [10.2.0.0/16]}",
+        "{cidr: 10.1.0.0/16}"
+    ));
     assert!(!covered("{cidr: 0.0.0.0/0}", "{cidr: 'fd00::/8'}"), "K-66");
     assert!(covered("{cidr: '::/0'}", "{cidr: 'fd00::/8'}"));
 }
@@ -299,13 +314,19 @@ fn ports_and_protocols() {
     assert!(!covered("{port: 53}", "{port: 53, protocol: UDP}"), "K-47");
     assert!(covered("{}", "{port: 53}") && !covered("{}", "{port: 53, protocol: UDP}"));
     assert!(covered("{port: 1, endPort: 100}", "{port: 100}"), "K-50");
-    assert!(!covered("{port: 1, endPort: 99}", "{port: 99, endPort: 100}"));
+    assert!(!covered(
+        "{port: 1, endPort: 99}",
+        "{port: 99, endPort: 100}"
+    ));
     assert!(covered("{port: 1, endPort: 65535}", "{}"));
     assert!(covered("{port: http}", "{port: http}"));
     assert!(!covered("{port: http}", "{port: web}") && !covered("{port: http}", "{port: 80}"));
     assert!(!covered("{port: 80}", "{port: http}"), "K-56: any number");
     assert!(covered("{}", "{port: http}"));
-    assert!(!covered("{}, {protocol: UDP}, {protocol: SCTP}", ""), "K-61");
+    assert!(
+        !covered("{}, {protocol: UDP}, {protocol: SCTP}", ""),
+        "K-61"
+    );
 }
 
 // An engine without endPort opens the first port only.

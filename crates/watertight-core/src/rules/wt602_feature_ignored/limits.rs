@@ -1,6 +1,6 @@
 //! Features that an engine supports in part: whether that matters for a line, and how much.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::probe::{AddressOf, PortOf, Prober};
 use super::uses::Use;
@@ -154,7 +154,7 @@ fn relying(
 struct Limits {
     windows: Windows,
     /// Port names that stand for more than one number.
-    ambiguous: FxHashMap<(Symbol, Protocol), bool>,
+    ambiguous: FxHashSet<(Symbol, Protocol)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,13 +178,13 @@ impl Limits {
             _ => Windows::Absent,
         };
         let mut numbers: FxHashMap<(Symbol, Protocol), u16> = FxHashMap::default();
-        let mut ambiguous = FxHashMap::default();
+        let mut ambiguous = FxHashSet::default();
         for port in world.endpoints.iter().flat_map(|endpoint| &endpoint.ports) {
             let Some(name) = port.name else { continue };
             let key = (name, port.protocol);
             let first = *numbers.entry(key).or_insert(port.number);
             if first != port.number {
-                ambiguous.insert(key, true);
+                ambiguous.insert(key);
             }
         }
         Self { windows, ambiguous }
@@ -210,7 +210,7 @@ impl Limits {
             (Feature::Except, Engine::AwsVpcCni) => full.filter(|_| overwritten(context, line)),
             // The controller is updated by Amazon, and clusters have one family.
             (Feature::NamedPort | Feature::Ipv6, Engine::AwsVpcCni) => Some(Severity::Note),
-            // Both ends of the range of its limit are about sources of ingress.
+            // The limit is about the sources of incoming connections.
             (Feature::IpBlock, Engine::Weave) => {
                 full.filter(|_| line.direction == Direction::Ingress)
             }
@@ -231,7 +231,7 @@ impl Limits {
             return false;
         };
         let name = context.world.symbols.get(name);
-        name.is_some_and(|name| self.ambiguous.contains_key(&(name, port.protocol)))
+        name.is_some_and(|name| self.ambiguous.contains(&(name, port.protocol)))
     }
 }
 

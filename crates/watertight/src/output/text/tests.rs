@@ -308,7 +308,8 @@ fn added_lines_are_drawn_as_added() {
            |
 
         Found 3 warnings in 1 policy, 0 workloads, 1 namespace
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -453,7 +454,7 @@ fn any_span_of_any_file_can_be_drawn() {
         .collect();
     let mut sample = Sample::read(&files);
     let mut numbers = Numbers(1);
-    for round in 0..300_000 {
+    for round in 0..4000 {
         let found = odd_finding(&mut numbers, &sample.sources);
         sample.checked.findings = vec![found];
         for format in [Format::Text, Format::Concise, Format::Github] {
