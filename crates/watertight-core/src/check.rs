@@ -151,7 +151,11 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
         suppressed,
         namespaces,
         other_kinds: loaded.other_kinds,
-        not_evaluated: loaded.not_evaluated,
+        not_evaluated: loaded
+            .not_evaluated
+            .into_iter()
+            .map(|(kind, found)| (kind, found.count))
+            .collect(),
         not_objects: loaded.not_objects,
         broken,
         world,

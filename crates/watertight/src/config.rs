@@ -94,7 +94,7 @@ fn parse(name: &str, bytes: Vec<u8>) -> anyhow::Result<Config> {
     let text = sources.file(file).text();
     let (units, errors) = units(file, name, text);
     let mut documents = Vec::new();
-    for error in errors {
+    if let Some(error) = errors.first() {
         bail!("{}: {}", sources.locate(error.span), error.message);
     }
     for unit in units {

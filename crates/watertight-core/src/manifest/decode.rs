@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use rustc_hash::FxHashMap;
+
 use crate::diag::{Finding, Fix, Subject};
 use crate::document::{Kind, Node};
 use crate::rules::reading;
@@ -216,7 +218,7 @@ impl Decoder {
             match slot {
                 Some(((_, place), seen)) => {
                     if std::mem::replace(seen, true) {
-                        self.repeated(key, name);
+                        self.repeated(key, name, "this one replaces an earlier value");
                     }
                     *place = Some(value).filter(|value| !value.is_null());
                 }
@@ -226,12 +228,12 @@ impl Decoder {
         values
     }
 
-    fn repeated(&mut self, key: Node<'_, '_>, name: &str) {
+    fn repeated(&mut self, key: Node<'_, '_>, name: &str, label: &str) {
         let finding = Finding::new(
             &reading::REPEATED_FIELD,
             format!("field `{name}` is given twice; only the last one counts"),
         )
-        .at(key.span(), "this one replaces an earlier value");
+        .at(key.span(), label);
         self.warn(finding);
     }
 
@@ -277,8 +279,14 @@ impl Decoder {
         }
     }
 
-    /// A string that is an item of a list.
+    /// A string that is an item of a list. A null item reads as the empty string, as in Go.
     pub(super) fn item_text<'s>(&mut self, node: Node<'_, 's>) -> Option<Text<'s>> {
+        if node.is_null() {
+            return Some(Text {
+                value: Cow::Borrowed(""),
+                span: node.span(),
+            });
+        }
         let Some(value) = node.string() else {
             self.wrong_kind(node, "a string");
             return None;
@@ -328,10 +336,15 @@ impl Decoder {
         };
         self.path.push(Step::Field(name));
         if node.kind() == Kind::Mapping {
+            let mut last = LastOf::new(node);
             for (key, value) in node.entries() {
                 let Some(name) = key.string() else {
                     continue;
                 };
+                if !last.is_last(key) {
+                    self.repeated(key, &name, "this one is replaced by a later value");
+                    continue;
+                }
                 let text = if value.is_null() {
                     Some(Cow::Borrowed(""))
                 } else {
@@ -356,6 +369,40 @@ impl Decoder {
             self.wrong_kind(node, "a mapping");
         }
         self.path.pop();
+    }
+}
+
+/// Which entry of each key of a mapping is the last one, the one that counts.
+struct LastOf<'d, 's> {
+    node: Node<'d, 's>,
+    /// Only for mappings too large to look through again and again.
+    large: Option<FxHashMap<&'d str, Span>>,
+}
+
+impl<'d, 's> LastOf<'d, 's> {
+    fn new(node: Node<'d, 's>) -> Self {
+        let is_large = node.entries().nth(16).is_some();
+        let large = is_large.then(|| {
+            let keys = node.entries().map(|(key, _)| key);
+            keys.filter_map(|key| Some((key.str()?, key.span())))
+                .collect()
+        });
+        Self { node, large }
+    }
+
+    fn is_last(&mut self, key: Node<'d, 's>) -> bool {
+        let name = key.str().unwrap_or_default();
+        let last = match &self.large {
+            Some(large) => large.get(name).copied(),
+            None => {
+                let same = self
+                    .node
+                    .entries()
+                    .filter(|(other, _)| other.str() == Some(name));
+                same.last().map(|(other, _)| other.span())
+            }
+        };
+        last.is_none_or(|last| last == key.span())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which kinds there are, and which of them decide connections but are not evaluated yet.
 
+use crate::suggest;
+
 /// How an object is treated by its `apiVersion` and `kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
@@ -9,6 +11,8 @@ pub(super) enum Treatment {
     NotServed(&'static str),
     /// A policy language that this version does not evaluate.
     NotEvaluated,
+    /// Not a kind of its group, but close to one that is.
+    Misspelt(&'static str),
     /// Of no concern.
     Other,
 }
@@ -112,7 +116,13 @@ pub(super) fn treatment(api_version: &str, kind: &str) -> Treatment {
     match DECODED.iter().find(|(name, _)| *name == kind) {
         Some((_, served)) if *served == api_version => Treatment::Decode,
         Some((_, served)) if BUILT_IN_GROUPS.contains(&group) => Treatment::NotServed(served),
-        _ => Treatment::Other,
+        Some(_) => Treatment::Other,
+        None => {
+            let served = DECODED.iter().filter(|(_, served)| *served == api_version);
+            let singular = kind.replace("ies", "y");
+            suggest::misspelt(&singular, served.map(|(name, _)| *name))
+                .map_or(Treatment::Other, Treatment::Misspelt)
+        }
     }
 }
 
@@ -143,5 +153,21 @@ mod tests {
             NotServed("apps/v1")
         );
         assert_eq!(treatment("v1", "ConfigMap"), Other);
+        for near in ["Networkpolicy", "NetworkPolicies", "NetworkPolcy"] {
+            assert_eq!(
+                treatment("networking.k8s.io/v1", near),
+                Misspelt("NetworkPolicy"),
+                "{near}"
+            );
+        }
+        for other in [
+            "Secret",
+            "Event",
+            "PodTemplate",
+            "Ingress",
+            "PersistentVolume",
+        ] {
+            assert_eq!(treatment("v1", other), Other, "{other}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{Body, Object, WorkloadKind, networkpolicy, pod, service, validate, w
 use crate::diag::{Finding, Fix, Subject};
 use crate::document::{Kind, Node, SyntaxError, Unit, units};
 use crate::rules::reading;
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 
 /// How manifests are read.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ pub struct Loaded<'s> {
     /// Objects of kinds that are of no concern, by kind.
     pub other_kinds: BTreeMap<String, usize>,
     /// Objects of policy kinds that are not evaluated, by `kind.group`.
-    pub not_evaluated: BTreeMap<String, usize>,
+    pub not_evaluated: BTreeMap<String, NotEvaluated>,
     /// Documents that are no Kubernetes objects.
     pub not_objects: usize,
     /// Documents that could not be read.
@@ -50,13 +50,49 @@ impl<'s> Loaded<'s> {
         for (kind, count) in other.other_kinds {
             *self.other_kinds.entry(kind).or_default() += count;
         }
-        for (kind, count) in other.not_evaluated {
-            *self.not_evaluated.entry(kind).or_default() += count;
+        for (kind, found) in other.not_evaluated {
+            self.not_evaluated.entry(kind).or_default().append(found);
         }
         self.not_objects += other.not_objects;
         self.broken += other.broken;
     }
 }
+
+/// Objects of one policy kind that is not evaluated.
+#[derive(Clone, Debug, Default)]
+pub struct NotEvaluated {
+    /// How many.
+    pub count: usize,
+    /// Where the first of them are.
+    first: Vec<Span>,
+}
+
+impl NotEvaluated {
+    fn append(&mut self, other: Self) {
+        self.count += other.count;
+        let room = MOST_PLACES.saturating_sub(self.first.len());
+        self.first.extend(other.first.into_iter().take(room));
+    }
+
+    /// One finding for the kind: five hundred would bury the rest.
+    fn finding(&self, kind: &str) -> Finding {
+        let (name, group) = kind.split_once('.').unwrap_or((kind, ""));
+        let message = match self.count {
+            1 => format!("1 {name} of {group} is not evaluated: the answers leave it out"),
+            more => format!(
+                "{more} {name} objects of {group} are not evaluated: the answers leave them out"
+            ),
+        };
+        let finding = Finding::new(&reading::NOT_EVALUATED, message);
+        let places = self.first.iter();
+        places.fold(finding, |finding, place| {
+            finding.at(*place, "may allow or deny more")
+        })
+    }
+}
+
+/// The places that a finding about a kind names.
+const MOST_PLACES: usize = 3;
 
 /// One piece of work: a unit, and the kind of the List it is an item of.
 struct Task {
@@ -90,6 +126,11 @@ pub fn load_with<'s>(
     for batch in read_all(sources, &tasks, options, progress) {
         loaded.append(batch);
     }
+    let not_evaluated = loaded.not_evaluated.iter();
+    let about_kinds: Vec<_> = not_evaluated
+        .map(|(kind, found)| found.finding(kind))
+        .collect();
+    loaded.findings.extend(about_kinds);
     loaded
 }
 
@@ -231,7 +272,10 @@ impl<'s> Reader<'_, 's> {
         let (api_version, kind) = match (version, kind, listed) {
             (Some(version), Some(kind), _) => (version, kind),
             (None, None, Some(listed)) => listed,
-            (None, None, None) if node.get("metadata").is_none() => {
+            // Charts, values, kustomizations: YAML of other tools.
+            (None, _, None) | (_, None, None)
+                if node.get("metadata").is_none() && node.get("spec").is_none() =>
+            {
                 self.loaded.not_objects += 1;
                 return;
             }
@@ -260,6 +304,7 @@ impl<'s> Reader<'_, 's> {
             Treatment::Decode => self.decode(node, kind),
             Treatment::NotServed(served) => self.not_served(node, api_version, kind, served),
             Treatment::NotEvaluated => self.not_evaluated(node, api_version, kind),
+            Treatment::Misspelt(near) => self.misspelt(node, api_version, kind, near),
             Treatment::Other => {
                 *self.loaded.other_kinds.entry(kind.to_owned()).or_default() += 1;
             }
@@ -281,19 +326,31 @@ impl<'s> Reader<'_, 's> {
         self.loaded.findings.push(finding);
     }
 
-    fn not_evaluated(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str) {
-        let group = api_version.split('/').next().unwrap_or_default();
-        let name = format!("{kind}.{group}");
-        let count = self.loaded.not_evaluated.entry(name).or_default();
-        *count += 1;
+    fn misspelt(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str, near: &str) {
         let place = node.get("kind").unwrap_or(node).span();
-        let mut finding = Finding::new(
-            &reading::NOT_EVALUATED,
-            format!("{kind} ({group}) is not evaluated: the answers below leave it out"),
-        )
-        .at(place, "this object may allow or deny more");
+        let message =
+            format!("`{kind}` is no kind of `{api_version}`: a cluster refuses this object");
+        let mut finding = Finding::new(&reading::INVALID, message)
+            .at(place, "")
+            .fix(Fix::replace(format!("write `{near}`"), place, near))
+            .incomplete();
+        finding.field = Some("kind".into());
         finding.subject = Some(subject(node, kind));
         self.loaded.findings.push(finding);
+    }
+
+    fn not_evaluated(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str) {
+        let group = api_version.split('/').next().unwrap_or_default();
+        let found = NotEvaluated {
+            count: 1,
+            first: vec![node.get("kind").unwrap_or(node).span()],
+        };
+        let kind = format!("{kind}.{group}");
+        self.loaded
+            .not_evaluated
+            .entry(kind)
+            .or_default()
+            .append(found);
     }
 
     fn decode(&mut self, node: Node<'_, 's>, kind: &str) {
@@ -347,7 +404,8 @@ fn decode_object<'s>(decoder: &mut Decoder, node: Node<'_, 's>, kind: &str) -> O
         "Node" => Body::Node(node_addresses(status)),
         "ServiceAccount" => Body::ServiceAccount,
         "NetworkPolicy" => {
-            if let Some(reason) = validate::subdomain(&meta.name) {
+            let reason = validate::subdomain(&meta.name).filter(|_| !meta.generated);
+            if let Some(reason) = reason {
                 let message = format!("name `{}` {reason}", &*meta.name);
                 decoder.field("metadata", |decoder| {
                     decoder.field("name", |decoder| {

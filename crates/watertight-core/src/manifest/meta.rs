@@ -44,8 +44,10 @@ pub struct IgnoreAnnotation<'s> {
 /// The metadata of an object, as far as it matters here.
 #[derive(Clone, Debug)]
 pub struct Meta<'s> {
-    /// The name.
+    /// The name; what the server makes it from, if it is generated.
     pub name: Text<'s>,
+    /// Whether the server completes the name (`generateName`).
+    pub generated: bool,
     /// The namespace, if written.
     pub namespace: Option<Text<'s>>,
     /// The labels, in reading order.
@@ -93,7 +95,7 @@ pub(super) fn decode<'s>(
             );
         }
         let [
-            name,
+            written,
             generate,
             namespace,
             labels,
@@ -102,8 +104,11 @@ pub(super) fn decode<'s>(
             deletion,
         ] = fields;
         let labels_span = labels.map(Node::span);
+        let generated = written.is_none() && generate.is_some();
+        let wrong_kind = |node: &Node<'_, '_>| node.str().is_none();
+        let already_told = written.or(generate).as_ref().is_some_and(wrong_kind);
         let name = decoder
-            .text("name", name)
+            .text("name", written)
             .or_else(|| decoder.text("generateName", generate))
             .filter(|name| !name.is_empty());
         let name = match (name, named) {
@@ -112,6 +117,7 @@ pub(super) fn decode<'s>(
                 value: Cow::Borrowed(""),
                 span: object,
             },
+            (None, Named::Required) if already_told => return None,
             (None, Named::Required) => {
                 decoder.invalid(
                     node.map_or(object.at_start(), Node::span).at_start(),
@@ -135,6 +141,7 @@ pub(super) fn decode<'s>(
         });
         Some(Meta {
             name,
+            generated,
             namespace: decoder
                 .text("namespace", namespace)
                 .filter(|namespace| !namespace.is_empty()),

@@ -18,7 +18,7 @@ mod workload;
 use std::net::IpAddr;
 
 pub use decode::Text;
-pub use load::{Loaded, Options, load, load_with, unreadable};
+pub use load::{Loaded, NotEvaluated, Options, load, load_with, unreadable};
 pub use meta::{IGNORE_PREFIX, IgnoreAnnotation, Meta, Owner};
 pub use networkpolicy::{
     Direction, NetworkPolicySpec, PeerKind, PolicyPeer, PolicyPort, PolicyRule, PortRef, Section,

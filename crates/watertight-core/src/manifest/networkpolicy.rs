@@ -287,7 +287,11 @@ fn peer(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<PolicyPeer> {
 fn ip_block(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<IpBlock> {
     decoder.field("ipBlock", |decoder| {
         let [block, except] = decoder.fields(node, ["cidr", "except"], Unknown::Refuse);
-        let Some(written) = decoder.text("cidr", block) else {
+        let wrong_kind = block.is_some_and(|block| block.str().is_none());
+        let Some(written) = decoder.text("cidr", block).filter(|text| !text.is_empty()) else {
+            if wrong_kind {
+                return None;
+            }
             decoder.invalid(node.span(), "an `ipBlock` needs a `cidr`", &["V-14"], None);
             return None;
         };

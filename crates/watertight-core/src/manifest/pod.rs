@@ -160,7 +160,9 @@ fn container_port<'s>(decoder: &mut Decoder, node: Node<'_, 's>) -> Option<Conta
         }),
         _ => {
             let message = format!("container port {value} is not between 1 and 65535");
-            decoder.invalid(span, message, &[], None);
+            decoder.field("containerPort", |decoder| {
+                decoder.invalid(span, message, &[], None);
+            });
             None
         }
     }

@@ -46,9 +46,12 @@ fn requirement(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<Requirement>
     };
     if let Some(reason) = validate::label_key(&key) {
         let message = format!("label key `{}` {reason}", &*key);
-        decoder.invalid(key.span, message, &["V-21"], None);
+        decoder.field("key", |decoder| {
+            decoder.invalid(key.span, message, &["V-21"], None);
+        });
     }
     let values_span = values.map_or(node.span(), Node::span);
+    let written = values.map_or(0, |values| values.items().count());
     let values: Vec<Box<str>> = decoder.items("values", values, |decoder, node| {
         let value = decoder.item_text(node)?;
         if let Some(reason) = validate::label_value(&value) {
@@ -67,17 +70,21 @@ fn requirement(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<Requirement>
         return None;
     };
     let takes_values = matches!(&*operator, "In" | "NotIn");
-    if takes_values && values.is_empty() {
+    if takes_values && written == 0 {
         let message = format!("`{}` needs at least one value", &*operator);
-        decoder.invalid(values_span, message, &["V-24"], None);
+        decoder.field("values", |decoder| {
+            decoder.invalid(values_span, message, &["V-24"], None);
+        });
     }
     let operator = match &*operator {
         "In" => Operator::In(values),
         "NotIn" => Operator::NotIn(values),
         "Exists" | "DoesNotExist" => {
-            if !values.is_empty() {
+            if written > 0 {
                 let message = format!("`{}` takes no values", &*operator);
-                decoder.invalid(values_span, message, &["V-25"], Some("remove `values`"));
+                decoder.field("values", |decoder| {
+                    decoder.invalid(values_span, message, &["V-25"], Some("remove `values`"));
+                });
             }
             if &*operator == "Exists" {
                 Operator::Exists
@@ -87,12 +94,10 @@ fn requirement(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<Requirement>
         }
         other => {
             let message = format!("`{other}` is no operator");
-            decoder.invalid(
-                operator.span,
-                message,
-                &["V-26"],
-                Some("use In, NotIn, Exists or DoesNotExist"),
-            );
+            let help = Some("use In, NotIn, Exists or DoesNotExist");
+            decoder.field("operator", |decoder| {
+                decoder.invalid(operator.span, message, &["V-26"], help);
+            });
             return None;
         }
     };

@@ -40,7 +40,7 @@ fn read_files(files: &[(&str, &str)], options: Options) -> String {
         let _ = writeln!(out, "other kind {kind}: {count}");
     }
     for (kind, count) in &loaded.not_evaluated {
-        let _ = writeln!(out, "not evaluated {kind}: {count}");
+        let _ = writeln!(out, "not evaluated {kind}: {}", count.count);
     }
     for (what, count) in [
         ("not objects", loaded.not_objects),

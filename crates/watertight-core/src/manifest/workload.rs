@@ -126,17 +126,21 @@ pub(super) fn decode<'s>(
                 .and_then(|job| job.get("spec"))
                 .and_then(|spec| spec.get("template"));
         }
+        let cron = kind == WorkloadKind::CronJob;
         let replicas = decoder
             .integer("replicas", replicas)
             .and_then(|(count, _)| u32::try_from(count).ok());
-        let Some((metadata, pod)) = pod::template(decoder, template) else {
+        let decoded = inside_job(decoder, cron, |decoder| pod::template(decoder, template));
+        let Some((metadata, pod)) = decoded else {
             let span = node.map_or(object, Node::span).at_start();
             let message = format!("the {} has no pod template", kind.api());
             decoder.invalid(span, message, &[], Some("add `spec.template`"));
             return None;
         };
-        let template = decoder.field("template", |decoder| {
-            meta::decode(decoder, metadata, object, Named::Template)
+        let template = inside_job(decoder, cron, |decoder| {
+            decoder.field("template", |decoder| {
+                meta::decode(decoder, metadata, object, Named::Template)
+            })
         })?;
         Some(Workload {
             kind,
@@ -145,4 +149,12 @@ pub(super) fn decode<'s>(
             pod,
         })
     })
+}
+
+/// The template of a CronJob is one Job deeper.
+fn inside_job<T>(decoder: &mut Decoder, cron: bool, decode: impl FnOnce(&mut Decoder) -> T) -> T {
+    if !cron {
+        return decode(decoder);
+    }
+    decoder.field("jobTemplate", |decoder| decoder.field("spec", decode))
 }

@@ -57,12 +57,10 @@ mod tests {
     #[test]
     fn policies_of_other_languages() {
         expect![[r#"
-            warning[WT008] CiliumNetworkPolicy (cilium.io) is not evaluated: the answers below leave it out
-              about: CiliumNetworkPolicy shop/l7
-              at t.yaml:2:7: `CiliumNetworkPolicy` this object may allow or deny more
-            warning[WT008] NetworkPolicy (projectcalico.org) is not evaluated: the answers below leave it out
-              about: NetworkPolicy shop/web
-              at t.yaml:6:7: `NetworkPolicy` this object may allow or deny more
+            warning[WT008] 1 CiliumNetworkPolicy of cilium.io is not evaluated: the answers leave it out
+              at t.yaml:2:7: `CiliumNetworkPolicy` may allow or deny more
+            warning[WT008] 1 NetworkPolicy of projectcalico.org is not evaluated: the answers leave it out
+              at t.yaml:6:7: `NetworkPolicy` may allow or deny more
         "#]].assert_eq(&findings(
             &NOT_EVALUATED,
             "apiVersion: cilium.io/v2

@@ -153,12 +153,11 @@ impl Split<'_> {
                 others.extend(members.iter().copied());
             }
         }
-        now.retain(|id| !context.world[*id].assumed);
         now.sort_unstable();
         now.dedup();
         let kept = |id: &EndpointId| others.contains(id) || joined.contains(id);
         let (then, strangers): (Vec<_>, Vec<_>) = now.iter().copied().partition(kept);
-        if strangers.is_empty() {
+        if strangers.iter().all(|id| context.world[*id].assumed) {
             return None;
         }
         let count_of = |ids: &[EndpointId]| count_workloads(context, ids.iter().copied());
@@ -167,7 +166,7 @@ impl Split<'_> {
             Direction::Egress => "reaches",
         };
         let message = format!(
-            "{} {verb} {}; with its two peers joined it would be {}",
+            "{} {verb} {}; with these two peers joined it would be {}",
             name(context, self.at),
             count(count_of(&now), "workload"),
             count_of(&then),

@@ -102,7 +102,8 @@ fn without_duplicates<'o, 's>(
     let mut findings = Vec::new();
     let mut repeated = false;
     last.reserve(objects.len());
-    for object in objects {
+    // Generated names only begin alike.
+    for object in objects.iter().filter(|object| !object.meta.generated) {
         let Some(earlier) = last.insert(key(object, default), object) else {
             continue;
         };
@@ -131,6 +132,9 @@ fn without_duplicates<'o, 's>(
     }
     let kept = if repeated {
         let is_last = |object: &&Object<'s>| {
+            if object.meta.generated {
+                return true;
+            }
             last.get(&key(object, default))
                 .is_some_and(|last| std::ptr::eq(*last, *object))
         };

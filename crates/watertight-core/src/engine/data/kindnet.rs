@@ -5,9 +5,16 @@ use super::prelude::*;
 
 const KIND: Component = Component::Kind;
 
+/// The way from a pod to its own node is judged (D-8).
+const SWITCHES: Switches = Switches {
+    node_local: NodeLocal::ExemptIngress,
+    ..Switches::REFERENCE
+};
+
 pub(in crate::engine) static KUBE_NETWORK_POLICIES: EngineFacts = EngineFacts {
     aliases: &["knp"],
     numbering: &[Numbering::all(Component::KubeNetworkPolicies)],
+    switches: SWITCHES,
     features: &[
         FeatureFact::full(Feature::Ingress),
         FeatureFact::full(Feature::Egress),
@@ -69,6 +76,7 @@ const ENFORCED: EnforcementFact = EnforcementFact::new(
 pub(in crate::engine) static FACTS: EngineFacts = EngineFacts {
     aliases: &["kind", "kindnetd", "minikube-kindnet"],
     like: Some(Engine::KubeNetworkPolicies),
+    switches: SWITCHES,
     // kind is below 1.0, the separate project above, and the tags of the image kind ships are
     // dates.
     numbering: &[

@@ -142,7 +142,7 @@ fn k_68_a_dual_stack_pod_is_judged_per_family() {
 
 /// A pod that is given by its IPv6 address is reached over IPv6.
 #[test]
-fn bug_k_68_an_address_sets_the_family() {
+fn k_68_an_address_sets_the_family() {
     check(
         &from("[{ipBlock: {cidr: 10.0.1.0/24}}]"),
         &[
@@ -156,7 +156,7 @@ fn bug_k_68_an_address_sets_the_family() {
 
 /// The same for one side alone.
 #[test]
-fn bug_k_68_decide_takes_the_family_of_an_address() {
+fn k_68_decide_takes_the_family_of_an_address() {
     let case = super::with("", &from("[{ipBlock: {cidr: 10.0.1.0/24}}]"));
     let subject = case.world.endpoint("x", "a").unwrap();
     for (other, allowed) in [("10.0.1.1", true), ("[fd00:1::1]", false)] {
@@ -173,7 +173,7 @@ fn bug_k_68_decide_takes_the_family_of_an_address() {
 
 /// A node has several addresses; a packet has one of them.
 #[test]
-fn bug_k_63_a_node_is_judged_at_the_address_given() {
+fn k_63_a_node_is_judged_at_the_address_given() {
     let node = "
 ---
 {apiVersion: v1, kind: Node, metadata: {name: n3}, status: {addresses: [

@@ -103,7 +103,7 @@ spec: {clusterIP: 10.96.0.10, selector: {app: db}, ports: [{port: 8000, targetPo
 
 /// The page says that the way from a pod to its own node is policed.
 #[test]
-fn bug_d_8_kube_network_policies_polices_the_way_to_the_own_node() {
+fn d_8_kube_network_policies_polices_the_way_to_the_own_node() {
     for engine in ["kube-network-policies", "kindnet"] {
         assert_eq!(own_node(engine), [true, false], "{engine}");
     }

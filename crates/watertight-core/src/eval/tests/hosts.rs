@@ -111,7 +111,7 @@ fn k_74_a_host_network_pod_shares_the_exemption() {
 
 /// Where the engine polices host-network pods, they are pods that run on a node all the same.
 #[test]
-fn bug_k_73_a_policed_host_network_pod_has_an_own_node() {
+fn k_73_a_policed_host_network_pod_has_an_own_node() {
     let deny = policy("x/p", DENY_ALL);
     check_with(
         "host_network=pod-labels",

@@ -116,7 +116,7 @@ fn k_76_a_hairpin() {
 
 /// An IPv6 cluster address leads to the IPv6 addresses of the backends.
 #[test]
-fn bug_k_79_a_service_is_dialled_in_the_family_of_its_address() {
+fn k_79_a_service_is_dialled_in_the_family_of_its_address() {
     let service = WEB.replace("10.96.0.10", "'fd02::10'");
     let v4 = policy(
         "x/in",

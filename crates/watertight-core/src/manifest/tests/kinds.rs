@@ -415,9 +415,8 @@ fn kinds_of_other_groups_are_other_kinds() {
 fn policies_that_are_not_evaluated() {
     expect![[r#"
         not evaluated NetworkPolicy.projectcalico.org: 1
-        warning[WT008] NetworkPolicy (projectcalico.org) is not evaluated: the answers below leave it out
-          about: NetworkPolicy x/p
-          at t.yaml:2:7: `NetworkPolicy` this object may allow or deny more
+        warning[WT008] 1 NetworkPolicy of projectcalico.org is not evaluated: the answers leave it out
+          at t.yaml:2:7: `NetworkPolicy` may allow or deny more
     "#]].assert_eq(&read("apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\nspec: {anything: goes}\n"));
     for (api_version, kind) in [
         ("crd.projectcalico.org/v1", "GlobalNetworkPolicy"),

@@ -49,7 +49,7 @@ fn v_21_label_keys() {
     expect![[r#"
         error[WT003] label key `a/b/c` has more than one `/`: a key is a name, or a DNS prefix, one `/` and a name
           about: NetworkPolicy x/p
-          field: spec.ingress[0].from[0].namespaceSelector.matchExpressions[0]
+          field: spec.ingress[0].from[0].namespaceSelector.matchExpressions[0].key
           at t.yaml:4:72: `a/b/c` 
           why: V-21
     "#]].assert_eq(&refused(&from("{namespaceSelector: {matchExpressions: [{key: a/b/c, operator: Exists}]}}")));
@@ -117,7 +117,7 @@ fn v_24_v_25_v_26_operators() {
     expect![[r#"
         error[WT003] `In` needs at least one value
           about: NetworkPolicy x/p
-          field: spec.podSelector.matchExpressions[0]
+          field: spec.podSelector.matchExpressions[0].values
           at t.yaml:4:41: `{key: app, operator: In}` 
           why: V-24
     "#]]
@@ -125,7 +125,7 @@ fn v_24_v_25_v_26_operators() {
     expect![[r#"
         error[WT003] `NotIn` needs at least one value
           about: NetworkPolicy x/p
-          field: spec.podSelector.matchExpressions[0]
+          field: spec.podSelector.matchExpressions[0].values
           at t.yaml:4:77: `[]` 
           why: V-24
     "#]]
@@ -133,7 +133,7 @@ fn v_24_v_25_v_26_operators() {
     expect![[r#"
         error[WT003] `Exists` takes no values
           about: NetworkPolicy x/p
-          field: spec.podSelector.matchExpressions[0]
+          field: spec.podSelector.matchExpressions[0].values
           at t.yaml:4:78: `[a]` 
           why: V-25
           fix: remove `values`
@@ -142,7 +142,7 @@ fn v_24_v_25_v_26_operators() {
     expect![[r#"
         error[WT003] `Equals` is no operator
           about: NetworkPolicy x/p
-          field: spec.podSelector.matchExpressions[0]
+          field: spec.podSelector.matchExpressions[0].operator
           at t.yaml:4:62: `Equals` 
           why: V-26
           fix: use In, NotIn, Exists or DoesNotExist

@@ -74,10 +74,12 @@ fn v_3_v_4_v_5_policy_types() {
     "#]]
     .assert_eq(&refused("{policyTypes: Ingress}"));
     expect![[r#"
-        error[WT003] expected a string, found null
+        error[WT003] `` is no policy type
           about: NetworkPolicy x/p
           field: spec.policyTypes[0]
           at t.yaml:4:22: `null` 
+          why: V-4
+          fix: use Ingress or Egress, with a capital letter
     "#]]
     .assert_eq(&refused("{policyTypes: [null]}"));
 }

@@ -71,12 +71,12 @@ spec:
         expect![[r#"
             warning[WT103] the default deny `shop/default-deny` is for ingress only: 1 workload of `shop` can connect to everything
               about: NetworkPolicy shop/default-deny
-              at t.yaml:13:5: `Ingress` Egress is missing
+              at t.yaml:13:3: `- Ingress` Egress is missing
               evidence: shop/Pod/web -> ip:203.0.113.10:443/tcp ALLOWED: no policy isolates shop/Pod/web for egress
               evidence: shop/Pod/web -> ip:169.254.169.254:80/tcp ALLOWED: no policy isolates shop/Pod/web for egress
               why: K-12 X-3
               fix: add Egress, and allow DNS and the connections that the pods need
-                t.yaml:13:5: "Ingress" => "Ingress\n  - Egress"
+                t.yaml:13:3: "- Ingress" => "- Ingress\n  - Egress"
         "#]],
     );
 }
@@ -482,8 +482,8 @@ fn the_edits_leave_valid_policies_that_cover_both() {
         ),
         (
             "  policyTypes:\n  - Ingress\n  podSelector: {}\n",
-            "Ingress",
-            "Ingress\n  - Egress",
+            "- Ingress",
+            "- Ingress\n  - Egress",
         ),
         (
             "  podSelector: {}\n",

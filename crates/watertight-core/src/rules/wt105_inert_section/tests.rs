@@ -70,7 +70,7 @@ spec:
         expect![[r#"
             warning[WT105] `shop/web` does not limit egress: policyTypes leaves Egress out, so its 2 egress rules do nothing
               about: NetworkPolicy shop/web
-              at t.yaml:13:5: `Ingress` Egress is missing
+              at t.yaml:13:3: `- Ingress` Egress is missing
               at t.yaml:15:5: `to: [{ipBlock: {cidr: 10.0.0.0/8}}]` does nothing
               evidence: shop/Pod/web -> ip:203.0.113.10:443/tcp ALLOWED: no policy isolates shop/Pod/web for egress
               why: K-10 X-13

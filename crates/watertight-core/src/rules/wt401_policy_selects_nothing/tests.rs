@@ -406,3 +406,25 @@ fn anchored_text_is_left_alone() {
           fix: if that is meant, select `app=catalog`
     "#]].assert_eq(&findings(&RULE, &yaml));
 }
+
+// K-68: the evidence uses a family that the pod has.
+#[test]
+fn a_pod_with_ipv6_only() {
+    let more = "
+apiVersion: v1
+kind: Pod
+metadata: {name: front, namespace: shop, labels: {app: front-web}}
+status: {phase: Running, podIP: \"fd00::7\"}
+---";
+    let spec = "  podSelector: {matchLabels: {app: frontweb}}";
+    let yaml = shop(&format!("{more}{}", policy(spec)));
+    expect![[r#"
+        warning[WT401] NetworkPolicy `shop/guard` selects nothing: no pod of `shop` has `app=frontweb`
+          about: NetworkPolicy shop/guard
+          at t.yaml:26:31: `app: frontweb` shop/Pod/front has `app=front-web`
+          evidence: ip:2001:db8::a -> shop/Pod/front:80/tcp ALLOWED: no policy isolates shop/Pod/front for ingress
+          why: K-3 V-28
+          fix: select `app=front-web`
+            t.yaml:26:36: "frontweb" => "front-web"
+    "#]].assert_eq(&findings(&RULE, &yaml));
+}

@@ -51,7 +51,7 @@ fn a_dash_too_many() {
     - port: 9090",
     );
     expect![[r#"
-        warning[WT405] ingress rule 1 of NetworkPolicy `shop/guard` admits 2 workloads; with its two peers joined it would be 1
+        warning[WT405] ingress rule 1 of NetworkPolicy `shop/guard` admits 2 workloads; with these two peers joined it would be 1
           about: NetworkPolicy shop/guard
           at t.yaml:30:7: `podSelector:` this is an alternative, not a condition on the item before it
           at t.yaml:26:7: `namespaceSelector:` this item stands alone
@@ -73,7 +73,7 @@ fn a_dash_too_many_in_the_other_order() {
     -   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}",
     );
     expect![[r#"
-        warning[WT405] egress rule 1 of NetworkPolicy `shop/guard` reaches 2 workloads; with its two peers joined it would be 1
+        warning[WT405] egress rule 1 of NetworkPolicy `shop/guard` reaches 2 workloads; with these two peers joined it would be 1
           about: NetworkPolicy shop/guard
           at t.yaml:28:9: `namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}` this is an alternative, not a condition on the item before it
           at t.yaml:27:9: `podSelector: {matchLabels: {app: prometheus}}` this item stands alone
@@ -91,7 +91,7 @@ fn flow_style_gets_advice() {
   ingress: [{from: [{namespaceSelector: {}}, {podSelector: {matchLabels: {app: prometheus}}}]}]",
     );
     expect![[r#"
-        warning[WT405] ingress rule 1 of NetworkPolicy `shop/guard` admits 4 workloads; with its two peers joined it would be 1
+        warning[WT405] ingress rule 1 of NetworkPolicy `shop/guard` admits 5 workloads; with these two peers joined it would be 1
           about: NetworkPolicy shop/guard
           at t.yaml:24:46: `{podSelector: {matchLabels: {app: prometheus}}}` this is an alternative, not a condition on the item before it
           at t.yaml:24:21: `{namespaceSelector: {}}` this item stands alone
@@ -167,6 +167,37 @@ fn rules_that_are_not_in_force() {
   - from:
     - namespaceSelector: {}
     - podSelector: {matchLabels: {app: prometheus}}",
+    );
+    expect![[""]].assert_eq(&findings(&RULE, &yaml));
+}
+
+// M-2: the DNS that is assumed is one of those that are reached.
+#[test]
+fn dns_of_an_input_without_it() {
+    let yaml = shop(
+        "  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - namespaceSelector: {}
+    - podSelector: {matchLabels: {k8s-app: kube-dns}}
+    ports: [{port: 53, protocol: UDP}]",
+    );
+    expect![[r#"
+        warning[WT405] egress rule 1 of NetworkPolicy `shop/guard` reaches 5 workloads; with these two peers joined it would be 1
+          about: NetworkPolicy shop/guard
+          at t.yaml:28:7: `podSelector: {matchLabels: {k8s-app: kube-dns}}` this is an alternative, not a condition on the item before it
+          at t.yaml:27:7: `namespaceSelector: {}` this item stands alone
+          evidence: shop/Pod/web -> monitoring/Pod/prometheus:53/udp ALLOWED: NetworkPolicy shop/guard egress rule 1 allows it [t.yaml:26:5]
+          why: K-27 K-26
+          fix: write both selectors in one item if both are meant to hold
+            t.yaml:28:5: "-" => " "
+    "#]].assert_eq(&findings(&RULE, &yaml));
+    // Of kube-system nothing else is known.
+    let named = "{matchLabels: {kubernetes.io/metadata.name: kube-system}}";
+    let yaml = yaml.replace(
+        "namespaceSelector: {}",
+        &format!("namespaceSelector: {named}"),
     );
     expect![[""]].assert_eq(&findings(&RULE, &yaml));
 }

@@ -1,0 +1,252 @@
+//! What must hold for any bytes. The bodies of the fuzz targets in `fuzz/`, which `tests/hostile.rs`
+//! runs too, on fewer inputs.
+//!
+//! Each function takes a whole file and panics if something is wrong.
+
+use serde_json::Value;
+use watertight_core::check::{self, CheckOptions};
+use watertight_core::diag::{Edit, Finding, Fix};
+use watertight_core::document::{Document, Kind, Node, SyntaxError, Unit, units};
+use watertight_core::manifest::{self, Options};
+use watertight_core::report;
+use watertight_core::source::{FileId, Sources, Span};
+use watertight_core::world::{self, Assume};
+
+/// A file under a name; none if the bytes are no text.
+fn sources(name: &str, bytes: &[u8]) -> Option<(Sources, FileId)> {
+    let mut sources = Sources::new();
+    let file = sources.add(name, bytes.to_vec()).ok()?;
+    Some((sources, file))
+}
+
+/// Reading never panics; every value is where it says it is, and there are not too many.
+pub fn document(bytes: &[u8]) {
+    for name in ["t.yaml", "t.json"] {
+        let Some((sources, file)) = sources(name, bytes) else {
+            return;
+        };
+        let text = sources.file(file).text();
+        let (units, errors) = units(file, name, text);
+        errors.iter().for_each(|error| well_told(error, text));
+        // Aliases and merge keys bring values from elsewhere.
+        let in_order = name == "t.json" || !text.contains('*') && !text.contains("<<");
+        for unit in &units {
+            let mut values = 0;
+            for document in unit.read(text) {
+                match document {
+                    Ok(document) => {
+                        let Some(root) = document.root() else {
+                            continue;
+                        };
+                        let all = place(root, text);
+                        values += node(root, text, all, in_order);
+                    }
+                    Err(error) => well_told(&error, text),
+                }
+            }
+            assert!(
+                values <= 2000 + 10 * text.len(),
+                "{values} values of {} bytes",
+                text.len()
+            );
+        }
+    }
+}
+
+fn well_told(error: &SyntaxError, text: &str) {
+    place_of(error.span, text);
+    assert!(!error.message.is_empty() && !error.message.contains('\n'));
+}
+
+fn place_of(span: Span, text: &str) -> (usize, usize) {
+    let (start, end) = (span.start as usize, span.end as usize);
+    assert!(
+        text.get(start..end).is_some(),
+        "{start}..{end} is no place in {} bytes",
+        text.len()
+    );
+    (start, end)
+}
+
+fn place(node: Node<'_, '_>, text: &str) -> (usize, usize) {
+    place_of(node.span(), text)
+}
+
+/// Checks a value and those in it; returns how many they are.
+fn node(node: Node<'_, '_>, text: &str, inside: (usize, usize), in_order: bool) -> usize {
+    let (start, end) = place(node, text);
+    assert_eq!(node.as_written(), &text[start..end]);
+    assert_eq!(node.string().as_deref(), node.str());
+    assert_eq!(node.is_null(), node.kind() == Kind::Null);
+    assert_eq!(node.bool().is_some(), node.kind() == Kind::Bool);
+    assert!(node.integer().is_none() || node.kind() == Kind::Number);
+    if in_order {
+        assert!(inside.0 <= start && end <= inside.1, "outside its parent");
+    }
+    let mut children: Vec<Node<'_, '_>> = node.items().collect();
+    for (key, value) in node.entries() {
+        let name = key.str().expect("keys are strings");
+        assert!(node.get(name).is_some());
+        children.extend([key, value]);
+    }
+    let leaf = !matches!(node.kind(), Kind::Sequence | Kind::Mapping);
+    assert!(!leaf || children.is_empty());
+    let (mut count, mut reached) = (1, start);
+    for child in children {
+        let (from, to) = place(child, text);
+        if in_order {
+            assert!(reached <= from, "{from} comes after {reached}");
+            reached = to;
+        }
+        count += self::node(child, text, (start, end), in_order);
+    }
+    count
+}
+
+/// Two readers of JSON agree: ours and serde_json, but for what RFC 8259 leaves to them.
+pub fn json_differential(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    // It takes no byte order mark.
+    let theirs = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}'));
+    let ours = single("t.json", text);
+    match theirs {
+        Ok(value) => {
+            let ours = ours.unwrap_or_else(|| panic!("we refuse {value}"));
+            assert_eq!(ours, value);
+            if value.is_object() {
+                assert_eq!(single("t.yaml", text), Some(value), "as YAML");
+            }
+        }
+        Err(error) => {
+            // Nesting at our limit, numbers beyond f64, halves of a character.
+            let message = error.to_string();
+            let known = ["recursion limit", "out of range", "surrogate", "hex escape"];
+            let known = known.iter().any(|part| message.contains(part));
+            assert!(ours.is_none() || known, "we read {ours:?}, but: {message}");
+        }
+    }
+}
+
+/// The one value of a file, the items of a List put back.
+fn single(name: &str, text: &str) -> Option<Value> {
+    let (sources, file) = sources(name, text.as_bytes())?;
+    let text = sources.file(file).text();
+    let (units, errors) = units(file, name, text);
+    let (head, items) = units.split_first()?;
+    if !errors.is_empty() || head.is_item() || !items.iter().all(Unit::is_item) {
+        return None;
+    }
+    let mut value = whole(head, text)?;
+    for item in items {
+        let item = whole(item, text)?;
+        value.get_mut("items")?.as_array_mut()?.push(item);
+    }
+    Some(value)
+}
+
+fn whole(unit: &Unit, text: &str) -> Option<Value> {
+    let mut documents = unit.read(text);
+    let document: Document<'_> = documents.pop()?.ok()?;
+    if documents.is_empty() {
+        value(document.root()?)
+    } else {
+        None
+    }
+}
+
+/// A value as serde_json has it; none if a number is beyond it.
+fn value(node: Node<'_, '_>) -> Option<Value> {
+    Some(match node.kind() {
+        Kind::Null => Value::Null,
+        Kind::Bool => Value::Bool(node.bool()?),
+        Kind::Number => {
+            let number: Value = serde_json::from_str(node.as_written()).ok()?;
+            if let Some(whole) = number.as_i64() {
+                assert_eq!(node.integer(), Some(whole), "{number}");
+            }
+            number
+        }
+        Kind::String => Value::String(node.str()?.to_owned()),
+        Kind::Sequence => Value::Array(node.items().map(value).collect::<Option<_>>()?),
+        Kind::Mapping => {
+            let entry = |(key, node): (Node<'_, '_>, _)| Some((key.str()?.to_owned(), value(node)?));
+            Value::Object(node.entries().map(entry).collect::<Option<_>>()?)
+        }
+    })
+}
+
+/// Manifests are decoded and become a cluster without a panic.
+pub fn manifest(bytes: &[u8]) {
+    for name in ["t.yaml", "t.json"] {
+        let Some((sources, file)) = sources(name, bytes) else {
+            return;
+        };
+        let text = sources.file(file).text();
+        for strict_cidr in [true, false] {
+            let loaded = manifest::load(&sources, &Options { strict_cidr });
+            let (world, duplicates) = world::build(&sources, &loaded.objects, &Assume::default());
+            findings(&loaded.findings, text);
+            findings(&duplicates, text);
+            assert!(world.policies.len() <= loaded.objects.len());
+        }
+    }
+}
+
+fn findings(findings: &[Finding], text: &str) {
+    for finding in findings {
+        assert!(!finding.message.is_empty());
+        for label in &finding.labels {
+            place_of(label.span, text);
+        }
+        for span in finding.evidence.iter().filter_map(|evidence| evidence.by) {
+            place_of(span, text);
+        }
+        for edit in finding.fix.iter().flat_map(|fix| &fix.edits) {
+            place_of(edit.span, text);
+        }
+    }
+}
+
+/// A whole check, with its report, does not panic, and its fixes leave files that can be read.
+pub fn check(bytes: &[u8]) {
+    let name = "t.yaml";
+    let Some((sources, file)) = sources(name, bytes) else {
+        return;
+    };
+    let text = sources.file(file).text();
+    let options = CheckOptions::default();
+    let checked = check::check(&sources, &options);
+    findings(&checked.findings, text);
+    let report = report::report(&sources, &options, &checked);
+    serde_json::to_string(&report).expect("a report can be written");
+    if checked.broken > 0 {
+        return;
+    }
+    let fixes = checked.findings.iter().filter_map(|finding| {
+        let fix = finding.fix.as_ref().filter(|fix| !fix.edits.is_empty())?;
+        Some((finding.rule.id, fix))
+    });
+    for (id, fix) in fixes.take(20) {
+        let fixed = apply(text, fix);
+        let (sources, _) = self::sources(name, fixed.as_bytes()).expect("text stays text");
+        let loaded = manifest::load(&sources, &Options::default());
+        assert_eq!(loaded.broken, 0, "the fix of {id} breaks the file:\n{fixed}");
+    }
+}
+
+/// A text with the edits of a fix, which must not overlap.
+fn apply(text: &str, fix: &Fix) -> String {
+    let mut edits: Vec<&Edit> = fix.edits.iter().collect();
+    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    let (mut fixed, mut reached) = (String::new(), 0);
+    for edit in edits {
+        let (start, end) = place_of(edit.span, text);
+        assert!(reached <= start, "edits overlap: {fix:?}");
+        fixed += &text[reached..start];
+        fixed += &edit.text;
+        reached = end;
+    }
+    fixed + &text[reached..]
+}
