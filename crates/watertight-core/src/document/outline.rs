@@ -67,6 +67,11 @@ impl Scanner<'_> {
         let start = self.at;
         if self.peek() != Some(b'{') {
             let whole = self.skip_value()?;
+            // One error is enough for a file that holds something else.
+            if !self.text.get(whole.clone()).is_some_and(like_a_value) {
+                self.at = start;
+                return Err(self.error("expected a value"));
+            }
             return Ok(Outline { whole, list: None });
         }
         self.at += 1;
@@ -181,6 +186,13 @@ impl Scanner<'_> {
         self.at = start;
         Err(self.error("this value has no end"))
     }
+}
+
+/// Whether the text of a value starts like JSON.
+fn like_a_value(text: &str) -> bool {
+    matches!(text, "true" | "false" | "null")
+        || text.starts_with(|first: char| matches!(first, '[' | '"' | '-') || first.is_ascii_digit())
+            && !text.starts_with("--")
 }
 
 /// Whether a byte ends a number or a word, or would begin something else.

@@ -350,8 +350,8 @@ fn switches_by_engine() {
         flannel: enforcement=none
         kube-router: established=survive
         k3s: established=survive
-        kindnet: as the reference
-        kube-network-policies: as the reference
+        kindnet: node_local=exempt-ingress
+        kube-network-policies: node_local=exempt-ingress
         weave: endport=first-only snat=node-ip
         ovn-kubernetes: established=re-evaluate
         openshift-sdn: as the reference

@@ -74,6 +74,17 @@ pub struct SourceFile {
     name: Box<str>,
     text: Box<str>,
     lines: OnceLock<Vec<u32>>,
+    /// The number of characters before every `BLOCK` bytes: a dump may be one line of 100 MB, whose
+    /// columns must not be counted from its start again and again.
+    characters: OnceLock<Vec<u32>>,
+}
+
+/// How far apart the counts of `SourceFile::characters` are.
+const BLOCK: usize = 4096;
+
+/// Bytes that begin a character.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count()
 }
 
 impl SourceFile {
@@ -87,6 +98,26 @@ impl SourceFile {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The number of characters before a byte.
+    fn characters_before(&self, offset: u32) -> usize {
+        let counts = self.characters.get_or_init(|| {
+            let mut total = 0;
+            let blocks = self.text.as_bytes().chunks(BLOCK);
+            blocks
+                .map(|block| {
+                    let before = total;
+                    total += characters(block);
+                    u32::try_from(before).unwrap_or(u32::MAX)
+                })
+                .collect()
+        });
+        let offset = (offset as usize).min(self.text.len());
+        let block = offset / BLOCK;
+        let counted = counts.get(block).map_or(0, |count| *count as usize);
+        let rest = self.text.as_bytes().get(block * BLOCK..offset);
+        counted + rest.map_or(0, characters)
     }
 
     fn line_starts(&self) -> &[u32] {
@@ -150,6 +181,7 @@ impl Sources {
             name: name.into(),
             text: text.into_boxed_str(),
             lines: OnceLock::new(),
+            characters: OnceLock::new(),
         });
         Ok(id)
     }
@@ -198,15 +230,12 @@ impl Sources {
             .and_then(|index| starts.get(index))
             .copied()
             .unwrap_or(0);
-        let before = source
-            .text
-            .get(start as usize..offset as usize)
-            .unwrap_or_default();
+        let column = source
+            .characters_before(offset)
+            .saturating_sub(source.characters_before(start));
         Position {
             line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(before.chars().count())
-                .unwrap_or(u32::MAX)
-                .saturating_add(1),
+            column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1),
         }
     }
 
@@ -248,6 +277,20 @@ mod tests {
         assert_eq!(at(6), (2, 1));
         assert_eq!(at(10), (2, 5));
         assert_eq!(sources.locate(Span::new(file, 6, 7)), "a.yaml:2:1");
+    }
+
+    #[test]
+    fn columns_of_long_lines_are_counted_in_characters() {
+        let mut sources = Sources::new();
+        let text = format!("first\n{}", "aé".repeat(5000));
+        let file = sources.add("long.json", text.clone().into()).unwrap();
+        for at in [0, 1, 4095, 4096, 4097, 9999] {
+            let offset = text.char_indices().nth(6 + at).unwrap().0;
+            let position = sources.position(file, u32::try_from(offset).unwrap());
+            assert_eq!((position.line, position.column as usize), (2, at + 1));
+        }
+        let end = sources.position(file, u32::try_from(text.len()).unwrap());
+        assert_eq!(end.column, 10_001);
     }
 
     #[test]
