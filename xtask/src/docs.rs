@@ -54,7 +54,7 @@ fn rules() -> String {
         page += &format!("\n## {} {}\n\n", rule.id, rule.name);
         for line in rule.documentation().trim().lines() {
             // Headings of a rule stand below the rule's own.
-            let deeper = line.starts_with("## ").then_some("#").unwrap_or_default();
+            let deeper = if line.starts_with("## ") { "#" } else { "" };
             page += &format!("{deeper}{line}\n");
         }
     }

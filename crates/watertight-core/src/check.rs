@@ -17,7 +17,7 @@ use crate::source::Sources;
 use crate::world::{self, Assume, World};
 
 /// What to check and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CheckOptions {
     /// The network engine.
     pub profile: Profile,
@@ -37,22 +37,6 @@ pub struct CheckOptions {
     pub unreadable: Vec<(String, String)>,
     /// Counts the bytes that were read, for a caller that shows progress.
     pub progress: Option<Arc<AtomicU64>>,
-}
-
-impl Default for CheckOptions {
-    fn default() -> Self {
-        Self {
-            profile: Profile::reference(),
-            clouds: Vec::new(),
-            assume: Assume::default(),
-            select: Vec::new(),
-            ignore: Vec::new(),
-            namespaces: Vec::new(),
-            suppressions: Vec::new(),
-            unreadable: Vec::new(),
-            progress: None,
-        }
-    }
 }
 
 impl CheckOptions {

@@ -5,7 +5,7 @@
 //! many new ones for each property (best with `--release`), and `PROPTEST_RNG_SEED` repeats a run.
 //! A failure is shrunk, then shown as YAML with the connection and both answers.
 
-// The attributes tell clippy that helpers of tests are tests.
+// The attributes tell clippy that all of it is test code.
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]

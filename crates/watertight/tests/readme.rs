@@ -20,6 +20,9 @@ fn the_excerpt_is_real() {
     let printed: Vec<_> = printed.lines().collect();
     assert!(excerpt.lines().count() > 10);
     for line in excerpt.lines() {
-        assert!(printed.contains(&line), "the README shows a line that is not printed: {line}");
+        assert!(
+            printed.contains(&line),
+            "the README shows a line that is not printed: {line}"
+        );
     }
 }

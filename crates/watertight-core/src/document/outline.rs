@@ -191,7 +191,8 @@ impl Scanner<'_> {
 /// Whether the text of a value starts like JSON.
 fn like_a_value(text: &str) -> bool {
     matches!(text, "true" | "false" | "null")
-        || text.starts_with(|first: char| matches!(first, '[' | '"' | '-') || first.is_ascii_digit())
+        || text
+            .starts_with(|first: char| matches!(first, '[' | '"' | '-') || first.is_ascii_digit())
             && !text.starts_with("--")
 }
 

@@ -108,7 +108,7 @@ impl std::fmt::Debug for Check {
 pub struct Rule {
     /// The stable id.
     pub id: &'static str,
-    /// The name, such that "allow <name>" reads as what a suppression does.
+    /// The name, such that "allow metadata-open" reads as what a suppression does.
     pub name: &'static str,
     /// How bad its findings usually are.
     pub severity: Severity,

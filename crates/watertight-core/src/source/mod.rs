@@ -74,13 +74,13 @@ pub struct SourceFile {
     name: Box<str>,
     text: Box<str>,
     lines: OnceLock<Vec<u32>>,
-    /// The number of characters before every `BLOCK` bytes: a dump may be one line of 100 MB, whose
-    /// columns must not be counted from its start again and again.
+    /// The number of characters before every `BLOCK` bytes, empty for ASCII: a dump may be one line
+    /// of 100 MB, whose columns must not be counted from its start again and again.
     characters: OnceLock<Vec<u32>>,
 }
 
 /// How far apart the counts of `SourceFile::characters` are.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 1024;
 
 /// Bytes that begin a character.
 fn characters(bytes: &[u8]) -> usize {
@@ -103,6 +103,9 @@ impl SourceFile {
     /// The number of characters before a byte.
     fn characters_before(&self, offset: u32) -> usize {
         let counts = self.characters.get_or_init(|| {
+            if self.text.is_ascii() {
+                return Vec::new();
+            }
             let mut total = 0;
             let blocks = self.text.as_bytes().chunks(BLOCK);
             blocks
@@ -114,6 +117,9 @@ impl SourceFile {
                 .collect()
         });
         let offset = (offset as usize).min(self.text.len());
+        if counts.is_empty() {
+            return offset;
+        }
         let block = offset / BLOCK;
         let counted = counts.get(block).map_or(0, |count| *count as usize);
         let rest = self.text.as_bytes().get(block * BLOCK..offset);
@@ -284,7 +290,7 @@ mod tests {
         let mut sources = Sources::new();
         let text = format!("first\n{}", "aé".repeat(5000));
         let file = sources.add("long.json", text.clone().into()).unwrap();
-        for at in [0, 1, 4095, 4096, 4097, 9999] {
+        for at in [0, 1, 1023, 1024, 1025, 9999] {
             let offset = text.char_indices().nth(6 + at).unwrap().0;
             let position = sources.position(file, u32::try_from(offset).unwrap());
             assert_eq!((position.line, position.column as usize), (2, at + 1));

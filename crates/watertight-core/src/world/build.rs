@@ -1,23 +1,24 @@
 //! From objects to the world.
 
+mod duplicates;
+mod services;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::{
     Assumed, ClusterNode, Endpoint, EndpointId, Labels, Lifecycle, NAME_LABEL, Namespace,
-    NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, Port, Service, ServiceAddress,
-    ServicePort, Symbols, Workload, WorkloadId, World, dns,
+    NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, Port, Symbols, Workload, WorkloadId,
+    World, dns,
 };
-use crate::diag::{Finding, Severity, Subject};
+use crate::diag::Finding;
 use crate::manifest::{
-    Body, EndpointSet, IgnoreAnnotation, Meta, Object, Phase, PodSpec, PodStatus, TargetPort,
-    WorkloadKind,
+    Body, IgnoreAnnotation, Meta, Object, Phase, PodSpec, PodStatus, WorkloadKind,
 };
-use crate::rules::reading;
-use crate::sets::Protocol;
 use crate::source::{Sources, Span};
 
 /// What to assume where the input does not say.
@@ -45,7 +46,7 @@ impl Default for Assume {
 /// Builds the world. Of two objects with one name the last one counts, and a finding says so.
 #[must_use]
 pub fn build(sources: &Sources, objects: &[Object<'_>], assume: &Assume) -> (World, Vec<Finding>) {
-    let (kept, findings) = without_duplicates(sources, objects, &assume.namespace);
+    let (kept, findings) = duplicates::without_duplicates(sources, objects, &assume.namespace);
     let mut builder = Builder {
         assume,
         assume_dns: assume.dns && has_pods(&kept) && !has_dns(&kept),
@@ -65,6 +66,7 @@ pub fn build(sources: &Sources, objects: &[Object<'_>], assume: &Assume) -> (Wor
             },
             by_ip: FxHashMap::default(),
             node_by_ip: FxHashMap::default(),
+            dns: OnceLock::new(),
         },
         workloads: FxHashMap::default(),
         nodes: FxHashMap::default(),
@@ -79,70 +81,6 @@ pub fn build(sources: &Sources, objects: &[Object<'_>], assume: &Assume) -> (Wor
     builder.dns();
     builder.addresses();
     (builder.world, findings)
-}
-
-type Key<'o> = (&'static str, &'o str, &'o str);
-
-fn key<'o>(object: &'o Object<'_>, default: &'o str) -> Key<'o> {
-    let namespace = if object.body.is_namespaced() {
-        object.meta.namespace.as_deref().unwrap_or(default)
-    } else {
-        ""
-    };
-    (object.body.kind(), namespace, &object.meta.name)
-}
-
-/// The last object of each name (V-2), in reading order.
-fn without_duplicates<'o, 's>(
-    sources: &Sources,
-    objects: &'o [Object<'s>],
-    default: &'o str,
-) -> (Vec<&'o Object<'s>>, Vec<Finding>) {
-    let mut last: FxHashMap<Key<'o>, &'o Object<'s>> = FxHashMap::default();
-    let mut findings = Vec::new();
-    let mut repeated = false;
-    last.reserve(objects.len());
-    // Generated names only begin alike.
-    for object in objects.iter().filter(|object| !object.meta.generated) {
-        let Some(earlier) = last.insert(key(object, default), object) else {
-            continue;
-        };
-        repeated = true;
-        if sources.text(earlier.span) == sources.text(object.span) {
-            continue;
-        }
-        let (kind, namespace, name) = key(object, default);
-        let subject = Subject {
-            kind: kind.into(),
-            namespace: (!namespace.is_empty()).then(|| namespace.into()),
-            name: name.into(),
-        };
-        let mut finding = Finding::new(
-            &reading::DUPLICATE_OBJECT,
-            format!("{subject} is given twice with different content; the last one counts"),
-        )
-        .at(object.meta.name.span, "this one is evaluated")
-        .at(earlier.meta.name.span, "this one is overwritten")
-        .why(&["V-2"])
-        .subject(subject);
-        if !matches!(object.body, Body::NetworkPolicy(_)) {
-            finding = finding.severity(Severity::Warning);
-        }
-        findings.push(finding);
-    }
-    let kept = if repeated {
-        let is_last = |object: &&Object<'s>| {
-            if object.meta.generated {
-                return true;
-            }
-            last.get(&key(object, default))
-                .is_some_and(|last| std::ptr::eq(*last, *object))
-        };
-        objects.iter().filter(is_last).collect()
-    } else {
-        objects.iter().collect()
-    };
-    (kept, findings)
 }
 
 fn labels_of<'o>(object: &'o Object<'_>) -> Option<&'o Meta<'o>> {
@@ -486,60 +424,6 @@ impl Builder<'_> {
         }
     }
 
-    fn services(&mut self, objects: &[&Object<'_>]) {
-        let mut sets: BTreeMap<(NamespaceId, &str), Vec<&EndpointSet<'_>>> = BTreeMap::new();
-        for object in objects {
-            let found = match &object.body {
-                Body::EndpointSlice(set) => std::slice::from_ref(set),
-                Body::Endpoints(subsets) => subsets.as_slice(),
-                _ => continue,
-            };
-            let namespace = self.namespace_of(&object.meta);
-            for set in found {
-                sets.entry((namespace, &set.service)).or_default().push(set);
-            }
-        }
-        for object in objects {
-            let Body::Service(service) = &object.body else {
-                continue;
-            };
-            let namespace = self.namespace_of(&object.meta);
-            let own = sets.get(&(namespace, &*object.meta.name));
-            let mut addresses: Vec<ServiceAddress> = own
-                .into_iter()
-                .flatten()
-                .flat_map(|set| flatten(set))
-                .collect();
-            addresses
-                .sort_by(|a, b| (a.ip, a.port, &a.port_name).cmp(&(b.ip, b.port, &b.port_name)));
-            // A Service has its addresses twice where Endpoints and EndpointSlices were both read.
-            addresses.dedup();
-            let ports = service.ports.iter().map(|port| ServicePort {
-                name: port.name.as_deref().map(Into::into),
-                port: port.port,
-                target: match &port.target {
-                    TargetPort::Number(number) => Ok(*number),
-                    TargetPort::Name(name) => Err((&**name).into()),
-                },
-                protocol: port.protocol,
-            });
-            self.ignores(&object.meta, "Service", Some(namespace), object.span);
-            self.world.services.push(Service {
-                namespace,
-                name: (&*object.meta.name).into(),
-                selector: service
-                    .selector
-                    .iter()
-                    .map(|(key, value)| ((&**key).into(), (&**value).into()))
-                    .collect(),
-                cluster_ips: service.cluster_ips.clone(),
-                ports: ports.collect(),
-                addresses,
-                span: Some(object.meta.name.span),
-            });
-        }
-    }
-
     fn policies(&mut self, objects: &[&Object<'_>]) {
         for object in objects {
             let Body::NetworkPolicy(spec) = &object.body else {
@@ -559,41 +443,6 @@ impl Builder<'_> {
                 namespace.policies.push(id);
             }
         }
-    }
-
-    /// Assumes a cluster DNS where the input has none (M-2).
-    fn dns(&mut self) {
-        if !self.assume_dns {
-            return;
-        }
-        let Some(namespace) = self.world.namespace(DNS_NAMESPACE) else {
-            return;
-        };
-        let labels = self.world.symbols.labels([("k8s-app", "kube-dns")]);
-        let ports = [("dns", Protocol::Udp), ("dns-tcp", Protocol::Tcp)];
-        let ports = ports.map(|(name, protocol)| Port {
-            name: Some(self.world.symbols.intern(name)),
-            number: 53,
-            protocol,
-        });
-        let id = EndpointId::at(self.world.endpoints.len());
-        self.world.endpoints.push(Endpoint {
-            namespace,
-            name: "kube-dns".into(),
-            template: true,
-            labels,
-            ips: Vec::new(),
-            node: None,
-            host_network: None,
-            ports: ports.into(),
-            workload: None,
-            service_account: None,
-            lifecycle: Lifecycle::Active,
-            assumed: true,
-            span: None,
-        });
-        self.world.assumed.dns = Some(id);
-        self.attach(id, namespace, None);
     }
 
     fn addresses(&mut self) {
@@ -626,20 +475,4 @@ impl Builder<'_> {
             }
         }
     }
-}
-
-fn flatten(set: &EndpointSet<'_>) -> Vec<ServiceAddress> {
-    let each = |(name, port, protocol): &(Option<std::borrow::Cow<'_, str>>, u16, Protocol)| {
-        let (name, port, protocol) = (name.as_deref().map(Box::from), *port, *protocol);
-        set.addresses
-            .iter()
-            .map(move |ip| ServiceAddress {
-                ip: *ip,
-                port_name: name.clone(),
-                port,
-                protocol,
-            })
-            .collect::<Vec<_>>()
-    };
-    set.ports.iter().flat_map(each).collect()
 }

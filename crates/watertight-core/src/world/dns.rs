@@ -48,6 +48,10 @@ impl World {
     /// The DNS server pods: the backends of the DNS Service, or else pods with their labels.
     #[must_use]
     pub fn dns_servers(&self) -> Vec<DnsServer> {
+        self.dns.get_or_init(|| self.find_dns_servers()).clone()
+    }
+
+    fn find_dns_servers(&self) -> Vec<DnsServer> {
         let mut found: Vec<DnsServer> = Vec::new();
         if let Some(service) = self.dns_service() {
             for protocol in [Protocol::Udp, Protocol::Tcp] {

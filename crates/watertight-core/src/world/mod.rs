@@ -12,6 +12,7 @@ mod services;
 mod symbols;
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
@@ -287,6 +288,8 @@ pub struct World {
     pub assumed: Assumed,
     by_ip: FxHashMap<IpAddr, EndpointId>,
     node_by_ip: FxHashMap<IpAddr, NodeId>,
+    /// Found once: several rules ask.
+    dns: OnceLock<Vec<DnsServer>>,
 }
 
 impl World {

@@ -5,19 +5,18 @@
 
 use super::targets;
 
-fn timed(text: &str, what: &str, f: fn(&[u8])) { let t = std::time::Instant::now(); f(text.as_bytes()); let e = t.elapsed().as_millis(); if e > 150 { eprintln!("{e} ms {what} {} bytes {:?}", text.len(), text.chars().take(60).collect::<String>()); } }
 fn check(text: &str) {
-    timed(text, "manifest", targets::manifest);
-    timed(text, "check", targets::check);
+    targets::manifest(text.as_bytes());
+    targets::check(text.as_bytes());
 }
 
 fn read(text: &str) {
-    timed(text, "document", targets::document);
+    targets::document(text.as_bytes());
     check(text);
 }
 
 /// A policy with a spec.
-pub(crate) fn policy(spec: &str) -> String {
+fn policy(spec: &str) -> String {
     format!(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: \
          x}}\nspec:{spec}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: a, namespace: x, \
@@ -25,7 +24,7 @@ pub(crate) fn policy(spec: &str) -> String {
     )
 }
 
-pub(crate) fn repeated(count: usize, of: impl Fn(usize) -> String) -> String {
+fn repeated(count: usize, of: impl Fn(usize) -> String) -> String {
     (0..count).map(of).collect()
 }
 
@@ -159,11 +158,11 @@ fn many_keys() {
     })));
     read(&policy(&format!(
         "\n  podSelector:\n    matchLabels:{}",
-        repeated(20_000, |at| format!("\n      k{at}: v"))
+        repeated(4000, |at| format!("\n      k{at}: v"))
     )));
     read(&format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels:{}",
-        repeated(20_000, |at| format!("\n    k{at}: v"))
+        repeated(10_000, |at| format!("\n    k{at}: v"))
     ));
 }
 
@@ -192,19 +191,19 @@ fn many_items() {
 fn many_documents() {
     read(&"---\n".repeat(1_000_000));
     read(&"--- # c\n".repeat(100_000));
-    read(&"---\na\n".repeat(30_000));
+    read(&"---\na\n".repeat(20_000));
     read(&"...\n".repeat(30_000));
     read(&"a\n...\n".repeat(10_000));
     read(&"\u{feff}---\n".repeat(100_000));
     // Directives keep a file in one piece, and every document in it is broken.
-    read(&format!("%YAML 1.1\n{}", "---\n[\n".repeat(10_000)));
-    read(&"---\n{{ x }}: [\n".repeat(5000));
-    read(&"{\n---\n".repeat(10_000));
+    read(&format!("%YAML 1.1\n{}", "---\n[\n".repeat(5000)));
+    read(&"---\n{{ x }}: [\n".repeat(2000));
+    read(&"{\n---\n".repeat(5000));
 }
 
 #[test]
 fn many_rules() {
-    let peers = repeated(3000, |at| {
+    let peers = repeated(1000, |at| {
         format!(
             "\n    - ipBlock: {{cidr: 10.{}.{}.0/24}}",
             at / 250,
@@ -220,7 +219,7 @@ fn many_rules() {
     )));
     let ports = repeated(3000, |at| format!("\n    - port: {}", at + 1));
     check(&policy(&format!("\n  ingress:\n  - ports:{ports}")));
-    let rules = repeated(1000, |at| {
+    let rules = repeated(300, |at| {
         format!("\n  - from: [{{podSelector: {{matchLabels: {{k{at}: v}}}}}}]")
     });
     check(&policy(&format!("\n  ingress:{rules}")));

@@ -1,4 +1,8 @@
 //! Runs the binary in a directory of its own.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot run its command fails"
+)]
 
 use std::io::Write as _;
 use std::path::Path;

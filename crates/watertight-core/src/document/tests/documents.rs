@@ -161,8 +161,17 @@ fn a_file_that_calls_itself_json_is_json() {
     );
     assert_eq!(values("t.json", "[{\"a\":1}]"), ["[{\"a\":1}]"]);
     // One error is enough for a file of something else.
-    for other in ["kind: Pod\nmetadata: {}\n", "---\n---\na\n", "# a b\n# c d\n", "tru\nfals\n"] {
-        assert_eq!(values("t.json", other), ["t.json:1:1: expected a value"], "{other}");
+    for other in [
+        "kind: Pod\nmetadata: {}\n",
+        "---\n---\na\n",
+        "# a b\n# c d\n",
+        "tru\nfals\n",
+    ] {
+        assert_eq!(
+            values("t.json", other),
+            ["t.json:1:1: expected a value"],
+            "{other}"
+        );
     }
 }
 

@@ -1,0 +1,8 @@
+//! A whole check, its report, and its fixes.
+#![no_main]
+
+#[allow(dead_code, reason = "the other targets use the rest")]
+#[path = "../../crates/watertight-core/tests/hostile/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::check(bytes));
