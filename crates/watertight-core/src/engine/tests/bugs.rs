@@ -1,3 +1,5 @@
+//! Which bugs are claimed for which versions.
+
 use super::profile;
 use crate::engine::{Bug, Engine, Profile};
 
