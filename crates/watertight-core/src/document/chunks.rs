@@ -8,6 +8,9 @@ use std::ops::Range;
 /// A byte order mark: editors put one at the start of a file, and files get concatenated.
 const BOM: char = '\u{feff}';
 
+/// Either ends a line, or both together do.
+pub(super) const LINE_BREAKS: [char; 2] = ['\n', '\r'];
+
 /// The byte ranges of a file's documents, cut at `---` lines.
 pub(super) fn cut(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
@@ -50,12 +53,12 @@ pub(super) fn content_start(text: &str, range: Range<usize>) -> usize {
         let (blank, _) = rest
             .split_at_checked(rest.len() - content.len())
             .unwrap_or_default();
-        line_start |= blank.contains('\n');
-        let indented = blank.ends_with([' ', '\t', '\r']);
+        line_start |= blank.contains(LINE_BREAKS);
+        let indented = blank.ends_with([' ', '\t']);
         (rest, line_start) = match marker(content) {
             Some(behind) if line_start && !indented => (behind, false),
             _ if content.starts_with('#') => {
-                let below = content.split_once('\n').map(|(_, below)| below);
+                let below = content.split_once(LINE_BREAKS).map(|(_, below)| below);
                 (below.unwrap_or_default(), true)
             }
             _ => return range.end - content.len(),

@@ -12,7 +12,8 @@ use granit_parser::{
 };
 
 use super::anchors::{Anchors, TooMany};
-use super::{Document, Kind, MAX_DEPTH, SyntaxError, Text, chunks, merge, resolve};
+use super::chunks::{self, LINE_BREAKS};
+use super::{Document, Kind, MAX_DEPTH, SyntaxError, Text, merge, resolve};
 use crate::source::{FileId, Span};
 
 /// Reads the documents of one chunk: more than one only where `...` ends the first, or where
@@ -250,7 +251,7 @@ impl<'s> Loader<'s> {
         }
         let mut rest = self.slice(self.reached..range.start);
         while !rest.is_empty() {
-            let (above, line) = rest.rsplit_once('\n').unwrap_or(("", rest));
+            let (above, line) = rest.rsplit_once(LINE_BREAKS).unwrap_or(("", rest));
             let content = without_comment(line).trim_ascii_end();
             if !content.is_empty() {
                 let at = self.reached + rest.len() - line.len() + content.len();
@@ -268,7 +269,7 @@ impl<'s> Loader<'s> {
         if !at_header {
             // Only blank lines may stand between the header and the content.
             let before = self.slice(self.reached..start).trim_ascii_end();
-            let line = before.rsplit('\n').next().unwrap_or_default();
+            let line = before.rsplit(LINE_BREAKS).next().unwrap_or_default();
             let from = self.reached + before.len() - line.len();
             let header = line.match_indices(['|', '>']).map(|(at, _)| at).find(|at| {
                 let (before, from_here) = line.split_at_checked(*at).unwrap_or_default();
@@ -284,7 +285,7 @@ impl<'s> Loader<'s> {
         let kept = all.trim_ascii_end();
         // Trailing blanks on the last line belong to it.
         let blanks = all.get(kept.len()..).unwrap_or_default();
-        let blanks = blanks.split(['\r', '\n']).next().unwrap_or_default();
+        let blanks = blanks.split(LINE_BREAKS).next().unwrap_or_default();
         start..start + kept.len() + blanks.len()
     }
 
@@ -417,7 +418,7 @@ impl<'s> Loader<'s> {
         if !self.open.last().is_some_and(|parent| parent.mapping) {
             return start;
         }
-        let mut lines = self.slice(self.reached..start).split_inclusive('\n');
+        let mut lines = self.slice(self.reached..start).split_inclusive(LINE_BREAKS);
         let mut at = self.reached + lines.next().map_or(0, str::len);
         for line in lines {
             let content = line.trim_start_matches([' ', '\t']);

@@ -29,7 +29,8 @@ pub enum Party {
     Endpoint(EndpointId),
     /// A process on a node.
     Node(NodeId),
-    /// An address; if a pod or node owns it, that one is meant.
+    /// An address; if a pod or node owns it, that one is meant. The ClusterIP of a Service is
+    /// nobody's: ask `Evaluator::to_service`, which judges after translation (K-79).
     Address(IpAddr),
 }
 

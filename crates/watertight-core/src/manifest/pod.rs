@@ -168,14 +168,10 @@ fn container_port<'s>(decoder: &mut Decoder, node: Node<'_, 's>) -> Option<Conta
     }
 }
 
-/// The status, if the object has one: then it comes from a cluster.
+/// The status, if the object has one: then it comes from a cluster. `status: {}`, which tools write
+/// into manifests, says nothing.
 pub(super) fn status(node: Option<Node<'_, '_>>) -> Option<PodStatus> {
     let node = node?;
-    let phase = match node.get("phase").and_then(Node::str)? {
-        "Succeeded" | "Failed" => Phase::Finished,
-        "Pending" => Phase::Pending,
-        _ => Phase::Running,
-    };
     let listed = node
         .get("podIPs")
         .into_iter()
@@ -188,6 +184,13 @@ pub(super) fn status(node: Option<Node<'_, '_>>) -> Option<PodStatus> {
                 .and_then(|ip| ip.str()?.parse::<IpAddr>().ok()),
         );
     }
+    let phase = match node.get("phase").and_then(Node::str) {
+        Some("Succeeded" | "Failed") => Phase::Finished,
+        Some("Pending") => Phase::Pending,
+        Some(_) => Phase::Running,
+        None if ips.is_empty() => return None,
+        None => Phase::Running,
+    };
     Some(PodStatus { phase, ips })
 }
 

@@ -104,7 +104,6 @@ impl std::fmt::Debug for Check {
 }
 
 /// A rule.
-#[derive(Debug)]
 pub struct Rule {
     /// The stable id.
     pub id: &'static str,
@@ -118,6 +117,12 @@ pub struct Rule {
     pub source: &'static str,
     /// What runs it.
     pub check: Check,
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id)
+    }
 }
 
 impl PartialEq for Rule {
@@ -197,13 +202,50 @@ pub static ALL: &[&Rule] = &[
     &wt603_engine_bug::RULE,
 ];
 
-/// Runs the active rules that look at the world.
+/// Runs the active rules that look at the world; findings come in the order of the rules.
 pub fn run(context: &Context<'_>, active: impl Fn(&Rule) -> bool, findings: &mut Vec<Finding>) {
-    for rule in ALL {
-        if let Check::World(check) = rule.check
-            && active(rule)
-        {
-            check(context, findings);
-        }
+    let checks: Vec<_> = ALL
+        .iter()
+        .filter(|rule| active(rule))
+        .filter_map(|rule| match rule.check {
+            Check::World(check) => Some(check),
+            Check::Reading | Check::Suppression => None,
+        })
+        .collect();
+    for found in run_all(context, &checks) {
+        findings.extend(found);
     }
+}
+
+type World = fn(&Context<'_>, &mut Vec<Finding>);
+
+fn run_one(context: &Context<'_>, check: World) -> Vec<Finding> {
+    let mut found = Vec::new();
+    check(context, &mut found);
+    found
+}
+
+#[cfg(feature = "parallel")]
+fn run_all(context: &Context<'_>, checks: &[World]) -> Vec<Vec<Finding>> {
+    use rayon::prelude::*;
+    // Threads cost more than they save on a handful of policies.
+    if context.world.policies.len() < 100 {
+        return checks
+            .iter()
+            .map(|check| run_one(context, *check))
+            .collect();
+    }
+    checks
+        .par_iter()
+        .with_max_len(1)
+        .map(|check| run_one(context, *check))
+        .collect()
+}
+
+#[cfg(not(feature = "parallel"))]
+fn run_all(context: &Context<'_>, checks: &[World]) -> Vec<Vec<Finding>> {
+    checks
+        .iter()
+        .map(|check| run_one(context, *check))
+        .collect()
 }

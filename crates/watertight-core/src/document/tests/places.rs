@@ -248,6 +248,18 @@ fn windows_line_ends_are_outside() {
 }
 
 #[test]
+fn old_line_ends_are_line_ends() {
+    let with_newlines = "# a\nb: |  # c\n\n  d\ne:\n- f\n-  # g\n- h\n";
+    let places = |text: &str| places(text).replace("\\r", "\\n");
+    let expected = places(with_newlines);
+    assert!(
+        expected.contains(r#"sequence "- f\n-  # g\n- h""#),
+        "{expected}"
+    );
+    assert_eq!(places(&with_newlines.replace('\n', "\r")), expected);
+}
+
+#[test]
 fn properties_are_outside_and_explicit_keys_inside() {
     expect![[r#"
         mapping "a: &x !!map\n  ? b\n  : !!str c\n  ? d"

@@ -506,3 +506,24 @@ spec:
         assert_eq!(objects("t.yaml", yaml), objects("t.json", json));
     }
 }
+
+#[test]
+fn a_status_without_a_phase_still_gives_the_address() {
+    use crate::manifest::{Body, Options, Phase, load};
+    use crate::source::Sources;
+    let status_of = |status: &str| {
+        let yaml = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nstatus: {status}\n");
+        let mut sources = Sources::new();
+        sources.add("t.yaml", yaml.into()).unwrap();
+        let loaded = load(&sources, &Options::default());
+        match &loaded.objects[0].body {
+            Body::Pod(_, status) => status
+                .as_ref()
+                .map(|status| (status.phase, status.ips.len())),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(status_of("{podIP: 10.0.0.1}"), Some((Phase::Running, 1)));
+    assert_eq!(status_of("{phase: Pending}"), Some((Phase::Pending, 0)));
+    assert_eq!(status_of("{}"), None);
+}
