@@ -24,6 +24,7 @@ use mutations::mutation;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use serde_json::Value;
 
@@ -92,6 +93,26 @@ fn the_seeds_are_valid() {
         }
         ALL.iter().for_each(|target| target(seed.as_bytes()));
     }
+}
+
+/// Mutations leave enough to look at: a third of the files can be read whole.
+#[test]
+fn the_mutations_are_worth_trying() {
+    use watertight_core::check::{CheckOptions, check};
+    use watertight_core::source::Sources;
+    let (read, found) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..200 {
+        let bytes = mutated(3).new_tree(&mut runner).unwrap().current();
+        let mut sources = Sources::new();
+        if sources.add("t.yaml", bytes).is_err() {
+            continue;
+        }
+        let checked = check(&sources, &CheckOptions::default());
+        read.set(read.get() + i32::from(checked.broken == 0));
+        found.set(found.get() + i32::from(!checked.findings.is_empty()));
+    }
+    assert!(read.get() > 60 && found.get() > 100, "{read:?} {found:?}");
 }
 
 #[test]

@@ -18,9 +18,11 @@ pub(super) fn read(
     range: Range<usize>,
     skip: Option<Range<usize>>,
 ) -> Result<Document<'_>> {
+    let skipped = skip.as_ref().map_or(0, Range::len);
+    let bytes = range.len().saturating_sub(skipped);
     let mut reader = Reader {
         scanner: Scanner::new(file, text, range.start, range.end),
-        document: Document::new(file, text),
+        document: Document::for_bytes(file, text, bytes),
         skip,
     };
     reader.value(0)?;

@@ -121,10 +121,15 @@ pub struct Document<'s> {
 
 impl<'s> Document<'s> {
     fn new(file: FileId, text: &'s str) -> Self {
+        Self::for_bytes(file, text, 0)
+    }
+
+    /// A tape with room for what so many bytes of JSON usually hold.
+    fn for_bytes(file: FileId, text: &'s str, bytes: usize) -> Self {
         Self {
             file,
             text,
-            slots: Vec::new(),
+            slots: Vec::with_capacity((bytes / 8).min(1 << 12)),
             owned: Vec::new(),
         }
     }

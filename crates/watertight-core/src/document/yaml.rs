@@ -213,9 +213,11 @@ impl<'s> Loader<'s> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.finish(&range)?,
             Event::Alias(anchor) => self.alias(anchor, range)?,
-            Event::DocumentStart(..) => {
+            Event::DocumentStart(explicit, _) => {
                 self.began = range.start;
-                self.reached = self.reached.max(range.start);
+                if explicit {
+                    self.reached = range.end;
+                }
             }
             Event::DocumentEnd => {
                 let done = Document::new(self.file, self.text);

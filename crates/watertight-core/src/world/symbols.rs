@@ -46,7 +46,9 @@ impl Symbols {
         &mut self,
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Labels {
-        let mut labels: Vec<(Symbol, Symbol)> = Vec::new();
+        let pairs = pairs.into_iter();
+        let mut labels: Vec<(Symbol, Symbol)> =
+            Vec::with_capacity(pairs.size_hint().1.unwrap_or(0));
         for (key, value) in pairs {
             let key = self.intern(key.as_ref());
             let value = self.intern(value.as_ref());

@@ -40,6 +40,9 @@ pub(crate) fn document(bytes: &[u8]) {
                         };
                         let all = place(root, text);
                         values += node(root, text, all, in_order);
+                        if name == "t.yaml" && text.len() < 2000 && stands_alone(text) {
+                            rereads(root, text);
+                        }
                     }
                     Err(error) => well_told(&error, text),
                 }
@@ -102,6 +105,53 @@ fn node(node: Node<'_, '_>, text: &str, inside: (usize, usize), in_order: bool) 
         count += self::node(child, text, (start, end), in_order);
     }
     count
+}
+
+/// Whether the parts of a text mean the same without the rest: no aliases, no tags, no directives, no
+/// JSON Lists; no halves of characters either, which only JSON allows, nor tabs, which do not indent.
+fn stands_alone(text: &str) -> bool {
+    let apart = ["*", "&", "!", "%", "\t", "\u{feff}", "\\u", "List\""];
+    !apart.iter().any(|part| text.contains(part))
+}
+
+/// What a value covers, moved to where it was in its line, is that value: its place is exact.
+fn rereads(node: Node<'_, '_>, text: &str) {
+    let slice = node.as_written();
+    let header = slice.lines().next().unwrap_or_default();
+    let relative =
+        slice.starts_with(['|', '>']) && header.contains(|c: char| c == '+' || c.is_ascii_digit());
+    if !slice.is_empty() && !relative {
+        let before = &text[..node.span().start as usize];
+        let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
+        let alone = " ".repeat(line.chars().count()) + slice;
+        let (sources, file) = sources("t.yaml", alone.as_bytes()).expect("text stays text");
+        let found: Vec<_> = units(file, "t.yaml", &alone)
+            .0
+            .iter()
+            .flat_map(|unit| unit.read(sources.file(file).text()))
+            .map(|document| document.map(|document| document.root().map(shape)))
+            .collect();
+        assert_eq!(found, [Ok(Some(shape(node)))], "{alone:?} of {text:?}");
+    }
+    node.items().for_each(|item| rereads(item, text));
+    node.entries().for_each(|(_, value)| rereads(value, text));
+}
+
+/// A value without its place.
+fn shape(node: Node<'_, '_>) -> String {
+    match node.kind() {
+        Kind::Sequence => format!("{:?}", node.items().map(shape).collect::<Vec<_>>()),
+        Kind::Mapping => {
+            let entry =
+                |(key, value): (Node<'_, '_>, _)| (key.str().map(str::to_owned), shape(value));
+            format!("{:?}", node.entries().map(entry).collect::<Vec<_>>())
+        }
+        kind => {
+            // Blank lines at the end of a block scalar are not covered.
+            let text = node.str().map(str::trim_end);
+            format!("{kind:?} {text:?} {:?} {:?}", node.bool(), node.integer())
+        }
+    }
 }
 
 /// Two readers of JSON agree: ours and serde_json, but for what RFC 8259 leaves to them.

@@ -114,7 +114,12 @@ impl Run<'_> {
         if !self.global.quiet {
             self.summarise(&report, known, started);
         }
-        Ok((self.exit(&report, &checked), read))
+        let exit = self.exit(&report, &checked);
+        if !self.args.watch {
+            // The process ends: taking a large cluster apart piece by piece would only take time.
+            std::mem::forget((report, checked, input));
+        }
+        Ok((exit, read))
     }
 
     /// Takes findings out that the baseline file lists; returns how many.
@@ -342,12 +347,14 @@ fn anything_to_judge(checked: &Checked) -> anyhow::Result<()> {
         return Ok(());
     }
     let others: usize = checked.other_kinds.values().sum();
+    let none = "no Kubernetes objects that are of concern here: no pods, workloads or policies";
     match (checked.not_objects, others) {
         (0, 0) => bail!("the input is empty: there are no Kubernetes objects in it"),
-        (0, others) => bail!("{others} objects were read, but no pods, workloads or policies"),
-        (documents, _) => {
-            bail!("{documents} documents were read, but they are no Kubernetes objects")
-        }
+        (0, others) => bail!("{} read, but {none}", count(others, "object")),
+        (documents, _) => bail!(
+            "{} read, but they are no Kubernetes objects",
+            count(documents, "document")
+        ),
     }
 }
 
