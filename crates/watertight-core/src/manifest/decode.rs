@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use crate::diag::{Finding, Fix, Subject};
+use crate::diag::{Finding, Fix};
 use crate::document::{Kind, Node};
 use crate::rules::reading;
 use crate::source::Span;
@@ -55,7 +55,6 @@ pub(super) struct Decoder {
     /// Refuse CIDRs in sloppy spelling, as Kubernetes does since 1.36 (V-20).
     pub(super) strict_cidr: bool,
     path: Vec<Step>,
-    subject: Option<Subject>,
 }
 
 impl Decoder {
@@ -65,12 +64,7 @@ impl Decoder {
             refused: false,
             strict_cidr,
             path: Vec::new(),
-            subject: None,
         }
-    }
-
-    pub(super) fn about(&mut self, subject: Subject) {
-        self.subject = Some(subject);
     }
 
     /// Where the decoder is inside the object.
@@ -97,7 +91,6 @@ impl Decoder {
         let path = self.field_path();
         let mut finding = finding;
         finding.field = (!path.is_empty()).then_some(path);
-        finding.subject.clone_from(&self.subject);
         finding
     }
 

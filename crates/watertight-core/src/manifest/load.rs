@@ -355,9 +355,11 @@ impl<'s> Reader<'_, 's> {
 
     fn decode(&mut self, node: Node<'_, 's>, kind: &str) {
         let mut decoder = Decoder::new(self.options.strict_cidr);
-        decoder.about(subject(node, kind));
         let object = decode_object(&mut decoder, node, kind);
         let refused = decoder.refused;
+        for finding in &mut decoder.findings {
+            finding.subject = Some(subject(node, kind));
+        }
         self.loaded.findings.append(&mut decoder.findings);
         match object {
             Some(object) if !refused => self.loaded.objects.push(object),
