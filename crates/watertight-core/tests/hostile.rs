@@ -3,6 +3,15 @@
 //! The targets are those of `fuzz/`. A plain run tries the same few hundred files every time;
 //! `PROPTEST_CASES=100000` makes it as many new ones for each property (best with `--release`).
 
+#![allow(
+    clippy::string_slice,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that slips fails"
+)]
+
 // The attributes tell clippy that helpers of tests are tests.
 #[cfg(test)]
 #[path = "hostile/bombs.rs"]
