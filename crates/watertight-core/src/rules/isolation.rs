@@ -45,7 +45,11 @@ pub(super) fn enforced(context: &Context<'_>) -> bool {
 
 /// Whether a namespace came with the cluster.
 pub(super) fn is_system(context: &Context<'_>, namespace: NamespaceId) -> bool {
-    let name = &*context.world[namespace].name;
+    is_system_name(&context.world[namespace].name)
+}
+
+/// The same by name, for namespaces that are not in the input.
+pub(super) fn is_system_name(name: &str) -> bool {
     SYSTEM.contains(&name)
         || SYSTEM_PREFIXES
             .iter()

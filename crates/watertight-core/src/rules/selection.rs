@@ -210,11 +210,6 @@ pub(super) fn names_asked(selector: &LabelSelector) -> Option<&[Box<str>]> {
     })
 }
 
-/// Whether a namespace comes with the cluster: repositories rarely hold its pods.
-pub(super) fn is_system(name: &str) -> bool {
-    name.starts_with("kube-") || name == "openshift" || name.starts_with("openshift-")
-}
-
 /// Whether traffic is that of DNS: another rule speaks of it (WT303).
 pub(super) fn is_dns(traffic: &[PortMatch]) -> bool {
     traffic.iter().any(|item| match item {

@@ -37,10 +37,9 @@
 
 use std::collections::BTreeMap;
 
+use super::isolation::is_system_name;
 use super::selection::near_miss::{fix, misses, only_slip, point, what_is_missing};
-use super::selection::{
-    Selection, contradiction, edits, is_on_host, is_system, passed_over, sample,
-};
+use super::selection::{Selection, contradiction, edits, is_on_host, passed_over, sample};
 use super::{Check, Context, Rule, count, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::manifest::Direction;
@@ -263,7 +262,7 @@ fn namespace_without_pods(
     } else {
         "select"
     };
-    let mut finding = if world[namespace].span.is_some() || is_system(name) {
+    let mut finding = if world[namespace].span.is_some() || is_system_name(name) {
         let message = format!("{these} {verb} nothing yet: `{name}` has no pods in the input");
         Finding::new(&RULE, message).severity(Severity::Note)
     } else if unnamed {

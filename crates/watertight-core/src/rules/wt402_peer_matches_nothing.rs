@@ -44,11 +44,12 @@
 
 use std::collections::BTreeMap;
 
+use super::isolation::is_system_name;
 use super::proposal::scalar;
 use super::selection::near_miss::{Misses, fix, misses, only_slip, point, what_is_missing};
 use super::selection::{
-    PeerAt, Selection, contradiction, edits, is_api_server, is_dns, is_on_host, is_system,
-    names_asked, passed_over, sample,
+    PeerAt, Selection, contradiction, edits, is_api_server, is_dns, is_on_host, names_asked,
+    passed_over, sample,
 };
 use super::{Check, Context, Rule, count, some_of};
 use crate::diag::{Edit, Finding, Fix, Severity};
@@ -191,7 +192,7 @@ fn judge(selection: &mut Selection<'_>, peers: &Peers<'_>) -> Judged {
     if workloads.is_empty() {
         let unknown = namespaces
             .iter()
-            .filter(|id| !is_system(&world[**id].name))
+            .filter(|id| !is_system_name(&world[**id].name))
             .map(|id| Unknown::PodsOf(*id));
         return Judged::Unknown(unknown.collect());
     }
@@ -262,7 +263,7 @@ fn contradicts(context: &Context<'_>, peer: &PeerAt<'_>, selector: &LabelSelecto
 fn missing_namespace(context: &Context<'_>, peer: &PeerAt<'_>, names: &[Box<str>]) -> Judged {
     let world = context.world;
     let missing = || {
-        let names = names.iter().filter(|name| !is_system(name));
+        let names = names.iter().filter(|name| !is_system_name(name));
         names.cloned().map(Unknown::Namespace).collect()
     };
     let ([name], NamespaceScope::Matching(scope)) = (names, &peer.selector.namespaces) else {
