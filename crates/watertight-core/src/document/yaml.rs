@@ -44,7 +44,11 @@ pub(super) fn read(
                 found.push(Ok(document));
                 loader.reset();
             }
-            Err(error) => {
+            Err(mut error) => {
+                // `{{ x }}` scans as YAML: only the loader sees that a mapping is no key.
+                if error.help.is_none() && !error.limit {
+                    error.help = hints.help();
+                }
                 found.push(Err(error));
                 loader.reset();
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
