@@ -41,7 +41,7 @@ pub(crate) fn document(bytes: &[u8]) {
                         let all = place(root, text);
                         values += node(root, text, all, in_order);
                         if name == "t.yaml" && text.len() < 2000 && stands_alone(text) {
-                            rereads(root, text);
+                            rereads(root, text, false);
                         }
                     }
                     Err(error) => well_told(&error, text),
@@ -108,14 +108,18 @@ fn node(node: Node<'_, '_>, text: &str, inside: (usize, usize), in_order: bool) 
 }
 
 /// Whether the parts of a text mean the same without the rest: no aliases, no tags, no directives, no
-/// JSON Lists; no halves of characters either, which only JSON allows, nor tabs, which do not indent.
+/// JSON Lists; no characters either that only JSON allows, nor tabs, which do not indent.
 fn stands_alone(text: &str) -> bool {
-    let apart = ["*", "&", "!", "%", "\t", "\u{feff}", "\\u", "List\""];
-    !apart.iter().any(|part| text.contains(part))
+    let apart = ["*", "&", "!", "%", "\\u", "List\""];
+    let line_break = |c: char| matches!(c, '\n' | '\r');
+    let odd = |c: char| {
+        c.is_control() && !line_break(c) || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    !apart.iter().any(|part| text.contains(part)) && !text.contains(odd)
 }
 
 /// What a value covers, moved to where it was in its line, is that value: its place is exact.
-fn rereads(node: Node<'_, '_>, text: &str) {
+fn rereads(node: Node<'_, '_>, text: &str, in_brackets: bool) {
     let slice = node.as_written();
     let header = slice.lines().next().unwrap_or_default();
     let relative =
@@ -123,7 +127,11 @@ fn rereads(node: Node<'_, '_>, text: &str) {
     if !slice.is_empty() && !relative {
         let before = &text[..node.span().start as usize];
         let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
-        let alone = " ".repeat(line.chars().count()) + slice;
+        let indent = " ".repeat(line.chars().count());
+        let (alone, expected) = match in_brackets {
+            true => (format!("[{slice}]"), format!("[{}]", shape(node))),
+            false => (indent + slice, shape(node)),
+        };
         let (sources, file) = sources("t.yaml", alone.as_bytes()).expect("text stays text");
         let found: Vec<_> = units(file, "t.yaml", &alone)
             .0
@@ -131,20 +139,27 @@ fn rereads(node: Node<'_, '_>, text: &str) {
             .flat_map(|unit| unit.read(sources.file(file).text()))
             .map(|document| document.map(|document| document.root().map(shape)))
             .collect();
-        assert_eq!(found, [Ok(Some(shape(node)))], "{alone:?} of {text:?}");
+        assert_eq!(found, [Ok(Some(expected))], "{alone:?} of {text:?}");
     }
-    node.items().for_each(|item| rereads(item, text));
-    node.entries().for_each(|(_, value)| rereads(value, text));
+    let in_brackets = in_brackets || slice.starts_with(['[', '{']);
+    node.items()
+        .for_each(|item| rereads(item, text, in_brackets));
+    node.entries()
+        .for_each(|(_, value)| rereads(value, text, in_brackets));
 }
 
 /// A value without its place.
 fn shape(node: Node<'_, '_>) -> String {
     match node.kind() {
-        Kind::Sequence => format!("{:?}", node.items().map(shape).collect::<Vec<_>>()),
+        Kind::Sequence => {
+            let items: Vec<_> = node.items().map(shape).collect();
+            format!("[{}]", items.join(", "))
+        }
         Kind::Mapping => {
             let entry =
-                |(key, value): (Node<'_, '_>, _)| (key.str().map(str::to_owned), shape(value));
-            format!("{:?}", node.entries().map(entry).collect::<Vec<_>>())
+                |(key, value): (Node<'_, '_>, _)| format!("{:?}: {}", key.str(), shape(value));
+            let entries: Vec<_> = node.entries().map(entry).collect();
+            format!("{{{}}}", entries.join(", "))
         }
         kind => {
             // Blank lines at the end of a block scalar are not covered.
