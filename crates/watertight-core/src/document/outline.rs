@@ -27,6 +27,9 @@ pub(super) struct List {
     pub items: Vec<Range<usize>>,
 }
 
+/// Behind so many broken values no further one is looked for: each may cost a look at all the rest.
+const MAX_BROKEN: usize = 64;
+
 /// What a file may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Values {
@@ -36,28 +39,39 @@ pub(super) enum Values {
     Objects,
 }
 
-/// Finds the values in a range of a file and the items of Lists, skipping over their content; what
-/// comes behind a broken value cannot be told apart and is covered by the error.
+/// Finds the values in a range of a file and the items of Lists, skipping over their content. Behind
+/// a broken value the next one is looked for at the start of a line, as in line-delimited JSON.
 pub(super) fn outline(
     file: FileId,
     text: &str,
     range: Range<usize>,
     values: Values,
-) -> (Vec<Outline>, Option<SyntaxError>) {
+) -> (Vec<Outline>, Vec<SyntaxError>) {
     let mut scanner = Scanner::new(file, text, range.start, range.end);
-    let mut found = Vec::new();
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
     loop {
         scanner.skip_blanks();
         if scanner.peek().is_none() {
-            return (found, None);
+            return (found, errors);
         }
         if values == Values::Objects && scanner.peek() != Some(b'{') {
-            let error = scanner.error("expected nothing more, or an object");
-            return (found, Some(error));
+            errors.push(scanner.error("expected nothing more, or an object"));
+            return (found, errors);
         }
+        let value = scanner.at;
         match scanner.outline() {
             Ok(outline) => found.push(outline),
-            Err(error) => return (found, Some(error)),
+            Err(error) => {
+                errors.push(error);
+                // What broke from the start may be no JSON at all.
+                let is_json = values == Values::Any || !found.is_empty();
+                let goes_on = is_json && errors.len() < MAX_BROKEN;
+                let rest = text.get(value..range.end).filter(|_| goes_on);
+                match rest.and_then(|rest| rest.find("\n{")) {
+                    Some(next) => scanner.at = value + next + 1,
+                    None => return (found, errors),
+                }
+            }
         }
     }
 }

@@ -42,21 +42,21 @@ enum Part {
 pub fn units(file: FileId, name: &str, text: &str) -> (Vec<Unit>, Vec<SyntaxError>) {
     if name.ends_with(".json") || name.ends_with(".ndjson") {
         let start = text.len() - text.trim_start_matches('\u{feff}').len();
-        let (found, error) = outline(file, text, start..text.len(), Values::Any);
+        let (found, errors) = outline(file, text, start..text.len(), Values::Any);
         let mut units = Vec::with_capacity(found.len());
         for outline in found {
             push_json(&mut units, file, outline, Syntax::Json);
         }
-        return (units, error.into_iter().collect());
+        return (units, errors);
     }
     let (mut units, mut errors) = (Vec::new(), Vec::new());
     for range in chunks::cut(text) {
         match like_json(file, text, range.clone()) {
-            Some((found, error)) => {
+            Some((found, broken)) => {
                 for outline in found {
                     push_json(&mut units, file, outline, Syntax::JsonOrYaml);
                 }
-                errors.extend(error);
+                errors.extend(broken);
             }
             None => units.push(Unit {
                 file,
@@ -74,20 +74,20 @@ fn like_json(
     file: FileId,
     text: &str,
     range: Range<usize>,
-) -> Option<(Vec<Outline>, Option<SyntaxError>)> {
+) -> Option<(Vec<Outline>, Vec<SyntaxError>)> {
     let start = chunks::content_start(text, range.clone());
     if !text.get(start..range.end)?.starts_with('{') {
         return None;
     }
-    let (found, error) = outline(file, text, start..range.end, Values::Objects);
-    let behind = match &error {
+    let (found, errors) = outline(file, text, start..range.end, Values::Objects);
+    let behind = match errors.first() {
         Some(error) => text.get(error.span.start as usize..range.end)?,
         None => "",
     };
     // Text that only YAML allows: a flow mapping from the start, or a comment or an end marker
     // behind JSON.
-    let is_yaml = error.is_some() && found.is_empty() || behind.starts_with(['#', '.']);
-    (!is_yaml).then_some((found, error))
+    let is_yaml = !errors.is_empty() && found.is_empty() || behind.starts_with(['#', '.']);
+    (!is_yaml).then_some((found, errors))
 }
 
 fn push_json(units: &mut Vec<Unit>, file: FileId, outline: Outline, syntax: Syntax) {

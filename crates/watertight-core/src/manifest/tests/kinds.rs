@@ -527,3 +527,29 @@ fn a_status_without_a_phase_still_gives_the_address() {
     assert_eq!(status_of("{phase: Pending}"), Some((Phase::Pending, 0)));
     assert_eq!(status_of("{}"), None);
 }
+
+#[test]
+fn a_broken_line_of_line_delimited_json_hides_no_other() {
+    use crate::manifest::{Options, load};
+    use crate::source::Sources;
+    let line =
+        |name| format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}}}}"#);
+    for name in ["t.ndjson", "-"] {
+        let text = format!(
+            "{}\n{{\"kind\": }}\n{}\n{{\"a\n{}\n",
+            line("a"),
+            line("b"),
+            line("c")
+        );
+        let mut sources = Sources::new();
+        sources.add(name, text.into()).unwrap();
+        let loaded = load(&sources, &Options::default());
+        let names: Vec<_> = loaded
+            .objects
+            .iter()
+            .map(|object| &*object.meta.name)
+            .collect();
+        assert_eq!(names, ["a", "b", "c"], "{name}");
+        assert_eq!(loaded.broken, 2, "{name}");
+    }
+}
