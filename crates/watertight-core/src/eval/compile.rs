@@ -1,23 +1,52 @@
 //! Selectors over symbols, and which policies select which endpoints.
 
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
+
 use crate::engine::Switches;
 use crate::manifest::Direction;
-use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef, Ruleset};
+use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef, Ruleset, Tier};
 use crate::sets::{LabelSelector, Operator};
 use crate::world::{EndpointId, NamespaceId, Symbol, World};
 
-use super::can_be_selected;
+use super::{Evaluator, can_be_selected};
 
-/// The policies of every endpoint, and the endpoints of every policy.
+/// Which policies select which endpoints, found out namespace by namespace when somebody asks: a
+/// question about two pods of a large cluster shall not pay for all others.
 #[derive(Debug)]
 pub(super) struct Compiled {
-    /// By direction, then by endpoint.
-    selected: [Vec<Vec<PolicyRef>>; 2],
+    /// By direction, then by namespace: the policies that select in this namespace only.
+    local: [Vec<Vec<PolicyRef>>; 2],
+    /// By direction: the policies that select by namespace labels.
+    anywhere: [Vec<PolicyRef>; 2],
+    /// By namespace.
+    namespaces: Vec<OnceLock<Selections>>,
     /// By direction, then by tier, then by policy.
-    subjects: [Vec<Vec<Vec<EndpointId>>>; 2],
+    subjects: [Vec<Vec<OnceLock<Box<[EndpointId]>>>>; 2],
 }
 
-fn slot(direction: Direction) -> usize {
+/// The policies of the endpoints of one namespace. Few lists are distinct.
+#[derive(Debug)]
+pub(super) struct Selections {
+    /// By direction, then by the position of the endpoint in the namespace: a position in `lists`.
+    of: [Vec<usize>; 2],
+    lists: Vec<Box<[PolicyRef]>>,
+}
+
+impl Selections {
+    /// The policies of the endpoint at a position of its namespace, with the number of the list.
+    pub(super) fn list(&self, direction: Direction, position: usize) -> (usize, &[PolicyRef]) {
+        let lists = self.of.get(slot(direction));
+        let number = lists
+            .and_then(|lists| lists.get(position))
+            .copied()
+            .unwrap_or(0);
+        (number, self.lists.get(number).map_or(&[], |list| &**list))
+    }
+}
+
+pub(super) fn slot(direction: Direction) -> usize {
     match direction {
         Direction::Ingress => 0,
         Direction::Egress => 1,
@@ -25,47 +54,167 @@ fn slot(direction: Direction) -> usize {
 }
 
 impl Compiled {
-    pub(super) fn new(world: &World, ruleset: &Ruleset, switches: &Switches) -> Self {
-        let mut selected = [(); 2].map(|()| vec![Vec::new(); world.endpoints.len()]);
+    pub(super) fn new(world: &World, ruleset: &Ruleset) -> Self {
+        let mut local = [(); 2].map(|()| vec![Vec::new(); world.namespaces.len()]);
+        let mut anywhere = [const { Vec::new() }; 2];
         let subjects = Direction::BOTH.map(|direction| {
-            let mut tiers = Vec::new();
-            for (tier, found) in ruleset.tiers(direction).iter().enumerate() {
-                let mut policies = Vec::new();
+            let (local, anywhere) = (
+                local.get_mut(slot(direction)),
+                anywhere.get_mut(slot(direction)),
+            );
+            let (Some(local), Some(anywhere)) = (local, anywhere) else {
+                return Vec::new();
+            };
+            let tiers = ruleset.tiers(direction).iter().enumerate();
+            let of_tier = |(tier, found): (usize, &Tier)| {
                 for (policy, found) in found.policies.iter().enumerate() {
-                    let members = members(world, switches, &found.subject);
                     let at = PolicyRef {
                         direction,
                         tier,
                         policy,
                     };
-                    for endpoint in &members {
-                        let lists = selected.get_mut(slot(direction));
-                        if let Some(list) = lists.and_then(|lists| lists.get_mut(endpoint.index()))
-                        {
-                            list.push(at);
+                    match found.subject.namespaces {
+                        NamespaceScope::Only(namespace) => {
+                            if let Some(list) = local.get_mut(namespace.index()) {
+                                list.push(at);
+                            }
                         }
+                        NamespaceScope::Matching(_) => anywhere.push(at),
                     }
-                    policies.push(members);
                 }
-                tiers.push(policies);
-            }
-            tiers
+                found.policies.iter().map(|_| OnceLock::new()).collect()
+            };
+            tiers.map(of_tier).collect()
         });
-        Self { selected, subjects }
+        Self {
+            local,
+            anywhere,
+            namespaces: world.namespaces.iter().map(|_| OnceLock::new()).collect(),
+            subjects,
+        }
     }
 
-    pub(super) fn selected(&self, endpoint: EndpointId, direction: Direction) -> &[PolicyRef] {
-        let lists = self.selected.get(slot(direction));
-        lists
-            .and_then(|lists| lists.get(endpoint.index()))
-            .map_or(&[], Vec::as_slice)
+    pub(super) fn selected(
+        &self,
+        of: &Evaluator<'_>,
+        endpoint: EndpointId,
+        direction: Direction,
+    ) -> &[PolicyRef] {
+        let namespace = of.world[endpoint].namespace;
+        let position = of.world[namespace].endpoints.binary_search(&endpoint);
+        match (self.of_namespace(of, namespace), position) {
+            (Some(found), Ok(position)) => found.list(direction, position).1,
+            _ => &[],
+        }
     }
 
-    pub(super) fn subjects(&self, at: PolicyRef) -> &[EndpointId] {
+    pub(super) fn of_namespace(
+        &self,
+        of: &Evaluator<'_>,
+        namespace: NamespaceId,
+    ) -> Option<&Selections> {
+        let cell = self.namespaces.get(namespace.index())?;
+        Some(cell.get_or_init(|| self.selections(of, namespace)))
+    }
+
+    pub(super) fn subjects(&self, of: &Evaluator<'_>, at: PolicyRef) -> &[EndpointId] {
         let tiers = self.subjects.get(slot(at.direction));
-        tiers
-            .and_then(|tiers| tiers.get(at.tier)?.get(at.policy))
-            .map_or(&[], Vec::as_slice)
+        let Some(cell) = tiers.and_then(|tiers| tiers.get(at.tier)?.get(at.policy)) else {
+            return &[];
+        };
+        cell.get_or_init(|| {
+            let subject = &of.ruleset[at].subject;
+            members(of.world, &of.switches, subject).into_boxed_slice()
+        })
+    }
+
+    fn selections(&self, of: &Evaluator<'_>, namespace: NamespaceId) -> Selections {
+        let endpoints = &of.world[namespace].endpoints;
+        // Lists grow by one policy at a time: a tree, whose root (0) is the empty list. Endpoints
+        // with the same policies end at the same place.
+        let mut tree: Vec<(usize, PolicyRef)> = Vec::new();
+        let mut places: FxHashMap<(usize, PolicyRef), usize> = FxHashMap::default();
+        let mut of_endpoints = Direction::BOTH.map(|direction| {
+            let mut current = vec![0; endpoints.len()];
+            for at in self.candidates(namespace, direction) {
+                let subject = &of.ruleset[at].subject;
+                for position in self.positions(of, namespace, at, subject) {
+                    if let Some(place) = current.get_mut(position) {
+                        *place = *places.entry((*place, at)).or_insert_with(|| {
+                            tree.push((*place, at));
+                            tree.len()
+                        });
+                    }
+                }
+            }
+            current
+        });
+        let mut lists: Vec<Box<[PolicyRef]>> = vec![Box::default()];
+        let mut numbers: FxHashMap<usize, usize> = std::iter::once((0, 0)).collect();
+        for place in of_endpoints.iter_mut().flatten() {
+            *place = *numbers.entry(*place).or_insert_with(|| {
+                let mut list = Vec::new();
+                let mut at = *place;
+                while let Some((parent, policy)) = at.checked_sub(1).and_then(|at| tree.get(at)) {
+                    list.push(*policy);
+                    at = *parent;
+                }
+                list.reverse();
+                lists.push(list.into_boxed_slice());
+                lists.len() - 1
+            });
+        }
+        Selections {
+            of: of_endpoints,
+            lists,
+        }
+    }
+
+    /// The policies that may select endpoints of a namespace, in order.
+    fn candidates(&self, namespace: NamespaceId, direction: Direction) -> Vec<PolicyRef> {
+        let local = self.local.get(slot(direction));
+        let local = local.and_then(|local| local.get(namespace.index()));
+        let anywhere = self.anywhere.get(slot(direction));
+        let mut found: Vec<_> = local
+            .into_iter()
+            .chain(anywhere)
+            .flatten()
+            .copied()
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Where in the namespace's list the endpoints are that a policy selects.
+    fn positions(
+        &self,
+        of: &Evaluator<'_>,
+        namespace: NamespaceId,
+        at: PolicyRef,
+        subject: &EndpointSelector,
+    ) -> Vec<usize> {
+        let endpoints = &of.world[namespace].endpoints;
+        match &subject.namespaces {
+            NamespaceScope::Only(_) => {
+                let ids = self.subjects(of, at).iter();
+                ids.filter_map(|id| endpoints.binary_search(id).ok())
+                    .collect()
+            }
+            NamespaceScope::Matching(labels) => {
+                if !Matcher::new(of.world, labels).matches(&of.world[namespace].labels) {
+                    return Vec::new();
+                }
+                let pods = Matcher::new(of.world, &subject.pods);
+                let selected = |id: EndpointId| {
+                    pods.matches(&of.world[id].labels)
+                        && can_be_selected(of.world, &of.switches, id)
+                };
+                let all = endpoints.iter().enumerate();
+                all.filter(|(_, id)| selected(**id))
+                    .map(|(position, _)| position)
+                    .collect()
+            }
+        }
     }
 }
 

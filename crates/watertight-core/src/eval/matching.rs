@@ -88,20 +88,34 @@ impl Evaluator<'_> {
 
     /// K-63..K-70, M-1.
     fn block_matches(&self, block: &IpBlock, remote: &Remote) -> Match {
-        if remote.on_host {
-            if !self.switches.ipblock_nodes {
-                return Match::No;
-            }
-        } else if remote.endpoint.is_some() && self.switches.ipblock_pods == IpBlockPods::Never {
+        let outside = remote.endpoint.is_none() && !remote.on_host;
+        if !outside && !self.blocks_cover(remote.on_host) {
             return Match::No;
         }
-        if let Some(address) = remote.address {
-            return block.contains(address).into();
+        match remote.address {
+            Some(address) => block.contains(address).into(),
+            None => self.unknown_in_block(block, remote.family, remote.on_host),
         }
-        let of_family = |net: &&IpNet| Family::of(net.addr()) == remote.family;
-        if remote.on_host {
-            return self.node_range_matches(block, remote.family);
+    }
+
+    /// Whether blocks cover addresses of nodes, or of pods, at all (K-65, K-70).
+    pub(super) fn blocks_cover(&self, on_host: bool) -> bool {
+        if on_host {
+            self.switches.ipblock_nodes
+        } else {
+            self.switches.ipblock_pods == IpBlockPods::Match
         }
+    }
+
+    /// Whether a block covers a pod, or something on the host network, of unknown address (M-1).
+    pub(super) fn unknown_in_block(&self, block: &IpBlock, family: Family, on_host: bool) -> Match {
+        if !self.blocks_cover(on_host) {
+            return Match::No;
+        }
+        if on_host {
+            return self.node_range_matches(block, family);
+        }
+        let of_family = |net: &&IpNet| Family::of(net.addr()) == family;
         let ranges = self.world.assumed.pod_cidrs.iter().filter(of_family);
         ranges
             .map(

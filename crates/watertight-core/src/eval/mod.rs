@@ -9,6 +9,7 @@
 mod compile;
 mod connection;
 mod matching;
+pub mod reach;
 mod side;
 mod trace;
 mod verdict;
@@ -37,21 +38,22 @@ pub struct Evaluator<'w> {
 }
 
 impl<'w> Evaluator<'w> {
-    /// Prepares a world: every policy is matched against the endpoints it may select, once.
+    /// Prepares a world. Policies are matched against the endpoints of a namespace when somebody
+    /// asks about one of them, once.
     #[must_use]
     pub fn new(world: &'w World, ruleset: &'w Ruleset, switches: Switches) -> Self {
         Self {
             world,
             ruleset,
             switches,
-            compiled: Compiled::new(world, ruleset, &switches),
+            compiled: Compiled::new(world, ruleset),
         }
     }
 
     /// The policies that select an endpoint in a direction, in order.
     #[must_use]
     pub fn policies_of(&self, endpoint: EndpointId, direction: Direction) -> &[PolicyRef] {
-        self.compiled.selected(endpoint, direction)
+        self.compiled.selected(self, endpoint, direction)
     }
 
     /// Whether an endpoint is isolated in a direction (K-6, K-7).
@@ -65,7 +67,7 @@ impl<'w> Evaluator<'w> {
     /// The endpoints that a policy applies to: active pods, never host-network ones by default.
     #[must_use]
     pub fn subjects_of(&self, policy: PolicyRef) -> &[EndpointId] {
-        self.compiled.subjects(policy)
+        self.compiled.subjects(self, policy)
     }
 
     /// Whether policies can apply to an endpoint at all (K-71, K-86).

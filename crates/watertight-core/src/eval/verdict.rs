@@ -102,22 +102,29 @@ impl Evaluator<'_> {
         protocol: Protocol,
         port: u16,
     ) -> Decision {
-        let own = Party::Endpoint(subject);
-        let given = other.given();
-        let other = other.resolve(self.world);
-        let Some(family) = self.family(own, other, given.map(Family::of)) else {
+        let Some(remote) = self.other_end(subject, other) else {
             return Decision::NotSubject;
         };
-        if !can_be_selected(self.world, &self.switches, subject) {
-            return Decision::NotSubject;
-        }
-        let mut remote = self.end(other, family).remote;
-        remote.address = given.or(remote.address);
         let traffic = Traffic {
             protocol,
             port: Some(port),
         };
-        self.walk(direction, subject, &remote, traffic, |_| {})
+        self.walk(direction, subject, &remote.remote, traffic, |_| {})
+    }
+
+    /// The other end as policies of `subject` see it; none if they do not apply to it, or if there
+    /// can be no such connection.
+    pub(super) fn other_end(&self, subject: EndpointId, other: Party) -> Option<End> {
+        let own = Party::Endpoint(subject);
+        let given = other.given();
+        let other = other.resolve(self.world);
+        let family = self.family(own, other, given.map(Family::of))?;
+        if !can_be_selected(self.world, &self.switches, subject) {
+            return None;
+        }
+        let mut end = self.end(other, family);
+        end.remote.address = given.or(end.remote.address);
+        Some(end)
     }
 
     /// Judges a connection to a Service, once for each backend (K-79, K-80).
@@ -206,8 +213,39 @@ impl Evaluator<'_> {
         connection: &Connection,
         mut seen: impl FnMut(Direction, Step),
     ) -> Verdict {
+        let (source, target) = match self.settle(connection) {
+            Ok(ends) => ends,
+            Err(verdict) => return verdict,
+        };
+        let (egress_remote, egress_traffic) = self.seen_at_egress(connection, &target);
+        let egress = self.one_side(
+            Direction::Egress,
+            &source,
+            &egress_remote.remote,
+            egress_traffic,
+            |step| seen(Direction::Egress, step),
+        );
+        let (ingress_remote, ingress_traffic) = self.seen_at_ingress(connection, &source);
+        let ingress = self.one_side(
+            Direction::Ingress,
+            &target,
+            &ingress_remote.remote,
+            ingress_traffic,
+            |step| seen(Direction::Ingress, step),
+        );
+        Verdict {
+            allowed: egress.is_allowed() && ingress.is_allowed(),
+            reason: Reason::Policies,
+            egress,
+            ingress,
+            uncertain: uncertain(&egress, &ingress),
+        }
+    }
+
+    /// The two ends of a connection that policies judge; or else the verdict without them.
+    pub(super) fn settle(&self, connection: &Connection) -> Result<(End, End), Verdict> {
         if connection.reply {
-            return Verdict::exempt("K-77", "a reply of an allowed connection");
+            return Err(Verdict::exempt("K-77", "a reply of an allowed connection"));
         }
         let from = connection.from.resolve(self.world);
         let to = connection.to.resolve(self.world);
@@ -217,16 +255,17 @@ impl Evaluator<'_> {
         {
             // K-75; through a Service it is a hairpin (K-76).
             if connection.service.is_none() {
-                return Verdict::exempt("K-75", "a pod always reaches itself");
+                return Err(Verdict::exempt("K-75", "a pod always reaches itself"));
             }
             if self.switches.hairpin_service == HairpinService::Exempt {
-                return Verdict::exempt("K-76", "a pod reaches itself through a Service");
+                let why = "a pod reaches itself through a Service";
+                return Err(Verdict::exempt("K-76", why));
             }
         }
         if let Party::Address(ip) = to
             && ip.is_loopback()
         {
-            return Verdict::exempt("K-75", "traffic inside the pod itself");
+            return Err(Verdict::exempt("K-75", "traffic inside the pod itself"));
         }
         for party in [from, to] {
             if let Party::Endpoint(id) = party
@@ -236,7 +275,7 @@ impl Evaluator<'_> {
                     Lifecycle::Finished => "K-86",
                     _ => "K-33",
                 };
-                return Verdict::impossible(id, "the pod has no address");
+                return Err(Verdict::impossible(id, "the pod has no address"));
             }
         }
         // An address that the question names stays that address, whoever owns it.
@@ -252,44 +291,20 @@ impl Evaluator<'_> {
             .family(from, to, asked)
             .filter(|_| fits(given_from) && fits(given_to));
         let Some(family) = family else {
-            return Verdict::impossible("K-68", "the two ends have no address family in common");
+            let why = "the two ends have no address family in common";
+            return Err(Verdict::impossible("K-68", why));
         };
         let (mut source, mut target) = (self.end(from, family), self.end(to, family));
         source.remote.address = given_from.or(source.remote.address);
         target.remote.address = given_to.or(target.remote.address);
         if let Some(exempt) = self.own_node(&source, &target) {
-            return exempt;
+            return Err(exempt);
         }
         if connection.protocol == Protocol::Icmp && self.switches.icmp == IcmpSwitch::Exempt {
-            return Verdict::exempt("K-61", "this engine does not police ICMP");
+            let why = "this engine does not police ICMP";
+            return Err(Verdict::exempt("K-61", why));
         }
-        let traffic = Traffic {
-            protocol: connection.protocol,
-            port: connection.port,
-        };
-        let (egress_remote, egress_traffic) = self.seen_at_egress(connection, &target, traffic);
-        let egress = self.one_side(
-            Direction::Egress,
-            &source,
-            &egress_remote,
-            egress_traffic,
-            |step| seen(Direction::Egress, step),
-        );
-        let ingress_remote = self.seen_at_ingress(connection, &source, family);
-        let ingress = self.one_side(
-            Direction::Ingress,
-            &target,
-            &ingress_remote,
-            traffic,
-            |step| seen(Direction::Ingress, step),
-        );
-        Verdict {
-            allowed: egress.is_allowed() && ingress.is_allowed(),
-            reason: Reason::Policies,
-            egress,
-            ingress,
-            uncertain: uncertain(&egress, &ingress),
-        }
+        Ok((source, target))
     }
 
     fn one_side(
@@ -324,36 +339,36 @@ impl Evaluator<'_> {
     }
 
     /// What the source's policy sees: the Service itself where the engine looks before translation.
-    fn seen_at_egress(
-        &self,
-        connection: &Connection,
-        target: &End,
-        traffic: Traffic,
-    ) -> (Remote, Traffic) {
+    pub(super) fn seen_at_egress(&self, connection: &Connection, target: &End) -> (End, Traffic) {
         match connection.service {
             Some(service) if self.switches.service_dnat == ServiceDnat::Pre => (
-                Remote {
-                    endpoint: None,
-                    on_host: false,
-                    address: Some(service.ip),
-                    family: Family::of(service.ip),
-                },
+                self.end(Party::Address(service.ip), Family::of(service.ip)),
                 Traffic {
+                    protocol: connection.protocol,
                     port: Some(service.port),
-                    ..traffic
                 },
             ),
-            _ => (target.remote, traffic),
+            _ => (*target, Traffic::of(connection)),
         }
     }
 
     /// What the destination's policy sees: the node where an outside source is translated (K-82).
-    fn seen_at_ingress(&self, connection: &Connection, source: &End, family: Family) -> Remote {
-        match (connection.via_node, source.party) {
+    pub(super) fn seen_at_ingress(&self, connection: &Connection, source: &End) -> (End, Traffic) {
+        let end = match (connection.via_node, source.party) {
             (Some(node), Party::Address(_)) if self.switches.snat == Snat::NodeIp => {
-                self.end(Party::Node(node), family).remote
+                self.end(Party::Node(node), source.remote.family)
             }
-            _ => source.remote,
+            _ => *source,
+        };
+        (end, Traffic::of(connection))
+    }
+}
+
+impl Traffic {
+    fn of(connection: &Connection) -> Self {
+        Self {
+            protocol: connection.protocol,
+            port: connection.port,
         }
     }
 }

@@ -6,6 +6,13 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(u32);
 
+impl Symbol {
+    /// The position in the interner, for tables and keys beside it.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// The interner of a world.
 #[derive(Debug, Default)]
 pub struct Symbols {

@@ -1,5 +1,7 @@
 //! The evaluator against the second reading of the API text, connection by connection.
 
+mod reach;
+
 use watertight_core::manifest::Direction;
 use watertight_core::world::Backend;
 

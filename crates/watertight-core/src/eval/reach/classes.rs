@@ -1,0 +1,467 @@
+//! Classes: endpoints and nodes that no peer of any rule tells apart.
+//!
+//! Two endpoints are of one class if they are in the same namespace, agree in every label whose key a
+//! peer selector names, in every container port whose name an egress rule uses, in being on the host
+//! network, and in the atoms of their addresses. Classes are numbered by namespace and labels, so that
+//! what selectors select are few runs of numbers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::atoms::{Address, Atoms};
+use crate::eval::{Evaluator, Family, can_be_selected};
+use crate::manifest::Direction;
+use crate::policy::{EndpointSelector, NamespaceScope, Peer, Rule};
+use crate::sets::{IpBlock, LabelSelector, Operator, PortMatch, Protocol, Runs};
+use crate::world::{EndpointId, Lifecycle, NamespaceId, NodeId, Symbol, World};
+
+/// No class: the endpoint owns no address (K-33, K-86).
+const NOBODY: u32 = u32::MAX;
+
+/// Ends the labels in a key.
+const END: u32 = u32::MAX;
+
+/// Where the address of a class is, in one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It has none.
+    None,
+    /// It has one that is not known (M-1, K-72).
+    Unknown,
+    /// In this atom.
+    Atom(u32),
+}
+
+impl Place {
+    fn code(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Unknown => 1,
+            Self::Atom(atom) => atom.saturating_add(2),
+        }
+    }
+}
+
+/// A class.
+#[derive(Clone, Debug)]
+pub(super) struct Class {
+    pub namespace: Option<NamespaceId>,
+    /// By key; only keys that peer selectors name.
+    labels: Vec<(Symbol, Symbol)>,
+    pub on_host: bool,
+    /// Whether selectors can match it.
+    selectable: bool,
+    /// Only names that egress rules use.
+    ports: Vec<(Symbol, Protocol, u16)>,
+    places: [Place; 2],
+}
+
+impl Class {
+    /// Equal for equal classes, ordered by namespace and labels.
+    fn key(&self, key: &mut Vec<u32>) {
+        key.clear();
+        key.push(self.namespace.map_or(u32::MAX, |id| number(id.index())));
+        key.push(u32::from(self.on_host) | u32::from(self.selectable) << 1);
+        for (name, value) in &self.labels {
+            key.extend([name.number(), value.number()]);
+        }
+        key.push(END);
+        for (name, protocol, port) in &self.ports {
+            key.extend([name.number(), *protocol as u32, u32::from(*port)]);
+        }
+        key.extend([END, self.places[0].code(), self.places[1].code()]);
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// All classes, and what selects them.
+#[derive(Clone, Debug)]
+pub(super) struct Classes {
+    /// By endpoint.
+    of_endpoint: Vec<u32>,
+    /// By node.
+    of_node: Vec<u32>,
+    classes: Vec<Class>,
+    numbers: FxHashMap<Box<[u32]>, u32>,
+    /// What tells classes apart.
+    keys: FxHashSet<Symbol>,
+    port_names: FxHashSet<Symbol>,
+    pub(super) v4: Atoms<u32>,
+    pub(super) v6: Atoms<u128>,
+    /// What selects them.
+    with_label: FxHashMap<(Symbol, Symbol), Runs<u32>>,
+    with_key: FxHashMap<Symbol, Runs<u32>>,
+    in_namespace: Vec<Runs<u32>>,
+    selectable: Runs<u32>,
+    /// Without a known address, by family: pods, and host-network ones.
+    somewhere: [Runs<u32>; 2],
+    some_node: [Runs<u32>; 2],
+    with_port: FxHashMap<(Symbol, Protocol), BTreeMap<u16, Runs<u32>>>,
+}
+
+/// What the peers of rules ask for.
+#[derive(Default)]
+struct Asked<'r> {
+    keys: FxHashSet<Symbol>,
+    port_names: FxHashSet<Symbol>,
+    blocks: Vec<&'r IpBlock>,
+}
+
+impl<'r> Asked<'r> {
+    fn rule(&mut self, world: &World, direction: Direction, rule: &'r Rule) {
+        for peer in &rule.peers {
+            match peer {
+                Peer::Any => {}
+                Peer::Endpoints(selector, _) => {
+                    let keys = selector.pods.requirements.iter();
+                    self.keys
+                        .extend(keys.filter_map(|requirement| world.symbols.get(&requirement.key)));
+                }
+                Peer::Block(block) => self.blocks.push(block),
+            }
+        }
+        if direction == Direction::Egress {
+            for item in &rule.traffic {
+                if let PortMatch::Named { name, .. } = item {
+                    self.port_names.extend(world.symbols.get(name));
+                }
+            }
+        }
+    }
+}
+
+impl Classes {
+    pub(super) fn new(eval: &Evaluator<'_>) -> Self {
+        let mut asked = Asked::default();
+        for direction in Direction::BOTH {
+            for tier in eval.ruleset.tiers(direction) {
+                for rule in tier.policies.iter().flat_map(|policy| &policy.rules) {
+                    asked.rule(eval.world, direction, rule);
+                }
+            }
+        }
+        let mut classes = Self {
+            of_endpoint: Vec::new(),
+            of_node: Vec::new(),
+            classes: Vec::new(),
+            numbers: FxHashMap::default(),
+            keys: asked.keys,
+            port_names: asked.port_names,
+            v4: Atoms::new(asked.blocks.iter().copied()),
+            v6: Atoms::new(asked.blocks.iter().copied()),
+            with_label: FxHashMap::default(),
+            with_key: FxHashMap::default(),
+            in_namespace: Vec::new(),
+            selectable: Runs::default(),
+            somewhere: [const { Vec::new() }; 2].map(Runs::from_unsorted),
+            some_node: [const { Vec::new() }; 2].map(Runs::from_unsorted),
+            with_port: FxHashMap::default(),
+        };
+        classes.number(eval);
+        classes.index(eval);
+        classes
+    }
+
+    /// Finds the classes and numbers them by their keys.
+    fn number(&mut self, eval: &Evaluator<'_>) {
+        let world = eval.world;
+        let mut key = Vec::new();
+        let mut class_of = |classes: &mut Self, class: Option<Class>| {
+            let Some(class) = class else {
+                return NOBODY;
+            };
+            class.key(&mut key);
+            if let Some(known) = classes.numbers.get(&*key) {
+                return *known;
+            }
+            let fresh = number(classes.classes.len());
+            classes.numbers.insert(key.as_slice().into(), fresh);
+            classes.classes.push(class);
+            fresh
+        };
+        self.of_endpoint.reserve_exact(world.endpoints.len());
+        for id in world.endpoint_ids() {
+            let class = self.describe(eval, id);
+            let class = class_of(self, class);
+            self.of_endpoint.push(class);
+        }
+        for id in world.node_ids() {
+            let class = Some(self.describe_node(world, id));
+            let class = class_of(self, class);
+            self.of_node.push(class);
+        }
+        let mut order: Vec<(&[u32], u32)> = self
+            .numbers
+            .iter()
+            .map(|(key, class)| (&**key, *class))
+            .collect();
+        order.sort_unstable();
+        let mut renumbered = vec![NOBODY; order.len()];
+        let mut sorted = Vec::with_capacity(order.len());
+        for (_, old) in order {
+            if let Some(entry) = renumbered.get_mut(old as usize) {
+                *entry = number(sorted.len());
+            }
+            sorted.extend(self.classes.get(old as usize).cloned());
+        }
+        self.classes = sorted;
+        let renumber = |class: &mut u32| {
+            if let Some(new) = renumbered.get(*class as usize) {
+                *class = *new;
+            }
+        };
+        self.of_endpoint.iter_mut().for_each(renumber);
+        self.of_node.iter_mut().for_each(renumber);
+        self.numbers.values_mut().for_each(renumber);
+    }
+
+    /// The class of an endpoint as it is now, none if it owns no address.
+    fn describe(&self, eval: &Evaluator<'_>, id: EndpointId) -> Option<Class> {
+        let (world, endpoint) = (eval.world, &eval.world[id]);
+        if endpoint.lifecycle != Lifecycle::Active {
+            return None;
+        }
+        let on_host = endpoint.host_network.is_some();
+        let selectable = can_be_selected(world, &eval.switches, id);
+        let mut class = Class {
+            namespace: Some(endpoint.namespace).filter(|_| selectable),
+            labels: Vec::new(),
+            on_host,
+            selectable,
+            ports: Vec::new(),
+            places: self.places(&endpoint.ips, |family| {
+                let cidrs = world.assumed.pod_cidrs.iter();
+                on_host
+                    || cidrs
+                        .map(|cidr| Family::of(cidr.addr()))
+                        .any(|of| of == family)
+            }),
+        };
+        if selectable {
+            let labels = endpoint.labels.iter().copied();
+            class.labels = labels.filter(|(key, _)| self.keys.contains(key)).collect();
+            let ports = endpoint.ports.iter().filter_map(|port| {
+                let name = port.name.filter(|name| self.port_names.contains(name))?;
+                Some((name, port.protocol, port.number))
+            });
+            class.ports = ports.collect();
+            class.ports.sort_unstable();
+            class.ports.dedup();
+        }
+        Some(class)
+    }
+
+    fn describe_node(&self, world: &World, id: NodeId) -> Class {
+        Class {
+            namespace: None,
+            labels: Vec::new(),
+            on_host: true,
+            selectable: false,
+            ports: Vec::new(),
+            places: self.places(&world[id].ips, |_| true),
+        }
+    }
+
+    fn places(&self, ips: &[IpAddr], may_have: impl Fn(Family) -> bool) -> [Place; 2] {
+        if ips.is_empty() {
+            return [Family::V4, Family::V6].map(|family| match may_have(family) {
+                true => Place::Unknown,
+                false => Place::None,
+            });
+        }
+        let v4 = ips.iter().find_map(|ip| <u32 as Address>::of(*ip));
+        let v6 = ips.iter().find_map(|ip| <u128 as Address>::of(*ip));
+        [
+            v4.map_or(Place::None, |ip| Place::Atom(self.v4.atom(ip))),
+            v6.map_or(Place::None, |ip| Place::Atom(self.v6.atom(ip))),
+        ]
+    }
+
+    /// Builds the tables that answer what a selector selects.
+    fn index(&mut self, eval: &Evaluator<'_>) {
+        let mut labels: FxHashMap<(Symbol, Symbol), Vec<u32>> = FxHashMap::default();
+        let mut keys: FxHashMap<Symbol, Vec<u32>> = FxHashMap::default();
+        let mut namespaces = vec![Vec::new(); eval.world.namespaces.len()];
+        let mut ports: FxHashMap<(Symbol, Protocol), BTreeMap<u16, Vec<u32>>> =
+            FxHashMap::default();
+        let mut selectable = Vec::new();
+        let (mut somewhere, mut some_node) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (class, number) in self.classes.iter().zip(0..) {
+            for (key, value) in &class.labels {
+                labels.entry((*key, *value)).or_default().push(number);
+                keys.entry(*key).or_default().push(number);
+            }
+            for (name, protocol, port) in &class.ports {
+                let numbers = ports.entry((*name, *protocol)).or_default();
+                numbers.entry(*port).or_default().push(number);
+            }
+            let namespace = class
+                .namespace
+                .and_then(|id| namespaces.get_mut(id.index()));
+            if let Some(list) = namespace {
+                list.push(number);
+            }
+            if class.selectable {
+                selectable.push(number);
+            }
+            let unknown = if class.on_host {
+                &mut some_node
+            } else {
+                &mut somewhere
+            };
+            for (place, unknown) in class.places.iter().zip(unknown) {
+                if *place == Place::Unknown {
+                    unknown.push(number);
+                }
+            }
+            if eval.blocks_cover(class.on_host) {
+                if let Place::Atom(atom) = class.places[0] {
+                    v4.push((atom, number));
+                }
+                if let Place::Atom(atom) = class.places[1] {
+                    v6.push((atom, number));
+                }
+            }
+        }
+        let runs = |list: Vec<u32>| Runs::from_numbers(list);
+        self.with_label = labels
+            .into_iter()
+            .map(|(of, list)| (of, runs(list)))
+            .collect();
+        self.with_key = keys
+            .into_iter()
+            .map(|(of, list)| (of, runs(list)))
+            .collect();
+        self.in_namespace = namespaces.into_iter().map(runs).collect();
+        self.selectable = runs(selectable);
+        self.somewhere = somewhere.map(runs);
+        self.some_node = some_node.map(runs);
+        self.with_port = ports
+            .into_iter()
+            .map(|(of, numbers)| {
+                let numbers = numbers.into_iter();
+                (of, numbers.map(|(port, list)| (port, runs(list))).collect())
+            })
+            .collect();
+        self.v4.occupy_all(v4);
+        self.v6.occupy_all(v6);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    pub(super) fn get(&self, class: u32) -> Option<&Class> {
+        self.classes.get(class as usize)
+    }
+
+    /// The class of an endpoint; none if it owns no address.
+    pub(super) fn of_endpoint(&self, id: EndpointId) -> Option<u32> {
+        let class = self.of_endpoint.get(id.index()).copied();
+        class.filter(|class| *class != NOBODY)
+    }
+
+    pub(super) fn of_node(&self, id: NodeId) -> Option<u32> {
+        self.of_node.get(id.index()).copied()
+    }
+
+    /// The classes of a namespace.
+    pub(super) fn of_namespace(&self, id: NamespaceId) -> Option<&Runs<u32>> {
+        self.in_namespace.get(id.index())
+    }
+
+    /// The classes whose address is not known, of one family: pods, or what is on the host network.
+    pub(super) fn unknown(&self, family: Family, on_host: bool) -> &Runs<u32> {
+        let [v4, v6] = if on_host {
+            &self.some_node
+        } else {
+            &self.somewhere
+        };
+        if family == Family::V4 { v4 } else { v6 }
+    }
+
+    /// The classes that call a port by this name, by its number (K-55).
+    pub(super) fn with_port(
+        &self,
+        name: Symbol,
+        protocol: Protocol,
+    ) -> Option<&BTreeMap<u16, Runs<u32>>> {
+        self.with_port.get(&(name, protocol))
+    }
+
+    /// The classes in the scope of a selector (K-24..K-33).
+    pub(super) fn in_scope(&self, world: &World, scope: &NamespaceScope) -> Runs<u32> {
+        match scope {
+            NamespaceScope::Only(namespace) => {
+                self.of_namespace(*namespace).cloned().unwrap_or_default()
+            }
+            NamespaceScope::Matching(labels) if labels.is_empty() => self.selectable.clone(),
+            NamespaceScope::Matching(labels) => {
+                let matching = world.namespace_ids().filter(|namespace| {
+                    labels.matches(|key| world.namespace_label(*namespace, key))
+                });
+                Runs::union_of(matching.filter_map(|namespace| self.of_namespace(namespace)))
+            }
+        }
+    }
+
+    /// The classes that a label selector selects, in any namespace (K-38..K-46).
+    pub(super) fn with_labels(&self, world: &World, selector: &LabelSelector) -> Runs<u32> {
+        let mut found = self.selectable.clone();
+        for requirement in &selector.requirements {
+            let key = world.symbols.get(&requirement.key);
+            let with_key = || key.and_then(|key| self.with_key.get(&key));
+            let with_values = |values: &[Box<str>]| {
+                let symbols = values.iter().filter_map(|value| world.symbols.get(value));
+                let runs = symbols.filter_map(|value| self.with_label.get(&(key?, value)));
+                Runs::union_of(runs)
+            };
+            found = match &requirement.operator {
+                Operator::In(values) => found.intersection(&with_values(values)),
+                Operator::NotIn(values) => found.difference(&with_values(values)),
+                Operator::Exists => match with_key() {
+                    Some(runs) => found.intersection(runs),
+                    None => Runs::default(),
+                },
+                Operator::DoesNotExist => match with_key() {
+                    Some(runs) => found.difference(runs),
+                    None => found,
+                },
+            };
+        }
+        found
+    }
+
+    /// Whether a class is what a selector selects.
+    pub(super) fn is_selected(
+        &self,
+        world: &World,
+        selector: &EndpointSelector,
+        class: u32,
+    ) -> bool {
+        let Some(class) = self.get(class).filter(|class| class.selectable) else {
+            return false;
+        };
+        let Some(namespace) = class.namespace else {
+            return false;
+        };
+        let in_scope = match &selector.namespaces {
+            NamespaceScope::Only(only) => namespace == *only,
+            NamespaceScope::Matching(labels) => {
+                labels.matches(|key| world.namespace_label(namespace, key))
+            }
+        };
+        in_scope
+            && selector.pods.matches(|key| {
+                let key = world.symbols.get(key)?;
+                let label = class.labels.iter().find(|(known, _)| *known == key);
+                label.map(|(_, value)| world.symbols.text(*value))
+            })
+    }
+}

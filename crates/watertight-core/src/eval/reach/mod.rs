@@ -1,0 +1,334 @@
+//! Reach: every pair at once, without enumerating pairs.
+//!
+//! Endpoints that no peer of any rule tells apart are one class; endpoints with the same policies
+//! share a row for each direction; a row says, for bands of ports, which classes and which addresses
+//! are allowed. A connection is allowed if the source's egress row has the destination and the
+//! destination's ingress row has the source.
+//!
+//! Cost grows with the endpoints, the distinct selectors and the rows, never with pairs.
+//! `Evaluator::verdict` is the oracle: [`Reach::outcome`] gives the same answer for every connection.
+
+mod atoms;
+mod classes;
+mod row;
+mod selectors;
+mod sets;
+mod side;
+
+use std::net::IpAddr;
+
+use classes::Classes;
+pub use row::{Band, Row};
+pub use sets::{SetId, Sets};
+pub use side::{RowId, Side};
+
+use super::verdict::End;
+use super::{Connection, Evaluator, Family, Party};
+use crate::manifest::Direction;
+use crate::sets::Protocol;
+use crate::world::{EndpointId, NodeId};
+
+/// What rows say of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// It is denied.
+    Denied,
+    /// It depends on what the input does not say (M-1).
+    Uncertain,
+    /// It is allowed.
+    Allowed,
+}
+
+/// A peer, as sets know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A class of endpoints and nodes, seen over a family.
+    Class(u32, Family),
+    /// An address that belongs to none of them.
+    Address(IpAddr),
+}
+
+/// Ports of one protocol with one outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ports {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The first port; 0 for ICMP.
+    pub first: u16,
+    /// The last port; 0 for ICMP.
+    pub last: u16,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+/// All rows of a world under a ruleset.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    classes: Classes,
+    ingress: Side,
+    egress: Side,
+}
+
+impl Reach {
+    /// Computes all rows.
+    #[must_use]
+    pub fn new(eval: &Evaluator<'_>) -> Self {
+        let classes = Classes::new(eval);
+        let (ingress, egress) = both(
+            || Side::new(eval, &classes, Direction::Ingress),
+            || Side::new(eval, &classes, Direction::Egress),
+        );
+        Self {
+            classes,
+            ingress,
+            egress,
+        }
+    }
+
+    /// The rows of a direction.
+    #[must_use]
+    pub fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    /// The number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// The class of an endpoint; none if it owns no address (K-33, K-86).
+    #[must_use]
+    pub fn class_of(&self, endpoint: EndpointId) -> Option<u32> {
+        self.classes.of_endpoint(endpoint)
+    }
+
+    /// The class of a node.
+    #[must_use]
+    pub fn class_of_node(&self, node: NodeId) -> Option<u32> {
+        self.classes.of_node(node)
+    }
+
+    /// Judges a connection by rows.
+    #[must_use]
+    pub fn outcome(&self, eval: &Evaluator<'_>, connection: &Connection) -> Outcome {
+        let (source, target) = match eval.settle(connection) {
+            Ok(ends) => ends,
+            Err(verdict) if verdict.allowed => return Outcome::Allowed,
+            Err(_) => return Outcome::Denied,
+        };
+        let (remote, traffic) = eval.seen_at_egress(connection, &target);
+        let port = traffic.port.unwrap_or_default();
+        let egress = self.one_side(
+            eval,
+            Direction::Egress,
+            &source,
+            &remote,
+            traffic.protocol,
+            port,
+        );
+        if egress == Outcome::Denied {
+            return Outcome::Denied;
+        }
+        let (remote, traffic) = eval.seen_at_ingress(connection, &source);
+        let port = traffic.port.unwrap_or_default();
+        egress.min(self.one_side(
+            eval,
+            Direction::Ingress,
+            &target,
+            &remote,
+            traffic.protocol,
+            port,
+        ))
+    }
+
+    fn one_side(
+        &self,
+        eval: &Evaluator<'_>,
+        direction: Direction,
+        own: &End,
+        remote: &End,
+        protocol: Protocol,
+        port: u16,
+    ) -> Outcome {
+        let Some(subject) = own.endpoint else {
+            return Outcome::Allowed;
+        };
+        let side = self.side(direction);
+        let row = side.row_of(subject);
+        if row == RowId::EVERYTHING {
+            return Outcome::Allowed;
+        }
+        match (side.band(row, protocol, port), self.peer(eval, remote)) {
+            (Some(band), Some(peer)) => side.of_band(band, peer),
+            _ => Outcome::Denied,
+        }
+    }
+
+    /// Judges one direction of one endpoint alone, whatever the other side says.
+    #[must_use]
+    pub fn decide(
+        &self,
+        eval: &Evaluator<'_>,
+        direction: Direction,
+        subject: EndpointId,
+        other: Party,
+        protocol: Protocol,
+        port: u16,
+    ) -> Outcome {
+        let Some(remote) = eval.other_end(subject, other) else {
+            return Outcome::Allowed;
+        };
+        let row = self.side(direction).row_of(subject);
+        match self.peer(eval, &remote) {
+            _ if row == RowId::EVERYTHING => Outcome::Allowed,
+            Some(peer) => self.side(direction).of_port(row, peer, protocol, port),
+            None => Outcome::Denied,
+        }
+    }
+
+    /// An end of a connection as sets know it.
+    fn peer(&self, eval: &Evaluator<'_>, end: &End) -> Option<Peer> {
+        let family = end.remote.family;
+        match end.party {
+            Party::Endpoint(id) => Some(Peer::Class(self.classes.of_endpoint(id)?, family)),
+            Party::Node(id) => {
+                let known = end.party.address(eval.world, family);
+                match end.remote.address {
+                    // Another address of the node than the one that its class goes by.
+                    Some(ip) if Some(ip) != known && eval.blocks_cover(true) => {
+                        Some(Peer::Address(ip))
+                    }
+                    _ => Some(Peer::Class(self.classes.of_node(id)?, family)),
+                }
+            }
+            Party::Address(ip) => Some(Peer::Address(ip)),
+        }
+    }
+
+    /// The ports of every protocol on which one party may talk to another, in order, as far as
+    /// policies decide it; denied ports are left out. None if something else than policies decides:
+    /// then one `verdict` holds for all ports.
+    #[must_use]
+    pub fn between(&self, eval: &Evaluator<'_>, from: Party, to: Party) -> Option<Vec<Ports>> {
+        let connection = Connection::new(from, to, Protocol::Tcp, 0);
+        let (source, target) = eval.settle(&connection).ok()?;
+        let row =
+            |side: &Side, end: &End| end.endpoint.map_or(RowId::EVERYTHING, |id| side.row_of(id));
+        let (egress, ingress) = (row(&self.egress, &source), row(&self.ingress, &target));
+        let (to, from) = (self.peer(eval, &target), self.peer(eval, &source));
+        Some(match (to, from) {
+            (Some(to), Some(from)) => self.between_rows((egress, to), (ingress, from)),
+            _ => Vec::new(),
+        })
+    }
+
+    /// The ports that an egress row allows to a peer and an ingress row allows from another.
+    #[must_use]
+    pub fn between_rows(&self, egress: (RowId, Peer), ingress: (RowId, Peer)) -> Vec<Ports> {
+        let sent = self.egress.ports(egress.0, egress.1);
+        let accepted = self.ingress.ports(ingress.0, ingress.1);
+        meet(&sent, &accepted)
+    }
+}
+
+impl Side {
+    fn of_band(&self, band: &Band, peer: Peer) -> Outcome {
+        if self.sets.has(band.allowed, peer) {
+            Outcome::Allowed
+        } else if self.sets.has(band.maybe, peer) {
+            Outcome::Uncertain
+        } else {
+            Outcome::Denied
+        }
+    }
+
+    /// What a row says of a peer on a port.
+    #[must_use]
+    pub fn of_port(&self, row: RowId, peer: Peer, protocol: Protocol, port: u16) -> Outcome {
+        let band = self.band(row, protocol, port);
+        band.map_or(Outcome::Denied, |band| self.of_band(band, peer))
+    }
+
+    /// The ports on which a row allows a peer, or may; in order.
+    #[must_use]
+    pub fn ports(&self, row: RowId, peer: Peer) -> Vec<Ports> {
+        let bands = self.row(row).bands().iter().map(|band| Ports {
+            protocol: band.protocol,
+            first: band.first,
+            last: band.last,
+            outcome: self.of_band(band, peer),
+        });
+        joined(bands.filter(|ports| ports.outcome != Outcome::Denied))
+    }
+}
+
+impl Sets {
+    /// Whether a peer is in a set.
+    #[must_use]
+    pub fn has(&self, set: SetId, peer: Peer) -> bool {
+        match (set, peer) {
+            (SetId::NONE, _) => false,
+            (SetId::ALL, _) => true,
+            (_, Peer::Class(class, family)) => self.classes(set, family).contains(class),
+            (_, Peer::Address(IpAddr::V4(ip))) => self.v4(set).contains(ip.into()),
+            (_, Peer::Address(IpAddr::V6(ip))) => self.v6(set).contains(ip.into()),
+        }
+    }
+}
+
+/// Ports on which both sides agree, with the worse of the two outcomes; both lists are in order.
+#[must_use]
+pub fn meet(sent: &[Ports], accepted: &[Ports]) -> Vec<Ports> {
+    let mut found = Vec::new();
+    let (mut sent, mut accepted) = (sent.iter().peekable(), accepted.iter().peekable());
+    while let (Some(a), Some(b)) = (sent.peek(), accepted.peek()) {
+        if a.protocol == b.protocol {
+            let (first, last) = (a.first.max(b.first), a.last.min(b.last));
+            if first <= last {
+                found.push(Ports {
+                    protocol: a.protocol,
+                    first,
+                    last,
+                    outcome: a.outcome.min(b.outcome),
+                });
+            }
+        }
+        if (a.protocol, a.last) <= (b.protocol, b.last) {
+            sent.next();
+        } else {
+            accepted.next();
+        }
+    }
+    joined(found.into_iter())
+}
+
+/// Neighbours with the same outcome become one.
+fn joined(ports: impl Iterator<Item = Ports>) -> Vec<Ports> {
+    let mut found: Vec<Ports> = Vec::new();
+    for next in ports {
+        match found.last_mut() {
+            Some(known)
+                if (known.protocol, known.outcome) == (next.protocol, next.outcome)
+                    && known.last.checked_add(1) == Some(next.first) =>
+            {
+                known.last = next.last;
+            }
+            _ => found.push(next),
+        }
+    }
+    found
+}
+
+#[cfg(feature = "parallel")]
+fn both<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(a, b)
+}
+
+#[cfg(not(feature = "parallel"))]
+fn both<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
+    (a(), b())
+}

@@ -1,0 +1,244 @@
+//! One row: with whom, on which ports, the endpoints with the same policies may talk.
+//!
+//! The rules of a row cut the ports of each protocol into bands in which the same rules match. For
+//! each band the tiers are walked once, with sets of peers in place of one peer: what a rule matches
+//! leaves the set of those that are still undecided.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use super::sets::{SetId, Sets};
+use crate::policy::{Action, PolicyRef};
+use crate::sets::Protocol;
+
+/// Ports on which the same peers are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The first port; 0 for ICMP.
+    pub first: u16,
+    /// The last port; 0 for ICMP.
+    pub last: u16,
+    /// The peers that are allowed.
+    pub allowed: SetId,
+    /// Those that would be, or not, if the input said more (M-1); none of them is in `allowed`.
+    pub maybe: SetId,
+}
+
+/// What one direction of some endpoints allows: bands ordered by protocol and ports. Nobody is allowed
+/// on ports outside of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    bands: Box<[Band]>,
+}
+
+/// Every protocol, in the order of bands.
+pub(super) const PROTOCOLS: [Protocol; 4] =
+    [Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Icmp];
+
+/// The last port of a protocol; ICMP is taken as having port 0 only.
+pub(super) fn last_port(protocol: Protocol) -> u16 {
+    if protocol == Protocol::Icmp {
+        0
+    } else {
+        u16::MAX
+    }
+}
+
+impl Row {
+    /// Everybody, on every port.
+    pub(super) fn everything() -> Self {
+        let band = |protocol| Band {
+            protocol,
+            first: 0,
+            last: last_port(protocol),
+            allowed: SetId::ALL,
+            maybe: SetId::NONE,
+        };
+        Self {
+            bands: PROTOCOLS.map(band).into(),
+        }
+    }
+
+    /// The bands, in order.
+    #[must_use]
+    pub fn bands(&self) -> &[Band] {
+        &self.bands
+    }
+
+    /// The band of a port, if anybody is, or may be, allowed on it.
+    #[must_use]
+    pub fn band(&self, protocol: Protocol, port: u16) -> Option<&Band> {
+        let behind = self
+            .bands
+            .partition_point(|band| (band.protocol, band.first) <= (protocol, port));
+        let band = self.bands.get(behind.checked_sub(1)?)?;
+        (band.protocol == protocol && port <= band.last).then_some(band)
+    }
+
+    /// Whether everybody is allowed on every port.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.bands.len() == PROTOCOLS.len()
+            && self.bands.iter().all(|band| {
+                band.first == 0
+                    && band.last == last_port(band.protocol)
+                    && band.allowed == SetId::ALL
+            })
+    }
+}
+
+/// A rule, or a part of it, on the ports of one band.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    pub protocol: Protocol,
+    pub first: u16,
+    pub last: u16,
+    pub tier: usize,
+    pub action: Action,
+    pub yes: SetId,
+    pub maybe: SetId,
+}
+
+/// The tiers that take part, with whether they end in a deny.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tiers {
+    tiers: Vec<(usize, bool)>,
+}
+
+impl Tiers {
+    pub(super) fn new(policies: impl Iterator<Item = (PolicyRef, bool)>) -> Self {
+        let mut tiers: Vec<(usize, bool)> = Vec::new();
+        for (at, isolates) in policies {
+            match tiers.last_mut() {
+                Some((tier, isolated)) if *tier == at.tier => *isolated |= isolates,
+                _ => tiers.push((at.tier, isolates)),
+            }
+        }
+        Self { tiers }
+    }
+}
+
+/// Makes a row from the rules of its policies, in their order.
+pub(super) fn compute(sets: &mut Sets, tiers: &Tiers, items: &[Item]) -> Row {
+    let mut bands: Vec<Band> = Vec::new();
+    let mut known: FxHashMap<Vec<usize>, (SetId, SetId)> = FxHashMap::default();
+    for protocol in PROTOCOLS {
+        for (first, last, active) in cut(protocol, items) {
+            let (allowed, maybe) = match known.get(&active) {
+                Some(known) => *known,
+                None => {
+                    let found = walk(sets, tiers, items, &active);
+                    known.insert(active, found);
+                    found
+                }
+            };
+            if allowed == SetId::NONE && maybe == SetId::NONE {
+                continue;
+            }
+            match bands.last_mut() {
+                Some(band)
+                    if band.protocol == protocol
+                        && band.last.checked_add(1) == Some(first)
+                        && (band.allowed, band.maybe) == (allowed, maybe) =>
+                {
+                    band.last = last;
+                }
+                _ => bands.push(Band {
+                    protocol,
+                    first,
+                    last,
+                    allowed,
+                    maybe,
+                }),
+            }
+        }
+    }
+    Row {
+        bands: bands.into_boxed_slice(),
+    }
+}
+
+/// The stretches of ports on which the same items are active, with those items in order.
+fn cut(protocol: Protocol, items: &[Item]) -> Vec<(u16, u16, Vec<usize>)> {
+    let mut events: Vec<(u16, bool, usize)> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        if item.protocol == protocol && item.first <= item.last {
+            events.push((item.first, true, index));
+            events.extend(
+                item.last
+                    .checked_add(1)
+                    .map(|behind| (behind, false, index)),
+            );
+        }
+    }
+    events.sort_unstable();
+    let end = last_port(protocol);
+    let mut found = Vec::new();
+    let mut active: BTreeSet<usize> = BTreeSet::new();
+    let mut start = 0;
+    for (port, begins, index) in events {
+        if let Some(before) = port.checked_sub(1)
+            && start <= before
+            && port > start
+            && before <= end
+        {
+            found.push((start, before, active.iter().copied().collect()));
+            start = port;
+        }
+        if begins {
+            active.insert(index);
+        } else {
+            active.remove(&index);
+        }
+    }
+    if start <= end {
+        found.push((start, end, active.into_iter().collect()));
+    }
+    found
+}
+
+/// The tiers walked for all peers at once: who is allowed, and who may be.
+fn walk(sets: &mut Sets, tiers: &Tiers, items: &[Item], active: &[usize]) -> (SetId, SetId) {
+    let items = || active.iter().filter_map(|index| items.get(*index));
+    let only_allows = |item: &Item| item.action == Action::Allow && item.maybe == SetId::NONE;
+    if let [(_, true)] = *tiers.tiers
+        && items().all(only_allows)
+    {
+        let allowed: Vec<SetId> = items().map(|item| item.yes).collect();
+        return (sets.union(&allowed), SetId::NONE);
+    }
+    let mut remaining = SetId::ALL;
+    let mut allowed = Vec::new();
+    let (mut seen_maybe, mut maybe) = (SetId::NONE, SetId::NONE);
+    for (tier, isolates) in &tiers.tiers {
+        let mut passed = SetId::NONE;
+        for item in items().filter(|item| item.tier == *tier) {
+            if item.maybe != SetId::NONE {
+                let met = sets.intersection(remaining, item.maybe);
+                seen_maybe = sets.union(&[seen_maybe, met]);
+            }
+            if item.action == Action::Log {
+                continue;
+            }
+            let met = sets.intersection(remaining, item.yes);
+            remaining = sets.difference(remaining, met);
+            match item.action {
+                Action::Allow => allowed.push(met),
+                Action::Pass => passed = sets.union(&[passed, met]),
+                Action::Deny | Action::Log => {}
+            }
+        }
+        if *isolates {
+            let met = sets.intersection(remaining, seen_maybe);
+            maybe = sets.union(&[maybe, met]);
+            remaining = passed;
+        } else {
+            remaining = sets.union(&[remaining, passed]);
+        }
+    }
+    allowed.push(remaining);
+    (sets.union(&allowed), maybe)
+}

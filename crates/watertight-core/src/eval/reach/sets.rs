@@ -1,0 +1,280 @@
+//! Sets of peers, each stored once.
+//!
+//! A set says which classes of endpoints are in it, per address family, and which addresses of the
+//! outside world. Its four parts are shared between sets, and equal sets have equal ids: a cluster
+//! has few of them, whatever the number of its policies.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::eval::Family;
+use crate::sets::{Bound, Runs};
+
+/// A set of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SetId(u32);
+
+impl SetId {
+    /// Nobody.
+    pub const NONE: Self = Self(0);
+    /// Anybody.
+    pub const ALL: Self = Self(1);
+}
+
+/// A part of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PartId(u32);
+
+impl PartId {
+    const NONE: Self = Self(0);
+    const ALL: Self = Self(1);
+}
+
+/// The parts of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Parts {
+    /// Classes of endpoints and nodes, when seen over IPv4 and over IPv6.
+    classes: [PartId; 2],
+    /// Addresses that belong to none of them.
+    v4: PartId,
+    v6: PartId,
+}
+
+impl Parts {
+    const fn same(part: PartId) -> Self {
+        Self {
+            classes: [part; 2],
+            v4: part,
+            v6: part,
+        }
+    }
+
+    fn map2(self, other: Self, mut op: impl FnMut(Axis, PartId, PartId) -> PartId) -> Self {
+        let [mine4, mine6] = self.classes;
+        let [other4, other6] = other.classes;
+        Self {
+            classes: [
+                op(Axis::Classes, mine4, other4),
+                op(Axis::Classes, mine6, other6),
+            ],
+            v4: op(Axis::V4, self.v4, other.v4),
+            v6: op(Axis::V6, self.v6, other.v6),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Axis {
+    Classes,
+    V4,
+    V6,
+}
+
+/// Values that are stored once.
+#[derive(Clone, Debug)]
+struct Pool<T> {
+    items: Vec<Arc<T>>,
+    ids: FxHashMap<Arc<T>, u32>,
+}
+
+impl<T: Eq + Hash> Pool<T> {
+    fn starting_with(items: impl IntoIterator<Item = T>) -> Self {
+        let mut pool = Self {
+            items: Vec::new(),
+            ids: FxHashMap::default(),
+        };
+        for item in items {
+            pool.intern(item);
+        }
+        pool
+    }
+
+    fn intern(&mut self, item: T) -> u32 {
+        if let Some(id) = self.ids.get(&item) {
+            return *id;
+        }
+        let id = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        let item = Arc::new(item);
+        self.items.push(Arc::clone(&item));
+        self.ids.insert(item, id);
+        id
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "ids are only made by `intern`")]
+    fn get(&self, id: u32) -> &T {
+        &self.items[id as usize]
+    }
+}
+
+fn runs<T: Bound>() -> Pool<Runs<T>> {
+    Pool::starting_with([Runs::default(), Runs::all()])
+}
+
+/// All sets of one direction.
+#[derive(Clone, Debug)]
+pub struct Sets {
+    /// Classes and IPv4 addresses.
+    narrow: Pool<Runs<u32>>,
+    /// IPv6 addresses.
+    wide: Pool<Runs<u128>>,
+    sets: Pool<Parts>,
+}
+
+impl Sets {
+    pub(super) fn new() -> Self {
+        Self {
+            narrow: runs(),
+            wide: runs(),
+            sets: Pool::starting_with([Parts::same(PartId::NONE), Parts::same(PartId::ALL)]),
+        }
+    }
+
+    /// Stores a set.
+    pub(super) fn intern(
+        &mut self,
+        classes: [Runs<u32>; 2],
+        v4: Runs<u32>,
+        v6: Runs<u128>,
+    ) -> SetId {
+        let parts = Parts {
+            classes: classes.map(|runs| PartId(self.narrow.intern(runs))),
+            v4: PartId(self.narrow.intern(v4)),
+            v6: PartId(self.wide.intern(v6)),
+        };
+        self.put(parts)
+    }
+
+    fn put(&mut self, parts: Parts) -> SetId {
+        SetId(self.sets.intern(parts))
+    }
+
+    fn parts(&self, set: SetId) -> Parts {
+        *self.sets.get(set.0)
+    }
+
+    /// The number of distinct sets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sets.items.len()
+    }
+
+    /// The classes in a set, seen over a family.
+    #[must_use]
+    pub fn classes(&self, set: SetId, family: Family) -> &Runs<u32> {
+        let [v4, v6] = self.parts(set).classes;
+        let part = if family == Family::V4 { v4 } else { v6 };
+        self.narrow.get(part.0)
+    }
+
+    /// The IPv4 addresses in a set that belong to no endpoint and no node.
+    #[must_use]
+    pub fn v4(&self, set: SetId) -> &Runs<u32> {
+        self.narrow.get(self.parts(set).v4.0)
+    }
+
+    /// The IPv6 addresses in a set that belong to no endpoint and no node.
+    #[must_use]
+    pub fn v6(&self, set: SetId) -> &Runs<u128> {
+        self.wide.get(self.parts(set).v6.0)
+    }
+
+    pub(super) fn union(&mut self, sets: &[SetId]) -> SetId {
+        match *sets {
+            [] => SetId::NONE,
+            [one] => one,
+            _ if sets.contains(&SetId::ALL) => SetId::ALL,
+            _ => {
+                let parts: Vec<Parts> = sets.iter().map(|set| self.parts(*set)).collect();
+                let mut narrow = |of: fn(&Parts) -> PartId| {
+                    let all: Vec<PartId> = parts.iter().map(of).collect();
+                    union(&mut self.narrow, all)
+                };
+                let (classes4, classes6) = (
+                    narrow(|parts| parts.classes[0]),
+                    narrow(|parts| parts.classes[1]),
+                );
+                let v4 = narrow(|parts| parts.v4);
+                let v6 = union(&mut self.wide, parts.iter().map(|parts| parts.v6).collect());
+                self.put(Parts {
+                    classes: [classes4, classes6],
+                    v4,
+                    v6,
+                })
+            }
+        }
+    }
+
+    pub(super) fn intersection(&mut self, a: SetId, b: SetId) -> SetId {
+        match (a, b) {
+            (SetId::NONE, _) | (_, SetId::NONE) => SetId::NONE,
+            (SetId::ALL, other) | (other, SetId::ALL) => other,
+            _ if a == b => a,
+            _ => self.combine(a, b, Op::And),
+        }
+    }
+
+    pub(super) fn difference(&mut self, a: SetId, b: SetId) -> SetId {
+        match (a, b) {
+            (SetId::NONE, _) | (_, SetId::ALL) => SetId::NONE,
+            (_, SetId::NONE) => a,
+            _ if a == b => SetId::NONE,
+            _ => self.combine(a, b, Op::Without),
+        }
+    }
+
+    fn combine(&mut self, a: SetId, b: SetId, op: Op) -> SetId {
+        let (mine, other) = (self.parts(a), self.parts(b));
+        let parts = mine.map2(other, |axis, a, b| match axis {
+            Axis::Classes | Axis::V4 => op.apply(&mut self.narrow, a, b),
+            Axis::V6 => op.apply(&mut self.wide, a, b),
+        });
+        self.put(parts)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Op {
+    And,
+    Without,
+}
+
+impl Op {
+    fn apply<T: Bound>(self, pool: &mut Pool<Runs<T>>, a: PartId, b: PartId) -> PartId {
+        let known = match (self, a, b) {
+            (Self::And, same, other) if same == other => Some(same),
+            (Self::And, PartId::NONE, _) | (Self::And, _, PartId::NONE) => Some(PartId::NONE),
+            (Self::And, PartId::ALL, other) | (Self::And, other, PartId::ALL) => Some(other),
+            (Self::Without, _, PartId::NONE) => Some(a),
+            (Self::Without, PartId::NONE, _) | (Self::Without, _, PartId::ALL) => {
+                Some(PartId::NONE)
+            }
+            (Self::Without, same, other) if same == other => Some(PartId::NONE),
+            _ => None,
+        };
+        known.unwrap_or_else(|| {
+            let (a, b) = (pool.get(a.0), pool.get(b.0));
+            let found = match self {
+                Self::And => a.intersection(b),
+                Self::Without => a.difference(b),
+            };
+            PartId(pool.intern(found))
+        })
+    }
+}
+
+fn union<T: Bound>(pool: &mut Pool<Runs<T>>, mut parts: Vec<PartId>) -> PartId {
+    parts.sort_unstable_by_key(|part| part.0);
+    parts.dedup();
+    parts.retain(|part| *part != PartId::NONE);
+    match *parts {
+        [] => PartId::NONE,
+        [one] => one,
+        _ if parts.contains(&PartId::ALL) => PartId::ALL,
+        _ => {
+            let found = Runs::union_of(parts.iter().map(|part| pool.get(part.0)));
+            PartId(pool.intern(found))
+        }
+    }
+}
