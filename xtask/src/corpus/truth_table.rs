@@ -1,15 +1,15 @@
-//! `cargo xtask corpus DIR...`: folders of manifests with the connectivity that other tools expect.
+//! Truth tables: every ordered pair of pods on a few ports, side by side and together.
 //!
-//! A folder of truth tables has an `index.tsv` (`case name tags state probe`), a `cluster.yaml`, and for
-//! every case `cases/CASE/policies.yaml` with `cases/CASE/expected.tsv`: `src dst ingress egress combined`,
-//! each a comma list of allowed PROTOCOL/PORT or `-`. Cases of a changed cluster are skipped.
+//! A folder has an `index.tsv` (`case name tags state probe`), a `cluster.yaml`, and for every case
+//! `cases/CASE/policies.yaml` with `cases/CASE/expected.tsv`: `src dst ingress egress combined`, each
+//! a comma list of allowed PROTOCOL/PORT or `-`. Cases of a changed cluster are skipped.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use watertight_core::engine::Switches;
+use watertight_core::eval::reach::{Outcome as Row, Reach};
 use watertight_core::eval::{Connection, Evaluator, Party};
 use watertight_core::manifest::{self, Options};
 use watertight_core::policy::lower_kubernetes;
@@ -17,13 +17,10 @@ use watertight_core::sets::Protocol;
 use watertight_core::source::Sources;
 use watertight_core::world::{Assume, World, build};
 
-/// Arguments of `corpus`.
-#[derive(clap::Args)]
-pub(crate) struct CorpusArgs {
-    /// Folders with an index.tsv
-    #[arg(required = true)]
-    folders: Vec<PathBuf>,
-}
+use super::{Judged, Outcome, read};
+
+/// The first column of such an index.
+pub(super) const HEADER: &str = "case\t";
 
 const PORTS: &[(Protocol, u16)] = &[
     (Protocol::Sctp, 80),
@@ -34,47 +31,32 @@ const PORTS: &[(Protocol, u16)] = &[
     (Protocol::Udp, 81),
 ];
 
-pub(crate) fn run(args: &CorpusArgs) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let (mut passed, mut failed, mut skipped) = (0usize, 0usize, 0usize);
-    for folder in &args.folders {
-        let index = read(&folder.join("index.tsv"))?;
-        let mut lines = index.lines();
-        let header = lines.next().unwrap_or_default();
-        if !header.starts_with("case\t") {
-            bail!(
-                "{}: only folders of truth tables can be run",
-                folder.display()
-            );
+/// Runs the cases of an index.
+pub(super) fn run<'i>(
+    folder: &Path,
+    lines: impl Iterator<Item = &'i str>,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<Vec<Judged>> {
+    let mut results = Vec::new();
+    for line in lines {
+        let mut columns = line.split('\t');
+        let case = columns.next().context("a line without a case")?;
+        if !wanted(case) {
+            continue;
         }
-        for line in lines {
-            let mut columns = line.split('\t');
-            let case = columns.next().context("a line without a case")?;
-            if columns.nth(2) != Some("base") {
-                skipped += 1;
-                continue;
-            }
+        let outcome = if columns.nth(2) != Some("base") {
+            Outcome::Skipped("the cluster was changed before this step".to_owned())
+        } else {
             let wrong = truth_table(folder, case).with_context(|| format!("case {case}"))?;
             if wrong.is_empty() {
-                passed += 1;
+                Outcome::Passed
             } else {
-                failed += 1;
-                writeln!(out, "FAILED  {case}")?;
-                for line in wrong {
-                    writeln!(out, "          {line}")?;
-                }
+                Outcome::Failed(wrong)
             }
-        }
+        };
+        results.push((case.to_owned(), outcome));
     }
-    writeln!(out, "{passed} passed, {failed} failed, {skipped} skipped")?;
-    if failed > 0 {
-        bail!("{failed} cases failed");
-    }
-    Ok(())
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    Ok(results)
 }
 
 /// The lines of a truth table with which the evaluator disagrees.
@@ -96,6 +78,7 @@ fn truth_table(folder: &Path, case: &str) -> anyhow::Result<Vec<String>> {
     let switches = Switches::default();
     let ruleset = lower_kubernetes(&world, &switches);
     let evaluator = Evaluator::new(&world, &ruleset, switches);
+    let reach = Reach::new(&evaluator);
     let mut wrong = Vec::new();
     for line in read(&directory.join("expected.tsv"))?.lines() {
         let columns: Vec<_> = line.split('\t').collect();
@@ -107,7 +90,15 @@ fn truth_table(folder: &Path, case: &str) -> anyhow::Result<Vec<String>> {
         };
         let mut found = [const { BTreeSet::new() }; 3];
         for (protocol, port) in PORTS {
-            let verdict = evaluator.verdict(&Connection::new(source, target, *protocol, *port));
+            let connection = Connection::new(source, target, *protocol, *port);
+            let verdict = evaluator.verdict(&connection);
+            let row = reach.outcome(&evaluator, &connection) == Row::Allowed;
+            if row != verdict.allowed {
+                wrong.push(format!(
+                    "{from} -> {to} {}/{port}: a verdict and a row that differ",
+                    protocol.api()
+                ));
+            }
             let sides = [
                 verdict.ingress.is_allowed(),
                 verdict.egress.is_allowed(),
