@@ -262,7 +262,7 @@ pub(super) fn is_member(world: &World, selector: &EndpointSelector, id: Endpoint
 }
 
 /// A selector whose texts are looked up once.
-struct Matcher {
+pub(super) struct Matcher {
     requirements: Vec<(Symbol, Test)>,
     /// It asks for a key or a value that nothing in the world has.
     never: bool,
@@ -276,7 +276,7 @@ enum Test {
 }
 
 impl Matcher {
-    fn new(world: &World, selector: &LabelSelector) -> Self {
+    pub(super) fn new(world: &World, selector: &LabelSelector) -> Self {
         let mut matcher = Self {
             requirements: Vec::new(),
             never: false,
@@ -304,7 +304,7 @@ impl Matcher {
         matcher
     }
 
-    fn matches(&self, labels: &[(Symbol, Symbol)]) -> bool {
+    pub(super) fn matches(&self, labels: &[(Symbol, Symbol)]) -> bool {
         !self.never
             && self.requirements.iter().all(|(key, test)| {
                 let value = labels

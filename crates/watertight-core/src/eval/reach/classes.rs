@@ -8,9 +8,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::atoms::{Address, Atoms};
+use crate::eval::compile::Matcher;
 use crate::eval::{Evaluator, Family, can_be_selected};
 use crate::manifest::Direction;
 use crate::policy::{EndpointSelector, NamespaceScope, Peer, Rule};
@@ -24,9 +25,10 @@ const NOBODY: u32 = u32::MAX;
 const END: u32 = u32::MAX;
 
 /// Where the address of a class is, in one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     /// It has none.
+    #[default]
     None,
     /// It has one that is not known (M-1, K-72).
     Unknown,
@@ -45,7 +47,7 @@ impl Place {
 }
 
 /// A class.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Class {
     pub namespace: Option<NamespaceId>,
     /// By key; only keys that peer selectors name.
@@ -75,6 +77,28 @@ impl Class {
     }
 }
 
+/// Symbols, as one bit each.
+#[derive(Clone, Debug, Default)]
+struct Chosen(Vec<bool>);
+
+impl Chosen {
+    fn insert(&mut self, symbol: Symbol) {
+        let at = symbol.number() as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, false);
+        }
+        if let Some(entry) = self.0.get_mut(at) {
+            *entry = true;
+        }
+    }
+
+    fn contains(&self, symbol: Symbol) -> bool {
+        self.0
+            .get(symbol.number() as usize)
+            .is_some_and(|chosen| *chosen)
+    }
+}
+
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
@@ -89,8 +113,8 @@ pub(super) struct Classes {
     classes: Vec<Class>,
     numbers: FxHashMap<Box<[u32]>, u32>,
     /// What tells classes apart.
-    keys: FxHashSet<Symbol>,
-    port_names: FxHashSet<Symbol>,
+    keys: Chosen,
+    port_names: Chosen,
     pub(super) v4: Atoms<u32>,
     pub(super) v6: Atoms<u128>,
     /// What selects them.
@@ -107,8 +131,8 @@ pub(super) struct Classes {
 /// What the peers of rules ask for.
 #[derive(Default)]
 struct Asked<'r> {
-    keys: FxHashSet<Symbol>,
-    port_names: FxHashSet<Symbol>,
+    keys: Chosen,
+    port_names: Chosen,
     blocks: Vec<&'r IpBlock>,
 }
 
@@ -118,17 +142,21 @@ impl<'r> Asked<'r> {
             match peer {
                 Peer::Any => {}
                 Peer::Endpoints(selector, _) => {
-                    let keys = selector.pods.requirements.iter();
-                    self.keys
-                        .extend(keys.filter_map(|requirement| world.symbols.get(&requirement.key)));
+                    for requirement in &selector.pods.requirements {
+                        if let Some(key) = world.symbols.get(&requirement.key) {
+                            self.keys.insert(key);
+                        }
+                    }
                 }
                 Peer::Block(block) => self.blocks.push(block),
             }
         }
         if direction == Direction::Egress {
             for item in &rule.traffic {
-                if let PortMatch::Named { name, .. } = item {
-                    self.port_names.extend(world.symbols.get(name));
+                if let PortMatch::Named { name, .. } = item
+                    && let Some(name) = world.symbols.get(name)
+                {
+                    self.port_names.insert(name);
                 }
             }
         }
@@ -170,29 +198,27 @@ impl Classes {
     /// Finds the classes and numbers them by their keys.
     fn number(&mut self, eval: &Evaluator<'_>) {
         let world = eval.world;
-        let mut key = Vec::new();
-        let mut class_of = |classes: &mut Self, class: Option<Class>| {
-            let Some(class) = class else {
-                return NOBODY;
-            };
+        let (mut class, mut key) = (Class::default(), Vec::new());
+        let mut class_of = |classes: &mut Self, class: &Class| {
             class.key(&mut key);
             if let Some(known) = classes.numbers.get(&*key) {
                 return *known;
             }
             let fresh = number(classes.classes.len());
             classes.numbers.insert(key.as_slice().into(), fresh);
-            classes.classes.push(class);
+            classes.classes.push(class.clone());
             fresh
         };
         self.of_endpoint.reserve_exact(world.endpoints.len());
         for id in world.endpoint_ids() {
-            let class = self.describe(eval, id);
-            let class = class_of(self, class);
-            self.of_endpoint.push(class);
+            let found = match self.describe(eval, id, &mut class) {
+                true => class_of(self, &class),
+                false => NOBODY,
+            };
+            self.of_endpoint.push(found);
         }
         for id in world.node_ids() {
-            let class = Some(self.describe_node(world, id));
-            let class = class_of(self, class);
+            let class = class_of(self, &self.describe_node(world, id));
             self.of_node.push(class);
         }
         let mut order: Vec<(&[u32], u32)> = self
@@ -220,40 +246,38 @@ impl Classes {
         self.numbers.values_mut().for_each(renumber);
     }
 
-    /// The class of an endpoint as it is now, none if it owns no address.
-    fn describe(&self, eval: &Evaluator<'_>, id: EndpointId) -> Option<Class> {
+    /// Fills in the class of an endpoint as it is now; false if it owns no address.
+    fn describe(&self, eval: &Evaluator<'_>, id: EndpointId, class: &mut Class) -> bool {
         let (world, endpoint) = (eval.world, &eval.world[id]);
         if endpoint.lifecycle != Lifecycle::Active {
-            return None;
+            return false;
         }
-        let on_host = endpoint.host_network.is_some();
-        let selectable = can_be_selected(world, &eval.switches, id);
-        let mut class = Class {
-            namespace: Some(endpoint.namespace).filter(|_| selectable),
-            labels: Vec::new(),
-            on_host,
-            selectable,
-            ports: Vec::new(),
-            places: self.places(&endpoint.ips, |family| {
-                let cidrs = world.assumed.pod_cidrs.iter();
-                on_host
-                    || cidrs
-                        .map(|cidr| Family::of(cidr.addr()))
-                        .any(|of| of == family)
-            }),
-        };
-        if selectable {
+        class.on_host = endpoint.host_network.is_some();
+        class.selectable = can_be_selected(world, &eval.switches, id);
+        class.namespace = Some(endpoint.namespace).filter(|_| class.selectable);
+        class.places = self.places(&endpoint.ips, |family| {
+            let cidrs = world.assumed.pod_cidrs.iter();
+            class.on_host
+                || cidrs
+                    .map(|cidr| Family::of(cidr.addr()))
+                    .any(|of| of == family)
+        });
+        class.labels.clear();
+        class.ports.clear();
+        if class.selectable {
             let labels = endpoint.labels.iter().copied();
-            class.labels = labels.filter(|(key, _)| self.keys.contains(key)).collect();
+            class
+                .labels
+                .extend(labels.filter(|(key, _)| self.keys.contains(*key)));
             let ports = endpoint.ports.iter().filter_map(|port| {
-                let name = port.name.filter(|name| self.port_names.contains(name))?;
+                let name = port.name.filter(|name| self.port_names.contains(*name))?;
                 Some((name, port.protocol, port.number))
             });
-            class.ports = ports.collect();
+            class.ports.extend(ports);
             class.ports.sort_unstable();
             class.ports.dedup();
         }
-        Some(class)
+        true
     }
 
     fn describe_node(&self, world: &World, id: NodeId) -> Class {
@@ -403,9 +427,10 @@ impl Classes {
             }
             NamespaceScope::Matching(labels) if labels.is_empty() => self.selectable.clone(),
             NamespaceScope::Matching(labels) => {
-                let matching = world.namespace_ids().filter(|namespace| {
-                    labels.matches(|key| world.namespace_label(*namespace, key))
-                });
+                let labels = Matcher::new(world, labels);
+                let matching = world
+                    .namespace_ids()
+                    .filter(|namespace| labels.matches(&world[*namespace].labels));
                 Runs::union_of(matching.filter_map(|namespace| self.of_namespace(namespace)))
             }
         }

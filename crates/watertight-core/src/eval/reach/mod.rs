@@ -266,20 +266,6 @@ impl Side {
     }
 }
 
-impl Sets {
-    /// Whether a peer is in a set.
-    #[must_use]
-    pub fn has(&self, set: SetId, peer: Peer) -> bool {
-        match (set, peer) {
-            (SetId::NONE, _) => false,
-            (SetId::ALL, _) => true,
-            (_, Peer::Class(class, family)) => self.classes(set, family).contains(class),
-            (_, Peer::Address(IpAddr::V4(ip))) => self.v4(set).contains(ip.into()),
-            (_, Peer::Address(IpAddr::V6(ip))) => self.v6(set).contains(ip.into()),
-        }
-    }
-}
-
 /// Ports on which both sides agree, with the worse of the two outcomes; both lists are in order.
 #[must_use]
 pub fn meet(sent: &[Ports], accepted: &[Ports]) -> Vec<Ports> {

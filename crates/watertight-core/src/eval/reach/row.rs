@@ -4,8 +4,6 @@
 //! each band the tiers are walked once, with sets of peers in place of one peer: what a rule matches
 //! leaves the set of those that are still undecided.
 
-use std::collections::BTreeSet;
-
 use rustc_hash::FxHashMap;
 
 use super::sets::{SetId, Sets};
@@ -121,22 +119,27 @@ impl Tiers {
     }
 }
 
+/// Rows of fewer items than this are made without a memory of what was met before.
+const FEW: usize = 16;
+
 /// Makes a row from the rules of its policies, in their order.
 pub(super) fn compute(sets: &mut Sets, tiers: &Tiers, items: &[Item]) -> Row {
     let mut bands: Vec<Band> = Vec::new();
     let mut known: FxHashMap<Vec<usize>, (SetId, SetId)> = FxHashMap::default();
     for protocol in PROTOCOLS {
-        for (first, last, active) in cut(protocol, items) {
-            let (allowed, maybe) = match known.get(&active) {
+        cut(protocol, items, |first, last, active| {
+            let (allowed, maybe) = match known.get(active) {
                 Some(known) => *known,
                 None => {
-                    let found = walk(sets, tiers, items, &active);
-                    known.insert(active, found);
+                    let found = walk(sets, tiers, items, active);
+                    if items.len() >= FEW {
+                        known.insert(active.to_vec(), found);
+                    }
                     found
                 }
             };
             if allowed == SetId::NONE && maybe == SetId::NONE {
-                continue;
+                return;
             }
             match bands.last_mut() {
                 Some(band)
@@ -154,15 +157,16 @@ pub(super) fn compute(sets: &mut Sets, tiers: &Tiers, items: &[Item]) -> Row {
                     maybe,
                 }),
             }
-        }
+        });
     }
     Row {
         bands: bands.into_boxed_slice(),
     }
 }
 
-/// The stretches of ports on which the same items are active, with those items in order.
-fn cut(protocol: Protocol, items: &[Item]) -> Vec<(u16, u16, Vec<usize>)> {
+/// Tells the stretches of ports on which the same items are active, with those items in order.
+fn cut(protocol: Protocol, items: &[Item], mut found: impl FnMut(u16, u16, &[usize])) {
+    // Where an item begins (true) and where it has ended.
     let mut events: Vec<(u16, bool, usize)> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         if item.protocol == protocol && item.first <= item.last {
@@ -176,28 +180,27 @@ fn cut(protocol: Protocol, items: &[Item]) -> Vec<(u16, u16, Vec<usize>)> {
     }
     events.sort_unstable();
     let end = last_port(protocol);
-    let mut found = Vec::new();
-    let mut active: BTreeSet<usize> = BTreeSet::new();
+    let mut active: Vec<usize> = Vec::new();
     let mut start = 0;
     for (port, begins, index) in events {
         if let Some(before) = port.checked_sub(1)
             && start <= before
-            && port > start
             && before <= end
         {
-            found.push((start, before, active.iter().copied().collect()));
+            found(start, before, &active);
             start = port;
         }
-        if begins {
-            active.insert(index);
-        } else {
-            active.remove(&index);
+        match (active.binary_search(&index), begins) {
+            (Err(at), true) => active.insert(at, index),
+            (Ok(at), false) => {
+                active.remove(at);
+            }
+            _ => {}
         }
     }
     if start <= end {
-        found.push((start, end, active.into_iter().collect()));
+        found(start, end, &active);
     }
-    found
 }
 
 /// The tiers walked for all peers at once: who is allowed, and who may be.

@@ -1,14 +1,18 @@
 //! Sets of peers, each stored once.
 //!
 //! A set says which classes of endpoints are in it, per address family, and which addresses of the
-//! outside world. Its four parts are shared between sets, and equal sets have equal ids: a cluster
-//! has few of them, whatever the number of its policies.
+//! outside world. Its four parts are shared between sets, and equal sets have equal ids. A union with
+//! a large set is kept as a list of its members: thousands of rows that each add a few pods of their
+//! own to what one block covers shall not repeat the block.
 
+use std::borrow::Cow;
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::Peer;
 use crate::eval::Family;
 use crate::sets::{Bound, Runs};
 
@@ -112,6 +116,19 @@ fn runs<T: Bound>() -> Pool<Runs<T>> {
     Pool::starting_with([Runs::default(), Runs::all()])
 }
 
+/// How a set is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Stored {
+    Parts(Parts),
+    /// The union of these, which are stored as parts; in order.
+    Union(Box<[SetId]>),
+}
+
+/// A set of more runs than this is not copied into unions ...
+const LARGE: usize = 64;
+/// ... unless there are more of them than this.
+const MEMBERS: usize = 8;
+
 /// All sets of one direction.
 #[derive(Clone, Debug)]
 pub struct Sets {
@@ -119,7 +136,7 @@ pub struct Sets {
     narrow: Pool<Runs<u32>>,
     /// IPv6 addresses.
     wide: Pool<Runs<u128>>,
-    sets: Pool<Parts>,
+    sets: Pool<Stored>,
 }
 
 impl Sets {
@@ -127,7 +144,9 @@ impl Sets {
         Self {
             narrow: runs(),
             wide: runs(),
-            sets: Pool::starting_with([Parts::same(PartId::NONE), Parts::same(PartId::ALL)]),
+            sets: Pool::starting_with(
+                [PartId::NONE, PartId::ALL].map(|part| Stored::Parts(Parts::same(part))),
+            ),
         }
     }
 
@@ -147,11 +166,29 @@ impl Sets {
     }
 
     fn put(&mut self, parts: Parts) -> SetId {
-        SetId(self.sets.intern(parts))
+        SetId(self.sets.intern(Stored::Parts(parts)))
     }
 
-    fn parts(&self, set: SetId) -> Parts {
-        *self.sets.get(set.0)
+    /// The sets that make up a set: itself, unless it is a union that is not stored as one.
+    #[must_use]
+    pub fn members(&self, set: SetId) -> Vec<SetId> {
+        match self.sets.get(set.0) {
+            Stored::Parts(_) => vec![set],
+            Stored::Union(members) => members.to_vec(),
+        }
+    }
+
+    /// The parts of each member.
+    fn parts(&self, set: SetId) -> impl Iterator<Item = Parts> + '_ {
+        let (one, more) = match self.sets.get(set.0) {
+            Stored::Parts(parts) => (Some(*parts), &[][..]),
+            Stored::Union(members) => (None, &**members),
+        };
+        let more = more.iter().filter_map(|set| match self.sets.get(set.0) {
+            Stored::Parts(parts) => Some(*parts),
+            Stored::Union(_) => None,
+        });
+        one.into_iter().chain(more)
     }
 
     /// The number of distinct sets.
@@ -160,50 +197,128 @@ impl Sets {
         self.sets.items.len()
     }
 
+    /// Whether there is no set; there always are two.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
     /// The classes in a set, seen over a family.
     #[must_use]
-    pub fn classes(&self, set: SetId, family: Family) -> &Runs<u32> {
-        let [v4, v6] = self.parts(set).classes;
-        let part = if family == Family::V4 { v4 } else { v6 };
-        self.narrow.get(part.0)
+    pub fn classes(&self, set: SetId, family: Family) -> Cow<'_, Runs<u32>> {
+        joined(self.parts(set).map(|parts| {
+            let [v4, v6] = parts.classes;
+            let part = if family == Family::V4 { v4 } else { v6 };
+            self.narrow.get(part.0)
+        }))
     }
 
     /// The IPv4 addresses in a set that belong to no endpoint and no node.
     #[must_use]
-    pub fn v4(&self, set: SetId) -> &Runs<u32> {
-        self.narrow.get(self.parts(set).v4.0)
+    pub fn v4(&self, set: SetId) -> Cow<'_, Runs<u32>> {
+        joined(self.parts(set).map(|parts| self.narrow.get(parts.v4.0)))
     }
 
     /// The IPv6 addresses in a set that belong to no endpoint and no node.
     #[must_use]
-    pub fn v6(&self, set: SetId) -> &Runs<u128> {
-        self.wide.get(self.parts(set).v6.0)
+    pub fn v6(&self, set: SetId) -> Cow<'_, Runs<u128>> {
+        joined(self.parts(set).map(|parts| self.wide.get(parts.v6.0)))
+    }
+
+    /// Whether a peer is in a set.
+    #[must_use]
+    pub fn has(&self, set: SetId, peer: Peer) -> bool {
+        match set {
+            SetId::NONE => false,
+            SetId::ALL => true,
+            _ => self.parts(set).any(|parts| match peer {
+                Peer::Class(class, Family::V4) => {
+                    self.narrow.get(parts.classes[0].0).contains(class)
+                }
+                Peer::Class(class, Family::V6) => {
+                    self.narrow.get(parts.classes[1].0).contains(class)
+                }
+                Peer::Address(IpAddr::V4(ip)) => self.narrow.get(parts.v4.0).contains(ip.into()),
+                Peer::Address(IpAddr::V6(ip)) => self.wide.get(parts.v6.0).contains(ip.into()),
+            }),
+        }
     }
 
     pub(super) fn union(&mut self, sets: &[SetId]) -> SetId {
         match *sets {
-            [] => SetId::NONE,
+            [] => return SetId::NONE,
+            [one] => return one,
+            _ if sets.contains(&SetId::ALL) => return SetId::ALL,
+            _ => {}
+        }
+        let mut members: Vec<SetId> = sets.iter().flat_map(|set| self.members(*set)).collect();
+        members.sort_unstable();
+        members.dedup();
+        members.retain(|set| *set != SetId::NONE);
+        let (large, small): (Vec<SetId>, Vec<SetId>) =
+            members.iter().partition(|set| self.is_large(**set));
+        if large.is_empty() || large.len() > MEMBERS {
+            return self.merge(&members);
+        }
+        let mut members = large;
+        if !small.is_empty() {
+            let small = self.merge(&small);
+            members.push(small);
+        }
+        match *members {
+            _ if members.contains(&SetId::ALL) => SetId::ALL,
             [one] => one,
-            _ if sets.contains(&SetId::ALL) => SetId::ALL,
             _ => {
-                let parts: Vec<Parts> = sets.iter().map(|set| self.parts(*set)).collect();
-                let mut narrow = |of: fn(&Parts) -> PartId| {
-                    let all: Vec<PartId> = parts.iter().map(of).collect();
-                    union(&mut self.narrow, all)
-                };
-                let (classes4, classes6) = (
-                    narrow(|parts| parts.classes[0]),
-                    narrow(|parts| parts.classes[1]),
-                );
-                let v4 = narrow(|parts| parts.v4);
-                let v6 = union(&mut self.wide, parts.iter().map(|parts| parts.v6).collect());
-                self.put(Parts {
-                    classes: [classes4, classes6],
-                    v4,
-                    v6,
-                })
+                members.sort_unstable();
+                members.dedup();
+                SetId(self.sets.intern(Stored::Union(members.into())))
             }
         }
+    }
+
+    fn is_large(&self, set: SetId) -> bool {
+        self.parts(set).any(|parts| {
+            let [classes4, classes6] = parts.classes;
+            let narrow = [classes4, classes6, parts.v4];
+            let narrow = narrow
+                .iter()
+                .map(|part| self.narrow.get(part.0).iter().len());
+            narrow
+                .max()
+                .unwrap_or(0)
+                .max(self.wide.get(parts.v6.0).iter().len())
+                > LARGE
+        })
+    }
+
+    /// The union as one set of parts.
+    fn merge(&mut self, members: &[SetId]) -> SetId {
+        let parts: Vec<Parts> = members.iter().flat_map(|set| self.parts(*set)).collect();
+        if let [one] = *parts {
+            return self.put(one);
+        }
+        let mut narrow = |of: fn(&Parts) -> PartId| {
+            let all: Vec<PartId> = parts.iter().map(of).collect();
+            union(&mut self.narrow, all)
+        };
+        let classes = [
+            narrow(|parts| parts.classes[0]),
+            narrow(|parts| parts.classes[1]),
+        ];
+        let v4 = narrow(|parts| parts.v4);
+        let v6 = union(&mut self.wide, parts.iter().map(|parts| parts.v6).collect());
+        self.put(Parts { classes, v4, v6 })
+    }
+
+    /// A set as parts.
+    fn one(&mut self, set: SetId) -> Parts {
+        if let Stored::Parts(parts) = self.sets.get(set.0) {
+            return *parts;
+        }
+        let members = self.members(set);
+        let merged = self.merge(&members);
+        let found = self.parts(merged).next();
+        found.unwrap_or(Parts::same(PartId::NONE))
     }
 
     pub(super) fn intersection(&mut self, a: SetId, b: SetId) -> SetId {
@@ -225,7 +340,7 @@ impl Sets {
     }
 
     fn combine(&mut self, a: SetId, b: SetId, op: Op) -> SetId {
-        let (mine, other) = (self.parts(a), self.parts(b));
+        let (mine, other) = (self.one(a), self.one(b));
         let parts = mine.map2(other, |axis, a, b| match axis {
             Axis::Classes | Axis::V4 => op.apply(&mut self.narrow, a, b),
             Axis::V6 => op.apply(&mut self.wide, a, b),
@@ -276,5 +391,14 @@ fn union<T: Bound>(pool: &mut Pool<Runs<T>>, mut parts: Vec<PartId>) -> PartId {
             let found = Runs::union_of(parts.iter().map(|part| pool.get(part.0)));
             PartId(pool.intern(found))
         }
+    }
+}
+
+/// The union of runs, borrowed if there is one only.
+fn joined<'r, T: Bound>(mut runs: impl Iterator<Item = &'r Runs<T>>) -> Cow<'r, Runs<T>> {
+    match (runs.next(), runs.next()) {
+        (None, _) => Cow::Owned(Runs::default()),
+        (Some(one), None) => Cow::Borrowed(one),
+        (Some(one), Some(two)) => Cow::Owned(Runs::union_of([one, two].into_iter().chain(runs))),
     }
 }
