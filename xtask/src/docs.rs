@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use watertight_core::report::check_schema;
+use watertight_core::report::{check_schema, explain_schema};
 use watertight_core::rules::ALL;
 
 /// The repository's root.
@@ -16,12 +16,23 @@ pub(crate) fn root() -> PathBuf {
 
 /// Every generated file with its text.
 pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
-    let mut schema = serde_json::to_string_pretty(&check_schema())?;
-    schema.push('\n');
     Ok(vec![
         ("docs/rules.md".into(), rules()),
-        ("docs/schema/check-report.v1.json".into(), schema),
+        (
+            "docs/schema/check-report.v1.json".into(),
+            text_of(&check_schema())?,
+        ),
+        (
+            "docs/schema/explain-report.v1.json".into(),
+            text_of(&explain_schema())?,
+        ),
     ])
+}
+
+fn text_of(schema: &impl serde::Serialize) -> anyhow::Result<String> {
+    let mut text = serde_json::to_string_pretty(schema)?;
+    text.push('\n');
+    Ok(text)
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {

@@ -91,10 +91,9 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     let read = Options {
         strict_cidr: options.profile.switches.strict_cidr,
     };
-    let loaded = manifest::load_with(sources, &read, options.progress.as_deref());
-    let (world, duplicates) = world::build(sources, &loaded.objects, &options.assume);
+    let progress = options.progress.as_deref();
+    let (world, loaded) = world::read(sources, &read, &options.assume, progress);
     let mut findings = loaded.findings;
-    findings.extend(duplicates);
     findings.extend(
         options
             .unreadable

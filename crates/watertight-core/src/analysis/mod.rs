@@ -1,4 +1,10 @@
 //! Questions about a world that several reports ask.
 
+pub mod explain;
 pub mod exposure;
+pub mod map;
 pub mod namespaces;
+pub mod parties;
+pub mod readings;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,13 +1,12 @@
 //! From sources to objects: reads every unit of every file, in parallel where threads exist.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::decode::{Decoder, Unknown};
 use super::kinds::{self, Treatment};
 use super::meta::{self, Named};
-use super::{Body, Object, WorkloadKind, networkpolicy, pod, service, validate, workload};
+use super::{Body, Ips, Object, WorkloadKind, networkpolicy, pod, service, validate, workload};
 use crate::diag::{Finding, Fix, Subject};
 use crate::document::{Kind, Node, SyntaxError, Unit, units};
 use crate::rules::reading;
@@ -43,9 +42,32 @@ pub struct Loaded<'s> {
     pub broken: usize,
 }
 
-impl<'s> Loaded<'s> {
-    fn append(&mut self, other: Loaded<'s>) {
-        self.objects.extend(other.objects);
+/// What becomes of objects as they are read: one value for each batch that is read on its own.
+pub(crate) trait Gather<'s>: Default {
+    /// What a batch becomes.
+    type Gathered: Send;
+
+    /// Takes the next object.
+    fn object(&mut self, object: Object<'s>);
+
+    /// Behind the last object.
+    fn done(self) -> Self::Gathered;
+}
+
+impl<'s> Gather<'s> for Vec<Object<'s>> {
+    type Gathered = Self;
+
+    fn object(&mut self, object: Object<'s>) {
+        self.push(object);
+    }
+
+    fn done(self) -> Self {
+        self
+    }
+}
+
+impl Loaded<'_> {
+    fn append(&mut self, other: Self) {
         self.findings.extend(other.findings);
         for (kind, count) in other.other_kinds {
             *self.other_kinds.entry(kind).or_default() += count;
@@ -113,6 +135,18 @@ pub fn load_with<'s>(
     options: &Options,
     progress: Option<&AtomicU64>,
 ) -> Loaded<'s> {
+    let (mut loaded, batches) = gather::<Vec<Object<'s>>>(sources, options, progress);
+    loaded.objects = batches.into_iter().flatten().collect();
+    loaded
+}
+
+/// Reads all files; what the batches of objects become comes back in reading order, in place of the
+/// objects.
+pub(crate) fn gather<'s, G: Gather<'s>>(
+    sources: &'s Sources,
+    options: &Options,
+    progress: Option<&AtomicU64>,
+) -> (Loaded<'s>, Vec<G::Gathered>) {
     let mut loaded = Loaded::default();
     let mut tasks = Vec::new();
     for (file, source) in sources.iter() {
@@ -123,15 +157,17 @@ pub fn load_with<'s>(
         }
         tasks.extend(with_lists(units, source.text()));
     }
-    for batch in read_all(sources, &tasks, options, progress) {
-        loaded.append(batch);
+    let mut gathered = Vec::new();
+    for (read, batch) in read_all::<G>(sources, &tasks, options, progress) {
+        loaded.append(read);
+        gathered.push(batch);
     }
     let not_evaluated = loaded.not_evaluated.iter();
     let about_kinds: Vec<_> = not_evaluated
         .map(|(kind, found)| found.finding(kind))
         .collect();
     loaded.findings.extend(about_kinds);
-    loaded
+    (loaded, gathered)
 }
 
 /// Tells the items of a JSON List its kind: items that a server lists carry none themselves.
@@ -164,41 +200,42 @@ fn item_kind(kind: &str) -> Option<String> {
 }
 
 #[cfg(feature = "parallel")]
-fn read_all<'s>(
+fn read_all<'s, G: Gather<'s>>(
     sources: &'s Sources,
     tasks: &[Task],
     options: &Options,
     progress: Option<&AtomicU64>,
-) -> Vec<Loaded<'s>> {
+) -> Vec<(Loaded<'s>, G::Gathered)> {
     use rayon::prelude::*;
     let total: usize = tasks.iter().map(|task| task.unit.len()).sum();
     // Threads cost more than they save on a handful of manifests.
     if total < 256 * 1024 {
-        return vec![read_batch(sources, tasks, options, progress)];
+        return vec![read_batch::<G>(sources, tasks, options, progress)];
     }
     tasks
         .par_chunks(tasks.len().div_ceil(64).max(1))
-        .map(|batch| read_batch(sources, batch, options, progress))
+        .map(|batch| read_batch::<G>(sources, batch, options, progress))
         .collect()
 }
 
 #[cfg(not(feature = "parallel"))]
-fn read_all<'s>(
+fn read_all<'s, G: Gather<'s>>(
     sources: &'s Sources,
     tasks: &[Task],
     options: &Options,
     progress: Option<&AtomicU64>,
-) -> Vec<Loaded<'s>> {
-    vec![read_batch(sources, tasks, options, progress)]
+) -> Vec<(Loaded<'s>, G::Gathered)> {
+    vec![read_batch::<G>(sources, tasks, options, progress)]
 }
 
-fn read_batch<'s>(
+fn read_batch<'s, G: Gather<'s>>(
     sources: &'s Sources,
     tasks: &[Task],
     options: &Options,
     progress: Option<&AtomicU64>,
-) -> Loaded<'s> {
+) -> (Loaded<'s>, G::Gathered) {
     let mut loaded = Loaded::default();
+    let mut into = G::default();
     for task in tasks {
         if let Some(progress) = progress {
             progress.fetch_add(task.unit.len() as u64, Ordering::Relaxed);
@@ -210,6 +247,7 @@ fn read_batch<'s>(
                     if let Some(root) = document.root() {
                         let mut reader = Reader {
                             loaded: &mut loaded,
+                            into: &mut into,
                             options,
                         };
                         reader.value(root, task.list.as_ref());
@@ -222,7 +260,7 @@ fn read_batch<'s>(
             }
         }
     }
-    loaded
+    (loaded, into.done())
 }
 
 fn syntax_finding(error: &SyntaxError) -> Finding {
@@ -248,12 +286,13 @@ pub fn unreadable(name: &str, reason: &str) -> Finding {
     .incomplete()
 }
 
-struct Reader<'l, 's> {
+struct Reader<'l, 's, G> {
     loaded: &'l mut Loaded<'s>,
+    into: &'l mut G,
     options: &'l Options,
 }
 
-impl<'s> Reader<'_, 's> {
+impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
     /// A document, a List or an item of one.
     fn value(&mut self, node: Node<'_, 's>, list: Option<&(String, String)>) {
         match node.kind() {
@@ -362,7 +401,7 @@ impl<'s> Reader<'_, 's> {
         }
         self.loaded.findings.append(&mut decoder.findings);
         match object {
-            Some(object) if !refused => self.loaded.objects.push(object),
+            Some(object) if !refused => self.into.object(object),
             _ => {}
         }
     }
@@ -435,7 +474,7 @@ const OTHER_TOP_FIELDS: &[&str] = &[
     "subsets",
 ];
 
-fn node_addresses(status: Option<Node<'_, '_>>) -> Vec<IpAddr> {
+fn node_addresses(status: Option<Node<'_, '_>>) -> Ips {
     status
         .and_then(|status| status.get("addresses"))
         .into_iter()

@@ -5,6 +5,7 @@
 //! would be in the cluster.
 
 mod decode;
+mod ips;
 mod kinds;
 mod load;
 mod meta;
@@ -15,9 +16,9 @@ mod service;
 mod validate;
 mod workload;
 
-use std::net::IpAddr;
-
 pub use decode::Text;
+pub use ips::Ips;
+pub(crate) use load::{Gather, gather};
 pub use load::{Loaded, NotEvaluated, Options, load, load_with, unreadable};
 pub use meta::{IGNORE_PREFIX, IgnoreAnnotation, Meta, Owner};
 pub use networkpolicy::{
@@ -56,7 +57,7 @@ pub enum Body<'s> {
     /// v1
     Endpoints(Vec<EndpointSet<'s>>),
     /// v1, with its addresses
-    Node(Vec<IpAddr>),
+    Node(Ips),
     /// v1
     ServiceAccount,
     /// networking.k8s.io/v1

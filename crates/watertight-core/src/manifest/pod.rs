@@ -1,8 +1,8 @@
 //! Pods and pod templates.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
+use super::Ips;
 use super::decode::{Decoder, Text, Unknown};
 use crate::document::Node;
 use crate::sets::Protocol;
@@ -90,7 +90,7 @@ pub struct PodStatus {
     /// The phase.
     pub phase: Phase,
     /// The addresses, at most one a family.
-    pub ips: Vec<IpAddr>,
+    pub ips: Ips,
 }
 
 pub(super) fn spec<'s>(decoder: &mut Decoder, node: Option<Node<'_, 's>>) -> PodSpec<'s> {
@@ -177,12 +177,10 @@ pub(super) fn status(node: Option<Node<'_, '_>>) -> Option<PodStatus> {
         .into_iter()
         .flat_map(Node::items)
         .filter_map(|item| item.get("ip")?.str()?.parse().ok());
-    let mut ips: Vec<IpAddr> = listed.collect();
+    let mut ips: Ips = listed.collect();
     if ips.is_empty() {
-        ips.extend(
-            node.get("podIP")
-                .and_then(|ip| ip.str()?.parse::<IpAddr>().ok()),
-        );
+        let single = node.get("podIP").and_then(|ip| ip.str()?.parse().ok());
+        ips = single.into_iter().collect();
     }
     let phase = match node.get("phase").and_then(Node::str) {
         Some("Succeeded" | "Failed") => Phase::Finished,

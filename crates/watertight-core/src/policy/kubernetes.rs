@@ -1,12 +1,14 @@
 //! NetworkPolicy into the Ruleset: one tier, allow rules only, every policy isolates.
 
-use super::{Action, EndpointSelector, NamespaceScope, Origin, Peer, Policy, Rule, Ruleset, Tier};
+use super::{
+    Action, EndpointSelector, NamespaceScope, Origin, Peer, Policy, PolicyRef, Rule, Ruleset, Tier,
+};
 use crate::engine::{EndPort, EnforcementSwitch, PolicyTypesGate, Switches};
 use crate::manifest::{
     Direction, NetworkPolicySpec, PeerKind, PolicyPeer, PolicyPort, PolicyRule, PortRef,
 };
 use crate::sets::{LabelSelector, PortMatch};
-use crate::world::{NamespaceId, World};
+use crate::world::{NamespaceId, PolicyId, World};
 
 /// The name of the tier that holds all NetworkPolicies.
 const TIER: &str = "NetworkPolicy";
@@ -19,36 +21,91 @@ pub fn lower_kubernetes(world: &World, switches: &Switches) -> Ruleset {
         return ruleset;
     }
     for direction in Direction::BOTH {
-        let policies = world
-            .policy_ids()
-            .filter(|id| acts_on(&world[*id].spec, direction, switches))
-            .map(|id| {
-                let policy = &world[id];
-                let rules = &policy.spec.section(direction).rules;
-                Policy {
-                    subject: EndpointSelector {
-                        namespaces: NamespaceScope::Only(policy.namespace),
-                        pods: policy.spec.pod_selector.clone(),
-                    },
-                    isolates: true,
-                    rules: rules
-                        .iter()
-                        .map(|rule| lower_rule(rule, policy.namespace, switches))
-                        .collect(),
-                    origin: Origin::Kubernetes(id),
-                }
-            })
-            .collect();
-        let tiers = match direction {
-            Direction::Ingress => &mut ruleset.ingress,
-            Direction::Egress => &mut ruleset.egress,
-        };
-        tiers.push(Tier {
+        let policies = world.policy_ids();
+        let policies = policies.filter_map(|id| lower(world, switches, id, direction));
+        let tier = Tier {
             name: TIER,
-            policies,
-        });
+            policies: policies.collect(),
+        };
+        ruleset.tiers_mut(direction).push(tier);
     }
     ruleset
+}
+
+/// Lowers one NetworkPolicy again that is new, has changed or is gone; tells which policies of the
+/// ruleset are others now. One that acts in a direction no more leaves a void behind.
+pub fn relower_kubernetes(
+    ruleset: &mut Ruleset,
+    world: &World,
+    switches: &Switches,
+    id: PolicyId,
+) -> Vec<PolicyRef> {
+    let mut changed = Vec::new();
+    let is_there = world.policy_ids().any(|known| known == id);
+    for direction in Direction::BOTH {
+        let lowered = lower(world, switches, id, direction).filter(|_| is_there);
+        let tiers = ruleset.tiers_mut(direction);
+        let Some(at) = tiers.iter().position(|tier| tier.name == TIER) else {
+            continue;
+        };
+        let policies = tiers.get_mut(at).map(|tier| &mut tier.policies);
+        let Some(policies) = policies else {
+            continue;
+        };
+        let origin = Origin::Kubernetes(id);
+        let position = policies.iter().position(|policy| policy.origin == origin);
+        let policy = match (position.and_then(|at| policies.get_mut(at)), lowered) {
+            (None, None) => continue,
+            (None, Some(new)) => {
+                policies.push(new);
+                policies.len() - 1
+            }
+            (Some(old), new) => {
+                *old = new.unwrap_or_else(|| void(world, id));
+                position.unwrap_or_default()
+            }
+        };
+        changed.push(PolicyRef {
+            direction,
+            tier: at,
+            policy,
+        });
+    }
+    changed
+}
+
+/// What selects nobody and says nothing.
+fn void(world: &World, id: PolicyId) -> Policy {
+    let policy = &world[id];
+    Policy {
+        subject: EndpointSelector {
+            namespaces: NamespaceScope::Only(policy.namespace),
+            pods: LabelSelector::nothing(policy.span),
+        },
+        isolates: false,
+        rules: Vec::new(),
+        origin: Origin::Kubernetes(id),
+    }
+}
+
+fn lower(world: &World, switches: &Switches, id: PolicyId, direction: Direction) -> Option<Policy> {
+    let policy = &world[id];
+    if !acts_on(&policy.spec, direction, switches) {
+        return None;
+    }
+    let rules = &policy.spec.section(direction).rules;
+    Some(Policy {
+        subject: EndpointSelector {
+            namespaces: NamespaceScope::Only(policy.namespace),
+            pods: policy.spec.pod_selector.clone(),
+        },
+        isolates: true,
+        rules: rules
+            .iter()
+            .map(|rule| lower_rule(rule, policy.namespace, switches))
+            .collect(),
+        origin: Origin::Kubernetes(id),
+    })
 }
 
 /// Whether a policy isolates its pods in a direction (K-7, K-10, L-79).

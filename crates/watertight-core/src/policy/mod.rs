@@ -15,7 +15,7 @@
 
 mod kubernetes;
 
-pub use kubernetes::lower_kubernetes;
+pub use kubernetes::{lower_kubernetes, relower_kubernetes};
 
 use crate::manifest::Direction;
 use crate::sets::{IpBlock, LabelSelector, PortMatch};
@@ -154,6 +154,13 @@ impl Ruleset {
         match direction {
             Direction::Ingress => &self.ingress,
             Direction::Egress => &self.egress,
+        }
+    }
+
+    fn tiers_mut(&mut self, direction: Direction) -> &mut Vec<Tier> {
+        match direction {
+            Direction::Ingress => &mut self.ingress,
+            Direction::Egress => &mut self.egress,
         }
     }
 }

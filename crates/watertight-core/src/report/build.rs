@@ -7,6 +7,7 @@ use super::{
 use crate::analysis::namespaces::{self, NamespaceRow};
 use crate::check::{CheckOptions, Checked};
 use crate::diag::{self, Severity};
+use crate::engine::Profile;
 use crate::rules::{count, some_of};
 use crate::source::{Sources, Span};
 use crate::world::World;
@@ -28,22 +29,11 @@ pub fn report(sources: &Sources, options: &CheckOptions, checked: &Checked) -> C
             finding: finding(sources, &suppressed.finding),
         })
         .collect();
-    let switches = profile.switches.describe().into_iter();
     CheckReport {
         api_version: API_VERSION.into(),
         kind: "CheckReport".into(),
-        tool: Tool {
-            name: "watertight".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        },
-        engine: Engine {
-            name: profile.engine.name().into(),
-            version: profile.version.map(|version| version.to_string()),
-            enforcement: profile.enforcement().word().into(),
-            switches: switches
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        },
+        tool: tool(),
+        engine: engine(profile),
         summary: summary(sources, checked),
         assumptions: assumptions(&checked.world),
         findings,
@@ -52,6 +42,25 @@ pub fn report(sources: &Sources, options: &CheckOptions, checked: &Checked) -> C
             .namespaces
             .iter()
             .map(|row| namespace(&checked.world, row))
+            .collect(),
+    }
+}
+
+pub(super) fn tool() -> Tool {
+    Tool {
+        name: "watertight".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+pub(super) fn engine(profile: &Profile) -> Engine {
+    let switches = profile.switches.describe().into_iter();
+    Engine {
+        name: profile.engine.name().into(),
+        version: profile.version.map(|version| version.to_string()),
+        enforcement: profile.enforcement().word().into(),
+        switches: switches
+            .map(|(name, value)| (name.into(), value.into()))
             .collect(),
     }
 }
@@ -90,7 +99,7 @@ fn summary(sources: &Sources, checked: &Checked) -> Summary {
     }
 }
 
-fn assumptions(world: &World) -> Vec<Assumption> {
+pub(super) fn assumptions(world: &World) -> Vec<Assumption> {
     let assumed = &world.assumed;
     let mut found = Vec::new();
     let mut add = |id: &str, text: String| {
@@ -159,7 +168,7 @@ fn assumptions(world: &World) -> Vec<Assumption> {
     found
 }
 
-fn finding(sources: &Sources, found: &diag::Finding) -> Finding {
+pub(super) fn finding(sources: &Sources, found: &diag::Finding) -> Finding {
     Finding {
         rule: found.rule.id.into(),
         name: found.rule.name.into(),
@@ -208,7 +217,7 @@ fn finding(sources: &Sources, found: &diag::Finding) -> Finding {
     }
 }
 
-fn location(sources: &Sources, span: Span, label: &str) -> Location {
+pub(super) fn location(sources: &Sources, span: Span, label: &str) -> Location {
     let (start, end) = (sources.start(span), sources.end(span));
     Location {
         path: sources.file(span.file).name().into(),

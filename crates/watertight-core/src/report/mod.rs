@@ -5,6 +5,7 @@
 //! version.
 
 mod build;
+pub mod explain;
 mod fingerprint;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use build::report;
+pub use explain::{ExplainReport, explain_schema};
 pub use fingerprint::fingerprint;
 
 /// The version of the contract.

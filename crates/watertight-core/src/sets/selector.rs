@@ -53,6 +53,20 @@ impl LabelSelector {
         }
     }
 
+    /// A selector that selects nothing.
+    #[must_use]
+    pub fn nothing(span: Span) -> Self {
+        let requirement = Requirement {
+            key: "".into(),
+            operator: Operator::In(Vec::new()),
+            span,
+        };
+        Self {
+            requirements: vec![requirement],
+            span,
+        }
+    }
+
     /// Whether it selects everything by having no requirement.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -3,14 +3,26 @@
 //! A [`Span`] is a byte range of one file. Lines and columns are computed only when somebody asks,
 //! so that carrying a span on every value costs twelve bytes and no time.
 
+use std::num::NonZeroU32;
 use std::sync::OnceLock;
 
 /// Files larger than this are refused: spans are 32-bit, and no cluster dump is this large.
 pub const MAX_FILE_BYTES: usize = 2 << 30;
 
-/// A file of a [`Sources`].
+/// A file of a [`Sources`], counted from one: an `Option<Span>` is no larger than a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(u32);
+pub struct FileId(NonZeroU32);
+
+impl FileId {
+    fn at(index: usize) -> Self {
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// A byte range of one file; `start <= end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,7 +194,7 @@ impl Sources {
         }
         let text = String::from_utf8(bytes)
             .map_err(|error| SourceError::NotUtf8(error.utf8_error().valid_up_to()))?;
-        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        let id = FileId::at(self.files.len());
         self.files.push(SourceFile {
             name: name.into(),
             text: text.into_boxed_str(),
@@ -196,12 +208,12 @@ impl Sources {
     #[must_use]
     #[expect(clippy::indexing_slicing, reason = "ids are only made by `add`")]
     pub fn file(&self, id: FileId) -> &SourceFile {
-        &self.files[id.0 as usize]
+        &self.files[id.index()]
     }
 
     /// All files with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
-        (0..).map(FileId).zip(&self.files)
+        (0..).map(FileId::at).zip(&self.files)
     }
 
     /// The number of files.

@@ -1,23 +1,32 @@
 //! From objects to the world.
+//!
+//! Objects come in [`Part`]s, one a batch that was read on its own; in a part, pods are short records
+//! already. The parts are put together one after the other, so the world does not depend on where
+//! the batches were cut.
 
 mod duplicates;
+mod part;
+mod pods;
 mod services;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
+use self::part::{Gatherer, Part, Pod};
 use super::{
-    Assumed, ClusterNode, Endpoint, EndpointId, Labels, Lifecycle, NAME_LABEL, Namespace,
+    Assumed, ClusterNode, Endpoint, EndpointId, Ips, Labels, Lifecycle, NAME_LABEL, Namespace,
     NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, Port, Symbols, Workload, WorkloadId,
-    World, dns,
+    World,
 };
 use crate::diag::Finding;
 use crate::manifest::{
-    Body, IgnoreAnnotation, Meta, Object, Phase, PodSpec, PodStatus, WorkloadKind,
+    self, Body, Gather as _, IgnoreAnnotation, Loaded, Meta, Object, Options, PodSpec, WorkloadKind,
 };
 use crate::source::{Sources, Span};
 
@@ -43,13 +52,45 @@ impl Default for Assume {
     }
 }
 
+/// Reads all files and builds the world, as `manifest::load_with` and [`build`] do, without ever
+/// holding all objects as they are written: those that come back are none. The findings are those
+/// of reading and then of building.
+#[must_use]
+pub fn read<'s>(
+    sources: &'s Sources,
+    options: &Options,
+    assume: &Assume,
+    progress: Option<&AtomicU64>,
+) -> (World, Loaded<'s>) {
+    let (mut loaded, parts) = manifest::gather::<Gatherer<'s>>(sources, options, progress);
+    let (world, findings) = merge(sources, parts, assume);
+    loaded.findings.extend(findings);
+    (world, loaded)
+}
+
 /// Builds the world. Of two objects with one name the last one counts, and a finding says so.
 #[must_use]
 pub fn build(sources: &Sources, objects: &[Object<'_>], assume: &Assume) -> (World, Vec<Finding>) {
-    let (kept, findings) = duplicates::without_duplicates(sources, objects, &assume.namespace);
+    let mut gatherer = Gatherer::default();
+    for object in objects {
+        gatherer.object(object.clone());
+    }
+    merge(sources, vec![gatherer.done()], assume)
+}
+
+fn merge(sources: &Sources, mut parts: Vec<Part<'_>>, assume: &Assume) -> (World, Vec<Finding>) {
+    let findings = duplicates::remove(sources, &mut parts, &assume.namespace);
+    let pods: Vec<_> = parts
+        .iter_mut()
+        .map(|part| std::mem::take(&mut part.pods))
+        .collect();
+    let policies: Vec<_> = parts
+        .iter_mut()
+        .flat_map(|part| std::mem::take(&mut part.policies))
+        .collect();
     let mut builder = Builder {
         assume,
-        assume_dns: assume.dns && has_pods(&kept) && !has_dns(&kept),
+        assume_dns: assume.dns && pods::miss_dns(&parts, &pods),
         world: World {
             symbols: Symbols::default(),
             namespaces: Vec::new(),
@@ -67,60 +108,51 @@ pub fn build(sources: &Sources, objects: &[Object<'_>], assume: &Assume) -> (Wor
             by_ip: FxHashMap::default(),
             node_by_ip: FxHashMap::default(),
             dns: OnceLock::new(),
+            gone_policies: Default::default(),
+            gone_endpoints: Default::default(),
         },
         workloads: FxHashMap::default(),
         nodes: FxHashMap::default(),
     };
-    builder.namespaces(&kept);
-    builder.nodes(&kept);
-    builder.owners(&kept);
-    builder.pods(&kept);
-    builder.templates(&kept);
-    builder.services(&kept);
-    builder.policies(&kept);
+    builder.namespaces(&parts, &pods, &policies);
+    builder.nodes(&parts);
+    builder.owners(&parts);
+    builder.pods(&parts, pods);
+    builder.templates(&parts);
+    builder.services(&parts);
+    builder.policies(policies);
     builder.dns();
     builder.addresses();
     (builder.world, findings)
 }
 
-fn labels_of<'o>(object: &'o Object<'_>) -> Option<&'o Meta<'o>> {
-    match &object.body {
-        Body::Pod(..) => Some(&object.meta),
-        Body::Workload(workload) => Some(&workload.template),
-        _ => None,
-    }
-}
-
-fn has_pods(objects: &[&Object<'_>]) -> bool {
-    objects.iter().any(|object| labels_of(object).is_some())
-}
-
-fn has_dns(objects: &[&Object<'_>]) -> bool {
-    objects
-        .iter()
-        .filter_map(|object| labels_of(object))
-        .any(|meta| {
-            dns::is_dns_server(|key| {
-                let label = meta.labels.iter().find(|(known, _)| known == key);
-                label.map(|(_, value)| &**value)
-            })
-        })
+/// The objects of all parts but pods and policies, in reading order.
+fn objects<'p, 's>(parts: &'p [Part<'s>]) -> impl Iterator<Item = &'p Object<'s>> {
+    let objects = parts.iter().flat_map(|part| &part.objects);
+    objects.map(|(_, object)| object)
 }
 
 const DNS_NAMESPACE: &str = "kube-system";
 
-struct Builder<'a> {
-    assume: &'a Assume,
+struct Builder<'p> {
+    assume: &'p Assume,
     assume_dns: bool,
     world: World,
-    workloads: FxHashMap<(NamespaceId, WorkloadKind, Box<str>), WorkloadId>,
-    nodes: FxHashMap<Box<str>, NodeId>,
+    workloads: FxHashMap<(NamespaceId, WorkloadKind, &'p str), WorkloadId>,
+    nodes: FxHashMap<&'p str, NodeId>,
 }
 
-impl Builder<'_> {
-    fn namespaces(&mut self, objects: &[&Object<'_>]) {
+impl<'p> Builder<'p> {
+    fn namespaces(
+        &mut self,
+        parts: &[Part<'_>],
+        pods: &[Vec<Pod>],
+        policies: &[(u32, Object<'_>)],
+    ) {
+        let default = &*self.assume.namespace;
         let mut found: BTreeMap<&str, Option<&Object<'_>>> = BTreeMap::new();
-        for object in objects {
+        let policies = policies.iter().map(|(_, object)| object);
+        for object in objects(parts).chain(policies) {
             if matches!(object.body, Body::Namespace) {
                 found.insert(&object.meta.name, Some(object));
             } else if object.body.is_namespaced() {
@@ -128,10 +160,19 @@ impl Builder<'_> {
                 if written.is_none() {
                     self.world.assumed.without_namespace += 1;
                 }
-                found
-                    .entry(written.unwrap_or(&self.assume.namespace))
-                    .or_default();
+                found.entry(written.unwrap_or(default)).or_default();
             }
+        }
+        for part in parts {
+            for id in &part.namespaces {
+                found.entry(part.text(*id)).or_default();
+            }
+        }
+        let nowhere = pods.iter().flatten();
+        let nowhere = nowhere.filter(|pod| pod.namespace.is_none()).count();
+        if nowhere > 0 {
+            self.world.assumed.without_namespace += nowhere;
+            found.entry(default).or_default();
         }
         if self.assume_dns {
             found.entry(DNS_NAMESPACE).or_default();
@@ -181,11 +222,22 @@ impl Builder<'_> {
         in_ns: Option<NamespaceId>,
         object: Span,
     ) {
-        for ignore in &meta.ignores {
+        self.add_ignores(&meta.ignores, &meta.name, kind, in_ns, object);
+    }
+
+    fn add_ignores(
+        &mut self,
+        ignores: &[IgnoreAnnotation<'_>],
+        name: &str,
+        kind: &'static str,
+        in_ns: Option<NamespaceId>,
+        object: Span,
+    ) {
+        for ignore in ignores {
             self.world.ignores.push(ObjectIgnore {
                 kind,
                 namespace: in_ns.map(|id| self.world[id].name.clone()),
-                name: (&*meta.name).into(),
+                name: name.into(),
                 object,
                 annotation: IgnoreAnnotation {
                     rule: ignore.rule.clone(),
@@ -196,8 +248,8 @@ impl Builder<'_> {
         }
     }
 
-    fn nodes(&mut self, objects: &[&Object<'_>]) {
-        for object in objects {
+    fn nodes(&mut self, parts: &'p [Part<'_>]) {
+        for object in objects(parts) {
             if let Body::Node(ips) = &object.body {
                 let id = self.node(&object.meta.name);
                 let labels = self
@@ -214,23 +266,28 @@ impl Builder<'_> {
     }
 
     /// The node of a name, made if only its pods were read.
-    fn node(&mut self, name: &str) -> NodeId {
+    fn node(&mut self, name: &'p str) -> NodeId {
         if let Some(id) = self.nodes.get(name) {
             return *id;
         }
         let id = NodeId::at(self.world.nodes.len());
-        self.nodes.insert(name.into(), id);
+        self.nodes.insert(name, id);
         self.world.nodes.push(ClusterNode {
             name: name.into(),
             labels: Labels::default(),
-            ips: Vec::new(),
+            ips: Ips::default(),
             span: None,
         });
         id
     }
 
-    fn workload(&mut self, namespace: NamespaceId, kind: WorkloadKind, name: &str) -> WorkloadId {
-        if let Some(id) = self.workloads.get(&(namespace, kind, name.into())) {
+    fn workload(
+        &mut self,
+        namespace: NamespaceId,
+        kind: WorkloadKind,
+        name: &'p str,
+    ) -> WorkloadId {
+        if let Some(id) = self.workloads.get(&(namespace, kind, name)) {
             return *id;
         }
         let id = WorkloadId::at(self.world.workloads.len());
@@ -242,14 +299,14 @@ impl Builder<'_> {
             replicas: None,
             span: None,
         });
-        self.workloads.insert((namespace, kind, name.into()), id);
+        self.workloads.insert((namespace, kind, name), id);
         id
     }
 
     /// Makes the workloads; a ReplicaSet of a Deployment and a Job of a CronJob are the same
     /// workload as their owner.
-    fn owners(&mut self, objects: &[&Object<'_>]) {
-        for object in objects {
+    fn owners(&mut self, parts: &'p [Part<'_>]) {
+        for object in objects(parts) {
             let Body::Workload(workload) = &object.body else {
                 continue;
             };
@@ -264,7 +321,7 @@ impl Builder<'_> {
                 Some(owner) => {
                     let kind = WorkloadKind::from_api(&owner.kind).unwrap_or(WorkloadKind::Other);
                     let id = self.workload(namespace, kind, &owner.name);
-                    let own = (namespace, workload.kind, Box::from(&*object.meta.name));
+                    let own = (namespace, workload.kind, &*object.meta.name);
                     self.workloads.insert(own, id);
                     continue;
                 }
@@ -277,56 +334,9 @@ impl Builder<'_> {
         }
     }
 
-    fn pods(&mut self, objects: &[&Object<'_>]) {
-        for object in objects {
-            let Body::Pod(spec, status) = &object.body else {
-                continue;
-            };
-            let namespace = self.namespace_of(&object.meta);
-            self.ignores(&object.meta, "Pod", Some(namespace), object.span);
-            let workload = self.owner_of_pod(namespace, &object.meta);
-            self.endpoint(
-                &object.meta,
-                &object.meta,
-                namespace,
-                workload,
-                spec,
-                status.as_ref(),
-                object.span,
-            );
-        }
-    }
-
-    fn owner_of_pod(&mut self, namespace: NamespaceId, meta: &Meta<'_>) -> Option<WorkloadId> {
-        let owner = meta.owner.as_ref()?;
-        let kind = WorkloadKind::from_api(&owner.kind).unwrap_or(WorkloadKind::Other);
-        if let Some(id) = self
-            .workloads
-            .get(&(namespace, kind, Box::from(&*owner.name)))
-        {
-            return Some(*id);
-        }
-        // A ReplicaSet that was not read: its name is the Deployment's and the template's hash.
-        if kind == WorkloadKind::ReplicaSet {
-            let hash = meta
-                .labels
-                .iter()
-                .find(|(key, _)| key == "pod-template-hash");
-            let deployment =
-                hash.and_then(|(_, hash)| owner.name.strip_suffix(&**hash)?.strip_suffix('-'));
-            if let Some(name) = deployment {
-                let id = self.workload(namespace, WorkloadKind::Deployment, name);
-                let own = (namespace, kind, Box::from(&*owner.name));
-                self.workloads.insert(own, id);
-                return Some(id);
-            }
-        }
-        Some(self.workload(namespace, kind, &owner.name))
-    }
-
     /// One endpoint for each workload that has no pods in the input.
-    fn templates(&mut self, objects: &[&Object<'_>]) {
-        for object in objects {
+    fn templates(&mut self, parts: &'p [Part<'_>]) {
+        for object in objects(parts) {
             let Body::Workload(workload) = &object.body else {
                 continue;
             };
@@ -340,79 +350,56 @@ impl Builder<'_> {
                     || self.world[*id].lifecycle != Lifecycle::Finished
             });
             if !has_pods {
-                self.endpoint(
-                    &object.meta,
-                    &workload.template,
-                    namespace,
-                    Some(id),
-                    &workload.pod,
-                    None,
-                    object.span,
-                );
+                self.template(object, workload, namespace, id);
             }
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the two callers name each part")]
-    fn endpoint(
+    fn template(
         &mut self,
-        named: &Meta<'_>,
-        labelled: &Meta<'_>,
+        object: &'p Object<'_>,
+        written: &'p manifest::Workload<'_>,
         namespace: NamespaceId,
-        workload: Option<WorkloadId>,
-        spec: &PodSpec<'_>,
-        status: Option<&PodStatus>,
-        span: Span,
+        workload: WorkloadId,
     ) {
+        let spec: &PodSpec<'_> = &written.pod;
         let node = spec.node.as_deref().map(|name| self.node(name));
-        let mut ips: Vec<IpAddr> = status.map(|status| status.ips.clone()).unwrap_or_default();
-        if ips.is_empty() && spec.host_network.is_some() {
-            ips = node
-                .map(|node| self.world[node].ips.clone())
-                .unwrap_or_default();
-        }
-        let lifecycle = match status.map(|status| status.phase) {
-            Some(Phase::Finished) => Lifecycle::Finished,
-            Some(_) if ips.is_empty() => Lifecycle::NoAddress,
-            _ => Lifecycle::Active,
-        };
-        let labels = self
-            .world
-            .symbols
-            .labels(labelled.labels.iter().map(|(key, value)| (key, value)));
-        let ports = spec
-            .ports
-            .iter()
-            .map(|port| Port {
-                name: port
-                    .name
-                    .as_deref()
-                    .map(|name| self.world.symbols.intern(name)),
-                number: port.number,
-                protocol: port.protocol,
-            })
-            .collect();
+        let symbols = &mut self.world.symbols;
+        let labels = written.template.labels.iter();
+        let labels = symbols.labels(labels.map(|(key, value)| (key, value)));
+        let ports = spec.ports.iter().map(|port| Port {
+            name: port.name.as_deref().map(|name| symbols.intern(name)),
+            number: port.number,
+            protocol: port.protocol,
+        });
+        let ports = ports.collect();
         let id = EndpointId::at(self.world.endpoints.len());
         self.world.endpoints.push(Endpoint {
             namespace,
-            name: (&*named.name).into(),
-            template: !std::ptr::eq(named, labelled),
+            name: (&*object.meta.name).into(),
+            template: true,
             labels,
-            ips,
+            ips: self.ips(None, spec.host_network, node),
             node,
             host_network: spec.host_network,
             ports,
-            workload,
+            workload: Some(workload),
             service_account: spec.service_account.as_deref().map(Into::into),
-            lifecycle,
+            lifecycle: Lifecycle::Active,
             assumed: false,
-            span: Some(if named.name.span.start >= span.start {
-                named.name.span
-            } else {
-                span
-            }),
+            span: Some(place(object.meta.name.span, object.span)),
         });
-        self.attach(id, namespace, workload);
+        self.attach(id, namespace, Some(workload));
+    }
+
+    /// The addresses of a pod; on the host network they are the node's.
+    fn ips(&self, own: Option<Ips>, host_network: Option<Span>, node: Option<NodeId>) -> Ips {
+        let own = own.unwrap_or_default();
+        if !own.is_empty() || host_network.is_none() {
+            return own;
+        }
+        node.map(|node| self.world[node].ips.clone())
+            .unwrap_or_default()
     }
 
     fn attach(&mut self, id: EndpointId, namespace: NamespaceId, workload: Option<WorkloadId>) {
@@ -424,19 +411,20 @@ impl Builder<'_> {
         }
     }
 
-    fn policies(&mut self, objects: &[&Object<'_>]) {
-        for object in objects {
-            let Body::NetworkPolicy(spec) = &object.body else {
-                continue;
-            };
+    fn policies(&mut self, policies: Vec<(u32, Object<'_>)>) {
+        self.world.policies.reserve_exact(policies.len());
+        for (_, object) in policies {
             let namespace = self.namespace_of(&object.meta);
             self.ignores(&object.meta, "NetworkPolicy", Some(namespace), object.span);
+            let Body::NetworkPolicy(spec) = object.body else {
+                continue;
+            };
             let id = PolicyId::at(self.world.policies.len());
             self.world.policies.push(Policy {
                 namespace,
-                name: (&*object.meta.name).into(),
+                name: object.meta.name.value.into(),
                 name_span: object.meta.name.span,
-                spec: (**spec).clone(),
+                spec: *spec,
                 span: object.span,
             });
             if let Some(namespace) = self.world.namespaces.get_mut(namespace.index()) {
@@ -446,6 +434,12 @@ impl Builder<'_> {
     }
 
     fn addresses(&mut self) {
+        let ips = self
+            .world
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.ips.len());
+        self.world.by_ip.reserve(ips.sum());
         for (index, endpoint) in self.world.endpoints.iter().enumerate() {
             if endpoint.ips.is_empty()
                 && endpoint.lifecycle == Lifecycle::Active
@@ -474,5 +468,14 @@ impl Builder<'_> {
                 self.world.node_by_ip.insert(*ip, NodeId::at(index));
             }
         }
+    }
+}
+
+/// Where an endpoint is shown: at its name, if that is in the object.
+fn place(name: Span, object: Span) -> Span {
+    if name.start >= object.start {
+        name
+    } else {
+        object
     }
 }

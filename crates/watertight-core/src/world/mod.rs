@@ -7,21 +7,25 @@
 //! label that the API server sets (K-35).
 
 mod build;
+mod change;
 mod dns;
 mod services;
+mod shared;
 mod symbols;
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use build::{Assume, build};
+pub use build::{Assume, build, read};
 pub use dns::DnsServer;
 pub use services::Backend;
+pub use shared::Shared;
 pub use symbols::{Labels, Symbol, Symbols};
 
+pub use crate::manifest::Ips;
 use crate::manifest::{IgnoreAnnotation, NetworkPolicySpec, WorkloadKind};
 use crate::sets::Protocol;
 use crate::source::Span;
@@ -36,7 +40,7 @@ macro_rules! ids {
         pub struct $name(u32);
 
         impl $name {
-            fn at(index: usize) -> Self {
+            pub(crate) fn at(index: usize) -> Self {
                 Self(u32::try_from(index).unwrap_or(u32::MAX))
             }
 
@@ -113,17 +117,17 @@ pub struct Endpoint {
     /// The labels.
     pub labels: Labels,
     /// The addresses, at most one a family; empty if they are not known.
-    pub ips: Vec<IpAddr>,
+    pub ips: Ips,
     /// The node.
     pub node: Option<NodeId>,
     /// Where `hostNetwork: true` is written.
     pub host_network: Option<Span>,
     /// The container ports.
-    pub ports: Vec<Port>,
+    pub ports: Shared<Port>,
     /// The workload it belongs to.
     pub workload: Option<WorkloadId>,
     /// The service account, if one is named.
-    pub service_account: Option<Box<str>>,
+    pub service_account: Option<Arc<str>>,
     /// Its state.
     pub lifecycle: Lifecycle,
     /// Assumed, not read: the cluster DNS of an input without one (M-2).
@@ -213,7 +217,7 @@ pub struct ClusterNode {
     /// The labels.
     pub labels: Labels,
     /// Internal and external addresses.
-    pub ips: Vec<IpAddr>,
+    pub ips: Ips,
     /// The object; none if only its pods were read.
     pub span: Option<Span>,
 }
@@ -290,6 +294,9 @@ pub struct World {
     node_by_ip: FxHashMap<IpAddr, NodeId>,
     /// Found once: several rules ask.
     dns: OnceLock<Vec<DnsServer>>,
+    /// Ids of what a change took out.
+    gone_policies: FxHashSet<PolicyId>,
+    gone_endpoints: FxHashSet<EndpointId>,
 }
 
 impl World {
@@ -299,8 +306,9 @@ impl World {
     }
 
     /// All endpoint ids.
-    pub fn endpoint_ids(&self) -> impl Iterator<Item = EndpointId> + use<> {
-        (0..self.endpoints.len()).map(EndpointId::at)
+    pub fn endpoint_ids(&self) -> impl Iterator<Item = EndpointId> + use<'_> {
+        let all = (0..self.endpoints.len()).map(EndpointId::at);
+        all.filter(|id| !self.gone_endpoints.contains(id))
     }
 
     /// All service ids.
@@ -314,8 +322,9 @@ impl World {
     }
 
     /// All policy ids.
-    pub fn policy_ids(&self) -> impl Iterator<Item = PolicyId> + use<> {
-        (0..self.policies.len()).map(PolicyId::at)
+    pub fn policy_ids(&self) -> impl Iterator<Item = PolicyId> + use<'_> {
+        let all = (0..self.policies.len()).map(PolicyId::at);
+        all.filter(|id| !self.gone_policies.contains(id))
     }
 
     /// The namespace of a name.

@@ -1,6 +1,10 @@
 //! Interned strings, and label sets made of them.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
+
+use super::Shared;
 
 /// An interned string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,12 +20,12 @@ impl Symbol {
 /// The interner of a world.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    ids: FxHashMap<Box<str>, Symbol>,
-    texts: Vec<Box<str>>,
+    ids: FxHashMap<Arc<str>, Symbol>,
+    texts: Vec<Arc<str>>,
 }
 
 /// Labels as interned keys and values, sorted by key.
-pub type Labels = Box<[(Symbol, Symbol)]>;
+pub type Labels = Shared<(Symbol, Symbol)>;
 
 impl Symbols {
     /// The symbol of a text, made if it is new.
@@ -30,8 +34,9 @@ impl Symbols {
             return *symbol;
         }
         let symbol = Symbol(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
-        self.texts.push(text.into());
-        self.ids.insert(text.into(), symbol);
+        let text: Arc<str> = text.into();
+        self.texts.push(Arc::clone(&text));
+        self.ids.insert(text, symbol);
         symbol
     }
 
@@ -39,6 +44,18 @@ impl Symbols {
     #[must_use]
     pub fn get(&self, text: &str) -> Option<Symbol> {
         self.ids.get(text).copied()
+    }
+
+    /// How many texts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
     }
 
     /// The text of a symbol.
@@ -53,19 +70,26 @@ impl Symbols {
         &mut self,
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Labels {
+        let pairs = pairs.into_iter().map(|(key, value)| {
+            let key = self.intern(key.as_ref());
+            (key, self.intern(value.as_ref()))
+        });
+        Self::sorted(pairs)
+    }
+
+    /// Labels from pairs of symbols; of a repeated key the last value counts.
+    pub(super) fn sorted(pairs: impl IntoIterator<Item = (Symbol, Symbol)>) -> Labels {
         let pairs = pairs.into_iter();
         let mut labels: Vec<(Symbol, Symbol)> =
             Vec::with_capacity(pairs.size_hint().1.unwrap_or(0));
         for (key, value) in pairs {
-            let key = self.intern(key.as_ref());
-            let value = self.intern(value.as_ref());
             match labels.iter_mut().find(|(known, _)| *known == key) {
                 Some(entry) => entry.1 = value,
                 None => labels.push((key, value)),
             }
         }
         labels.sort_unstable();
-        labels.into_boxed_slice()
+        labels.as_slice().into()
     }
 
     /// The value of a key.

@@ -1,5 +1,6 @@
 //! The evaluator against the second reading of the API text, connection by connection.
 
+mod changes;
 mod reach;
 
 use watertight_core::manifest::Direction;

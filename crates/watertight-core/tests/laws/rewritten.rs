@@ -216,6 +216,31 @@ fn splitting_a_policy_changes_nothing() {
     });
 }
 
+/// K-7, K-12: a policy for both directions is one for each of them.
+#[test]
+fn splitting_a_policy_by_direction_changes_nothing() {
+    hold(60, (worlds(), readings()), |(described, readings)| {
+        let mut cluster = described.cluster.clone();
+        cluster.policies.clear();
+        for policy in &described.cluster.policies {
+            let (ingress, egress) = rules(policy);
+            for direction in Direction::BOTH {
+                let name = format!("{}-{}", policy.name, direction.word());
+                let mut split = skeleton(&described.cluster, readings, policy, &name);
+                let types = &mut split.spec.get_or_insert_default().policy_types;
+                let types = types.get_or_insert_default();
+                types.retain(|of| *of == direction.api());
+                if !types.is_empty() {
+                    fill(&mut split, ingress.clone(), egress.clone());
+                    cluster.policies.push(split);
+                }
+            }
+        }
+        let before = read(described, readings)?;
+        same_answers(described, &before, &read_plain(&cluster, readings)?)
+    });
+}
+
 /// K-1, K-18: only the policies in the namespaces of the two ends count.
 #[test]
 fn policies_of_other_namespaces_do_not_matter() {

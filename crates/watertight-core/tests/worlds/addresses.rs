@@ -118,7 +118,7 @@ pub(super) fn boundaries(block: &IpBlock) -> Vec<IpAddr> {
     found
 }
 
-fn step(ip: IpAddr, by: i8) -> Option<IpAddr> {
+pub(super) fn step(ip: IpAddr, by: i8) -> Option<IpAddr> {
     let step = |bits: u128| match by {
         1.. => bits.checked_add(1),
         _ => bits.checked_sub(1),

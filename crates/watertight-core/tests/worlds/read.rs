@@ -49,6 +49,16 @@ pub(crate) fn from_files(
     cluster: &Cluster,
     readings: &Readings,
 ) -> Result<Read, String> {
+    from_files_assuming(files, cluster, readings, &Assume::default())
+}
+
+/// Reads files that describe a cluster; `assume` says what to make of what they leave out.
+pub(crate) fn from_files_assuming(
+    files: Vec<(String, String)>,
+    cluster: &Cluster,
+    readings: &Readings,
+    assume: &Assume,
+) -> Result<Read, String> {
     let mut switches = Switches::default();
     for (name, value) in readings.pairs() {
         switches
@@ -62,7 +72,7 @@ pub(crate) fn from_files(
             .map_err(|error| error.to_string())?;
     }
     let loaded = manifest::load(&sources, &Options::default());
-    let (world, duplicates) = world::build(&sources, &loaded.objects, &Assume::default());
+    let (world, duplicates) = world::build(&sources, &loaded.objects, assume);
     let findings: Vec<&str> = loaded
         .findings
         .iter()

@@ -1,37 +1,31 @@
 //! `watertight check`: the main job.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use watertight_core::check::{CheckOptions, Checked, check};
 use watertight_core::diag::{ConfigEntry, Severity};
-use watertight_core::engine::{Profile, Version};
 use watertight_core::facts::metadata::Cloud;
 use watertight_core::report::{CheckReport, fingerprint, report};
 use watertight_core::rules::{ALL, Rule, count};
 use watertight_core::source::Sources;
-use watertight_core::suggest::misspelt;
-use watertight_core::world::Assume;
 
 use crate::args::{CheckArgs, FailOn, Global, OutputTarget};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::exit::{Exit, say};
 use crate::input::{self, Input};
 use crate::output::{Format, Rendering};
 use crate::progress::Progress;
 use crate::{baseline, fix};
 
+use super::cluster;
+
 pub(super) fn run(args: &CheckArgs, global: &Global) -> anyhow::Result<Exit> {
-    let config = if args.no_config {
-        Config::default()
-    } else {
-        config::load(args.config.as_deref())?
-    };
-    let paths = paths(args);
-    let targets = targets(args)?;
+    let config = cluster::config(&args.config)?;
+    let paths = cluster::paths_or_here(args.paths.iter().chain(&args.input.filename));
+    let targets = super::targets(&args.output, Format::Text)?;
     let options = options(args, &config)?;
     let fail_on = fail_on(args, &config)?;
     let run = Run {
@@ -60,21 +54,15 @@ struct Run<'a> {
     global: &'a Global,
     config: &'a Config,
     options: &'a CheckOptions,
-    targets: &'a [OutputTarget],
+    targets: &'a [OutputTarget<Format>],
     fail_on: Severity,
 }
 
 impl Run<'_> {
     fn once(&self, paths: &[PathBuf]) -> anyhow::Result<(Exit, Vec<PathBuf>)> {
         let started = Instant::now();
-        let exclude: Vec<_> = self
-            .args
-            .exclude
-            .iter()
-            .chain(&self.config.exclude)
-            .cloned()
-            .collect();
-        let input = input::read(paths, &input::globs(&exclude)?)?;
+        let exclude = cluster::exclude(&self.args.input, self.config)?;
+        let input = input::read(paths, &exclude)?;
         let read = input.paths.iter().flatten().cloned().collect();
         let mut options = self.options.clone();
         options.unreadable.clone_from(&input.unreadable);
@@ -88,9 +76,14 @@ impl Run<'_> {
         options.progress = Some(std::sync::Arc::clone(&progress.done));
         let mut checked = check(&input.sources, &options);
         drop(progress);
-        anything_to_judge(&checked)?;
+        cluster::anything_to_ask(
+            &checked.world,
+            &checked.findings,
+            &checked.other_kinds,
+            checked.not_objects,
+        )?;
         for namespace in &self.args.namespace {
-            known_namespace(&checked, namespace)?;
+            cluster::known_namespace(&checked.world, namespace)?;
         }
         let known = self.baseline(&input.sources, &mut checked)?;
         let report = report(&input.sources, &options, &checked);
@@ -145,36 +138,18 @@ impl Run<'_> {
     }
 
     fn render(&self, report: &CheckReport, checked: &Checked, input: &Input) -> anyhow::Result<()> {
-        for target in self.targets {
+        super::deliver(self.targets, self.global, |format, color, out| {
             let rendering = Rendering {
                 report,
                 checked,
                 sources: &input.sources,
-                color: target.file.is_none() && super::stdout_color(self.global),
-                width: width(),
+                color,
+                width: super::width(),
                 show_suppressed: self.args.show_suppressed,
                 quiet: self.global.quiet,
             };
-            match &target.file {
-                None => {
-                    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-                    target.format.render(&rendering, &mut out)?;
-                    out.flush()?;
-                }
-                Some(path) => {
-                    let shown = path.display();
-                    let file = std::fs::File::create(path)
-                        .with_context(|| format!("cannot write `{shown}`"))?;
-                    let mut out = std::io::BufWriter::new(file);
-                    target
-                        .format
-                        .render(&rendering, &mut out)
-                        .and_then(|()| out.flush())
-                        .with_context(|| format!("cannot write `{shown}`"))?;
-                }
-            }
-        }
-        Ok(())
+            format.render(&rendering, out)
+        })
     }
 
     fn summarise(&self, report: &CheckReport, known: usize, started: Instant) {
@@ -216,33 +191,6 @@ impl Run<'_> {
     }
 }
 
-fn paths(args: &CheckArgs) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = args.paths.iter().chain(&args.filename).cloned().collect();
-    if paths.is_empty() {
-        paths.push(PathBuf::from("."));
-    }
-    paths
-}
-
-fn targets(args: &CheckArgs) -> anyhow::Result<Vec<OutputTarget>> {
-    let mut targets = args.output.clone();
-    if targets.is_empty() {
-        targets.push(OutputTarget {
-            format: Format::Text,
-            file: None,
-        });
-    }
-    if targets
-        .iter()
-        .filter(|target| target.file.is_none())
-        .count()
-        > 1
-    {
-        bail!("two formats cannot share standard output; give one of them a file: -o FORMAT=FILE");
-    }
-    Ok(targets)
-}
-
 fn fail_on(args: &CheckArgs, config: &Config) -> anyhow::Result<Severity> {
     Ok(match (args.fail_on, config.fail_on.as_deref()) {
         (Some(FailOn::Error), _) | (None, Some("error")) => Severity::Error,
@@ -254,27 +202,7 @@ fn fail_on(args: &CheckArgs, config: &Config) -> anyhow::Result<Severity> {
 
 /// Flags over configuration over defaults.
 fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
-    let mut profile = match args.engine.as_deref().or(config.engine.as_deref()) {
-        Some(engine) => Profile::parse(engine).map_err(|error| anyhow!("{error}"))?,
-        None => Profile::reference(),
-    };
-    if let Some(version) = args
-        .k8s_version
-        .as_deref()
-        .or(config.k8s_version.as_deref())
-    {
-        let version: Version = version.parse().map_err(|error| anyhow!("{error}"))?;
-        profile = profile.with_k8s_version(version);
-    }
-    for switch in config.switches.iter().chain(&args.switches) {
-        let (name, value) = switch
-            .split_once('=')
-            .with_context(|| format!("`{switch}` is no switch; write NAME=VALUE"))?;
-        profile
-            .switches
-            .set(name, value)
-            .map_err(|error| anyhow!("{error}"))?;
-    }
+    let settings = cluster::settings(&args.cluster, config)?;
     let clouds = if args.cloud.is_empty() {
         &config.clouds
     } else {
@@ -284,27 +212,6 @@ fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
         .iter()
         .map(|cloud| cloud.parse().map_err(|error| anyhow!("{error}")))
         .collect::<anyhow::Result<_>>()?;
-    let mut assume = Assume {
-        dns: !args.no_assumed_dns,
-        ..Assume::default()
-    };
-    if !args.pod_cidr.is_empty() {
-        assume.pod_cidrs.clone_from(&args.pod_cidr);
-    } else if !config.pod_cidrs.is_empty() {
-        let parse = |text: &String| text.parse().with_context(|| format!("podCidrs: `{text}`"));
-        assume.pod_cidrs = config
-            .pod_cidrs
-            .iter()
-            .map(parse)
-            .collect::<anyhow::Result<_>>()?;
-    }
-    if let Some(namespace) = args
-        .default_namespace
-        .as_ref()
-        .or(config.default_namespace.as_ref())
-    {
-        assume.namespace.clone_from(namespace);
-    }
     let select = if args.select.is_empty() {
         &config.select
     } else {
@@ -315,9 +222,9 @@ fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
         known_rule(rule)?;
     }
     Ok(CheckOptions {
-        profile,
+        profile: settings.profile,
         clouds,
-        assume,
+        assume: settings.assume,
         select: select.clone(),
         ignore,
         namespaces: args.namespace.clone(),
@@ -338,40 +245,6 @@ fn known_rule(text: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!("no rule is called `{text}`; `watertight rule` lists them all")
-}
-
-/// A clean answer about nothing would be taken for a clean cluster.
-fn anything_to_judge(checked: &Checked) -> anyhow::Result<()> {
-    let read = !checked.world.namespaces.is_empty() || !checked.world.nodes.is_empty();
-    if read || !checked.findings.is_empty() {
-        return Ok(());
-    }
-    let others: usize = checked.other_kinds.values().sum();
-    let none = "no Kubernetes objects that are of concern here: no pods, workloads or policies";
-    match (checked.not_objects, others) {
-        (0, 0) => bail!("the input is empty: there are no Kubernetes objects in it"),
-        (0, others) => bail!("{} read, but {none}", count(others, "object")),
-        (documents, _) => bail!(
-            "{} read, but they are no Kubernetes objects",
-            count(documents, "document")
-        ),
-    }
-}
-
-/// A misspelt namespace must not look like a clean one.
-fn known_namespace(checked: &Checked, name: &str) -> anyhow::Result<()> {
-    if checked.world.namespace(name).is_some() {
-        return Ok(());
-    }
-    let names = checked
-        .world
-        .namespaces
-        .iter()
-        .map(|namespace| &*namespace.name);
-    match misspelt(name, names) {
-        Some(near) => bail!("no namespace `{name}` in the input (did you mean `{near}`?)"),
-        None => bail!("no namespace `{name}` in the input"),
-    }
 }
 
 fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<ConfigEntry>> {
@@ -405,14 +278,6 @@ fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<Config
             })
         })
         .collect()
-}
-
-/// The width of the terminal, or a width that reads well in a log.
-fn width() -> usize {
-    let columns = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    columns.unwrap_or(120).clamp(60, 240)
 }
 
 /// Waits until a file that was read changes, goes or comes.

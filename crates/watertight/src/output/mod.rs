@@ -5,6 +5,7 @@
 //! same bytes; text from manifests is made harmless before it reaches a terminal.
 
 mod concise;
+pub(crate) mod explain;
 mod github;
 mod json;
 mod junit;
@@ -133,7 +134,7 @@ fn replacement(c: char) -> Option<char> {
 }
 
 /// Harmless text without line ends.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let harmless = harmless(text);
     let mut words = harmless
         .split(['\n', '\r', '\t'])

@@ -96,21 +96,27 @@ impl<A: Address> Atoms<A> {
         found.map_or(0, |(_, atom)| *atom)
     }
 
+    /// The first address of an atom.
+    pub(super) fn start_of(&self, atom: u32) -> Option<A> {
+        let found = self.starts.iter().find(|(_, known)| *known == atom);
+        found.map(|(start, _)| *start)
+    }
+
     /// Notes that a class has its address in an atom.
     pub(super) fn occupy(&mut self, atom: u32, class: u32) {
-        let Some((start, _)) = self.starts.iter().find(|(_, known)| *known == atom) else {
+        let Some(start) = self.start_of(atom) else {
             return;
         };
         match self
             .occupied
-            .binary_search_by_key(start, |(start, _)| *start)
+            .binary_search_by_key(&start, |(start, _)| *start)
         {
             Ok(at) => {
                 if let Some((_, classes)) = self.occupied.get_mut(at) {
                     classes.push(class);
                 }
             }
-            Err(at) => self.occupied.insert(at, (*start, vec![class])),
+            Err(at) => self.occupied.insert(at, (start, vec![class])),
         }
     }
 

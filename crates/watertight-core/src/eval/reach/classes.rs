@@ -5,9 +5,12 @@
 //! network, and in the atoms of their addresses. Classes are numbered by namespace and labels, so that
 //! what selectors select are few runs of numbers.
 
+mod joining;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+pub(super) use joining::Joined;
 use rustc_hash::FxHashMap;
 
 use super::atoms::{Address, Atoms};
@@ -115,6 +118,8 @@ pub(super) struct Classes {
     /// What tells classes apart.
     keys: Chosen,
     port_names: Chosen,
+    /// The number of texts that were known then.
+    symbols: u32,
     pub(super) v4: Atoms<u32>,
     pub(super) v6: Atoms<u128>,
     /// What selects them.
@@ -180,6 +185,7 @@ impl Classes {
             numbers: FxHashMap::default(),
             keys: asked.keys,
             port_names: asked.port_names,
+            symbols: number(eval.world.symbols.len()),
             v4: Atoms::new(asked.blocks.iter().copied()),
             v6: Atoms::new(asked.blocks.iter().copied()),
             with_label: FxHashMap::default(),
@@ -209,13 +215,15 @@ impl Classes {
             classes.classes.push(class.clone());
             fresh
         };
-        self.of_endpoint.reserve_exact(world.endpoints.len());
+        self.of_endpoint = vec![NOBODY; world.endpoints.len()];
         for id in world.endpoint_ids() {
             let found = match self.describe(eval, id, &mut class) {
                 true => class_of(self, &class),
                 false => NOBODY,
             };
-            self.of_endpoint.push(found);
+            if let Some(entry) = self.of_endpoint.get_mut(id.index()) {
+                *entry = found;
+            }
         }
         for id in world.node_ids() {
             let class = class_of(self, &self.describe_node(world, id));

@@ -14,6 +14,7 @@ mod row;
 mod selectors;
 mod sets;
 mod side;
+mod update;
 
 use std::net::IpAddr;
 
@@ -21,6 +22,7 @@ use classes::Classes;
 pub use row::{Band, Row};
 pub use sets::{SetId, Sets};
 pub use side::{RowId, Side};
+pub use update::{Change, Updated};
 
 use super::verdict::End;
 use super::{Connection, Evaluator, Family, Party};

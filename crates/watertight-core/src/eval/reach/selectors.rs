@@ -1,5 +1,6 @@
 //! What the peers of rules select, as sets; equal peers are looked up once.
 
+use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::atoms::{Address, addresses};
@@ -27,6 +28,8 @@ pub(super) struct Selectors {
     labels: FxHashMap<Box<[u32]>, Runs<u32>>,
     /// Scope and labels.
     endpoints: FxHashMap<Box<[u32]>, SetId>,
+    /// The blocks of a rule, each with what it leaves out; `None` ends one.
+    blocks: FxHashMap<Box<[Option<IpNet>]>, Peers>,
 }
 
 impl Selectors {
@@ -55,7 +58,12 @@ impl Selectors {
             }
         }
         if !blocks.is_empty() {
-            let found = of_blocks(eval, classes, sets, &blocks);
+            let key = blocks.iter().flat_map(|block| {
+                let nets = std::iter::once(&block.cidr).chain(&block.except);
+                nets.map(|cidr| Some(cidr.net)).chain([None])
+            });
+            let known = self.blocks.entry(key.collect());
+            let found = *known.or_insert_with(|| of_blocks(eval, classes, sets, &blocks));
             yes.push(found.yes);
             maybe = found.maybe;
         }

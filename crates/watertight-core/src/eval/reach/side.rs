@@ -22,6 +22,10 @@ impl RowId {
     /// The row of endpoints that no policy of the direction selects.
     pub const EVERYTHING: Self = Self(0);
 
+    pub(super) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
     /// The position among the rows.
     #[must_use]
     pub fn index(self) -> usize {
@@ -56,6 +60,8 @@ pub struct Side {
     ids: FxHashMap<(Box<[PolicyRef]>, OwnPorts), RowId>,
     /// By endpoint.
     of_endpoint: Vec<RowId>,
+    /// The number of rows and sets when everything was computed.
+    fresh: usize,
 }
 
 impl Side {
@@ -68,6 +74,7 @@ impl Side {
             rows: vec![Row::everything()],
             ids: FxHashMap::default(),
             of_endpoint: vec![RowId::EVERYTHING; eval.world.endpoints.len()],
+            fresh: 0,
         };
         for tier in eval.ruleset.tiers(direction) {
             let policies = tier.policies.iter();
@@ -78,7 +85,120 @@ impl Side {
         for namespace in eval.world.namespace_ids() {
             side.assign(eval, classes, namespace);
         }
+        side.fresh = side.stored();
         side
+    }
+
+    fn stored(&self) -> usize {
+        self.rows.len() + self.sets.len()
+    }
+
+    /// Whether changes have left so much behind that a new start is better.
+    pub(super) fn is_worn(&self) -> bool {
+        self.stored() > 2 * self.fresh + 1024
+    }
+
+    pub(super) fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The rows of endpoints that any of these policies selects.
+    fn rows_of(&self, policies: &FxHashSet<PolicyRef>) -> Vec<RowId> {
+        let of_any = |key: &[PolicyRef]| key.iter().any(|at| policies.contains(at));
+        let keys = self.ids.iter().filter(|((key, _), _)| of_any(key));
+        let mut rows: Vec<RowId> = keys.map(|(_, row)| *row).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// The endpoints that had a row of any of these policies.
+    pub(super) fn selected_by(&self, policies: &FxHashSet<PolicyRef>) -> Vec<EndpointId> {
+        let rows = self.rows_of(policies);
+        let all = self.of_endpoint.iter().enumerate();
+        all.filter(|(_, row)| rows.binary_search(row).is_ok())
+            .map(|(at, _)| EndpointId::at(at))
+            .collect()
+    }
+
+    /// The policies with a rule that has to look at its peers again because of new classes.
+    pub(super) fn policies_with_peers(
+        &self,
+        eval: &Evaluator<'_>,
+        classes: &Classes,
+        fresh: &[u32],
+    ) -> Vec<PolicyRef> {
+        let matches = |rule: &Rule| {
+            rule.peers.iter().any(|peer| {
+                let mut fresh = fresh.iter();
+                fresh.any(|class| classes.may_match(eval.world, peer, *class))
+            })
+        };
+        let mut found = Vec::new();
+        if fresh.is_empty() {
+            return found;
+        }
+        for (tier, of) in eval.ruleset.tiers(self.direction).iter().enumerate() {
+            for (policy, of) in of.policies.iter().enumerate() {
+                if of.rules.iter().any(matches) {
+                    found.push(PolicyRef {
+                        direction: self.direction,
+                        tier,
+                        policy,
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// Looks at the rules of policies again; `forget` what selectors selected, if classes are new.
+    pub(super) fn renew(
+        &mut self,
+        eval: &Evaluator<'_>,
+        classes: &Classes,
+        policies: &FxHashSet<PolicyRef>,
+        forget: bool,
+    ) {
+        if forget {
+            self.selectors.clear();
+        }
+        for at in policies {
+            let ready = self.ready(eval, classes, &eval.ruleset[*at].rules);
+            if self.rules.len() <= at.tier {
+                self.rules.resize_with(at.tier + 1, Vec::new);
+            }
+            if let Some(tier) = self.rules.get_mut(at.tier) {
+                if tier.len() <= at.policy {
+                    tier.resize_with(at.policy + 1, Box::default);
+                }
+                if let Some(entry) = tier.get_mut(at.policy) {
+                    *entry = ready;
+                }
+            }
+        }
+    }
+
+    /// Computes the rows of these policies again; tells which they are.
+    pub(super) fn recompute(
+        &mut self,
+        eval: &Evaluator<'_>,
+        classes: &Classes,
+        policies: &FxHashSet<PolicyRef>,
+    ) -> Vec<RowId> {
+        let of_any = |key: &[PolicyRef]| key.iter().any(|at| policies.contains(at));
+        let keys = self.ids.iter().filter(|((key, _), _)| of_any(key));
+        let keys: Vec<_> = keys.map(|(key, row)| (key.clone(), *row)).collect();
+        let mut changed = Vec::new();
+        for ((policies, own), id) in keys {
+            let row = self.compute(eval, classes, &policies, &own);
+            if let Some(entry) = self.rows.get_mut(id.index())
+                && *entry != row
+            {
+                *entry = row;
+                changed.push(id);
+            }
+        }
+        changed
     }
 
     /// Every row.
@@ -141,20 +261,34 @@ impl Side {
             .map_or(&[], |rules| &**rules)
     }
 
-    /// Gives every endpoint of a namespace its row.
-    fn assign(&mut self, eval: &Evaluator<'_>, classes: &Classes, namespace: NamespaceId) {
+    /// Gives every endpoint of a namespace its row; tells those that had another one.
+    pub(super) fn assign(
+        &mut self,
+        eval: &Evaluator<'_>,
+        classes: &Classes,
+        namespace: NamespaceId,
+    ) -> Vec<EndpointId> {
+        let mut changed = Vec::new();
         let Some(selections) = eval.compiled.of_namespace(eval, namespace) else {
-            return;
+            return changed;
         };
+        let endpoints = eval.world.endpoints.len();
+        if self.of_endpoint.len() < endpoints {
+            self.of_endpoint.resize(endpoints, RowId::EVERYTHING);
+        }
         // By the number of the list, where the endpoint's own ports take no part.
         let mut known: FxHashMap<usize, (FxHashSet<PortName>, Option<RowId>)> =
             FxHashMap::default();
         for (position, endpoint) in eval.world[namespace].endpoints.iter().enumerate() {
             let row = self.find(eval, classes, selections, &mut known, (position, *endpoint));
-            if let Some(entry) = self.of_endpoint.get_mut(endpoint.index()) {
+            if let Some(entry) = self.of_endpoint.get_mut(endpoint.index())
+                && *entry != row
+            {
                 *entry = row;
+                changed.push(*endpoint);
             }
         }
+        changed
     }
 
     fn find(
@@ -206,7 +340,7 @@ impl Side {
         key: (Box<[PolicyRef]>, OwnPorts),
     ) -> RowId {
         let row = self.compute(eval, classes, &key.0, &key.1);
-        let id = RowId(u32::try_from(self.rows.len()).unwrap_or(u32::MAX));
+        let id = RowId::at(self.rows.len());
         self.rows.push(row);
         self.ids.insert(key, id);
         id

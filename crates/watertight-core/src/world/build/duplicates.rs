@@ -1,72 +1,126 @@
 //! Objects that are given twice (V-2).
 
-use rustc_hash::FxHashMap;
+use std::hash::{Hash as _, Hasher as _};
 
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+
+use super::part::{Part, Pod};
 use crate::diag::{Finding, Severity, Subject};
-use crate::manifest::{Body, Object};
+use crate::manifest::Object;
 use crate::rules::reading;
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 
-type Key<'o> = (&'static str, &'o str, &'o str);
-
-fn key<'o>(object: &'o Object<'_>, default: &'o str) -> Key<'o> {
-    let namespace = if object.body.is_namespaced() {
-        object.meta.namespace.as_deref().unwrap_or(default)
-    } else {
-        ""
-    };
-    (object.body.kind(), namespace, &object.meta.name)
+/// An object, as far as it can be given twice.
+#[derive(Clone, Copy)]
+struct Given<'p> {
+    /// The kind, the namespace and the name.
+    key: (&'static str, &'p str, &'p str),
+    /// The position of its part, and its own in the part.
+    place: (usize, u32),
+    span: Span,
+    name_span: Span,
 }
 
-/// The last object of each name (V-2), in reading order.
-pub(super) fn without_duplicates<'o, 's>(
-    sources: &Sources,
-    objects: &'o [Object<'s>],
-    default: &'o str,
-) -> (Vec<&'o Object<'s>>, Vec<Finding>) {
-    let mut last: FxHashMap<Key<'o>, &'o Object<'s>> = FxHashMap::default();
-    let mut findings = Vec::new();
-    let mut repeated = false;
-    last.reserve(objects.len());
-    // Generated names only begin alike.
-    for object in objects.iter().filter(|object| !object.meta.generated) {
-        let Some(earlier) = last.insert(key(object, default), object) else {
-            continue;
-        };
-        repeated = true;
-        if sources.text(earlier.span) == sources.text(object.span) {
-            continue;
+/// The objects of a part whose name is not generated: generated names only begin alike.
+fn given<'p>(
+    index: usize,
+    part: &'p Part<'_>,
+    default: &'p str,
+) -> impl Iterator<Item = Given<'p>> {
+    let pods = part.pods.iter().filter(|pod| !pod.generated);
+    let pods = pods.map(move |pod: &Pod| {
+        let namespace = pod.namespace.map_or(default, |id| part.text(id));
+        Given {
+            key: ("Pod", namespace, &pod.name),
+            place: (index, pod.ordinal),
+            span: pod.span,
+            name_span: pod.name_span,
         }
-        let (kind, namespace, name) = key(object, default);
-        let subject = Subject {
-            kind: kind.into(),
-            namespace: (!namespace.is_empty()).then(|| namespace.into()),
-            name: name.into(),
+    });
+    let others = part.objects.iter().chain(&part.policies);
+    let others = others.filter(|(_, object)| !object.meta.generated);
+    let others = others.map(move |(ordinal, object): &'p (u32, Object<'_>)| {
+        let namespace = if object.body.is_namespaced() {
+            object.meta.namespace.as_deref().unwrap_or(default)
+        } else {
+            ""
         };
-        let mut finding = Finding::new(
-            &reading::DUPLICATE_OBJECT,
-            format!("{subject} is given twice with different content; the last one counts"),
-        )
-        .at(object.meta.name.span, "this one is evaluated")
-        .at(earlier.meta.name.span, "this one is overwritten")
-        .why(&["V-2"])
-        .subject(subject);
-        if !matches!(object.body, Body::NetworkPolicy(_)) {
-            finding = finding.severity(Severity::Warning);
+        Given {
+            key: (object.body.kind(), namespace, &object.meta.name),
+            place: (index, *ordinal),
+            span: object.span,
+            name_span: object.meta.name.span,
         }
-        findings.push(finding);
+    });
+    pods.chain(others)
+}
+
+/// Whether no two objects have one name; by hashes, so it may be false for no reason.
+fn are_distinct(parts: &[Part<'_>], default: &str) -> bool {
+    let counts = parts
+        .iter()
+        .map(|part| part.pods.len() + part.objects.len() + part.policies.len());
+    let mut hashes: FxHashSet<u64> = FxHashSet::default();
+    hashes.reserve(counts.sum());
+    parts.iter().enumerate().all(|(index, part)| {
+        given(index, part, default).all(|given| {
+            let mut hasher = FxHasher::default();
+            given.key.hash(&mut hasher);
+            hashes.insert(hasher.finish())
+        })
+    })
+}
+
+/// Takes out all but the last object of each name (V-2).
+pub(super) fn remove(sources: &Sources, parts: &mut [Part<'_>], default: &str) -> Vec<Finding> {
+    if are_distinct(parts, default) {
+        return Vec::new();
     }
-    let kept = if repeated {
-        let is_last = |object: &&Object<'s>| {
-            if object.meta.generated {
-                return true;
-            }
-            last.get(&key(object, default))
-                .is_some_and(|last| std::ptr::eq(*last, *object))
+    let mut all: Vec<_> = parts
+        .iter()
+        .enumerate()
+        .flat_map(|(index, part)| given(index, part, default))
+        .collect();
+    all.sort_by_key(|given| given.place);
+    let mut last: FxHashMap<_, Given<'_>> = FxHashMap::default();
+    let mut overwritten: FxHashSet<(usize, u32)> = FxHashSet::default();
+    let mut findings = Vec::new();
+    for object in all {
+        let Some(earlier) = last.insert(object.key, object) else {
+            continue;
         };
-        objects.iter().filter(is_last).collect()
-    } else {
-        objects.iter().collect()
+        overwritten.insert(earlier.place);
+        if sources.text(earlier.span) != sources.text(object.span) {
+            findings.push(finding(earlier, object));
+        }
+    }
+    for (index, part) in parts.iter_mut().enumerate() {
+        let is_kept = |ordinal: u32| !overwritten.contains(&(index, ordinal));
+        part.pods.retain(|pod| is_kept(pod.ordinal));
+        part.objects.retain(|(ordinal, _)| is_kept(*ordinal));
+        part.policies.retain(|(ordinal, _)| is_kept(*ordinal));
+    }
+    findings
+}
+
+fn finding(earlier: Given<'_>, later: Given<'_>) -> Finding {
+    let (kind, namespace, name) = later.key;
+    let subject = Subject {
+        kind: kind.into(),
+        namespace: (!namespace.is_empty()).then(|| namespace.into()),
+        name: name.into(),
     };
-    (kept, findings)
+    let finding = Finding::new(
+        &reading::DUPLICATE_OBJECT,
+        format!("{subject} is given twice with different content; the last one counts"),
+    )
+    .at(later.name_span, "this one is evaluated")
+    .at(earlier.name_span, "this one is overwritten")
+    .why(&["V-2"])
+    .subject(subject);
+    if kind == "NetworkPolicy" {
+        finding
+    } else {
+        finding.severity(Severity::Warning)
+    }
 }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Builder, DNS_NAMESPACE};
-use crate::manifest::{Body, EndpointSet, Object, TargetPort};
+use super::part::Part;
+use super::{Builder, DNS_NAMESPACE, objects};
+use crate::manifest::{Body, EndpointSet, Ips, TargetPort};
 use crate::sets::Protocol;
 use crate::world::{
     Endpoint, EndpointId, Lifecycle, NamespaceId, Port, Service, ServiceAddress, ServicePort,
 };
 
 impl Builder<'_> {
-    pub(super) fn services(&mut self, objects: &[&Object<'_>]) {
+    pub(super) fn services(&mut self, parts: &[Part<'_>]) {
         let mut sets: BTreeMap<(NamespaceId, &str), Vec<&EndpointSet<'_>>> = BTreeMap::new();
-        for object in objects {
+        for object in objects(parts) {
             let found = match &object.body {
                 Body::EndpointSlice(set) => std::slice::from_ref(set),
                 Body::Endpoints(subsets) => subsets.as_slice(),
@@ -23,7 +24,7 @@ impl Builder<'_> {
                 sets.entry((namespace, &set.service)).or_default().push(set);
             }
         }
-        for object in objects {
+        for object in objects(parts) {
             let Body::Service(service) = &object.body else {
                 continue;
             };
@@ -85,10 +86,10 @@ impl Builder<'_> {
             name: "kube-dns".into(),
             template: true,
             labels,
-            ips: Vec::new(),
+            ips: Ips::default(),
             node: None,
             host_network: None,
-            ports: ports.into(),
+            ports: ports.as_slice().into(),
             workload: None,
             service_account: None,
             lifecycle: Lifecycle::Active,

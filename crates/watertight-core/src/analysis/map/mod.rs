@@ -1,0 +1,285 @@
+//! The map: who can reach whom, on which ports, pair by pair of pods, workloads or namespaces.
+//!
+//! Built on rows, never on pairs of pods: a source is held against the few shapes that destinations
+//! have, and only where its own policies name somebody is that somebody looked at. Answers come source
+//! by source, so that a large map can be written while it is made.
+//!
+//! INVARIANT: for two single pods the map says what `verdict` says, about every port; for groups it
+//! says the best answer of any pair, and whether pairs differ. ICMP has no ports and is no part of it.
+
+mod outside;
+mod pairs;
+mod parts;
+mod profile;
+mod question;
+mod rows;
+mod services;
+mod shapes;
+mod sides;
+mod source;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use rustc_hash::FxHashMap;
+
+pub use outside::{OutsideRow, Reached};
+pub use profile::{Answer, PROTOCOLS, Span, is_everything};
+pub use question::{Outside, Question, QuestionError};
+pub use services::{ServiceBackend, ServicePort};
+pub use source::{Connection, SourceRow};
+pub use units::{By, Isolation, Unit, UnitKind, Units};
+
+use crate::analysis::readings::{Point, Readings};
+use crate::engine::{Engine, HostNetwork, NodeLocal, Profile};
+use crate::eval::reach::Reach;
+use crate::eval::{Evaluator, Family, Party};
+use crate::manifest::Direction;
+use crate::sets::{Protocol, Runs};
+use crate::world::ServiceId;
+use parts::Parts;
+use question::Ends;
+use shapes::{ByClass, Shapes};
+use sides::PlainSide;
+use units::{Standing, Views};
+
+/// All answers to one question about who can reach whom.
+#[derive(Debug)]
+pub struct ReachMap<'e, 'w> {
+    eval: &'e Evaluator<'w>,
+    reach: &'e Reach,
+    /// Host-network pods as pods with labels, where that is open (K-71, K-72).
+    other: Option<(Evaluator<'w>, Reach)>,
+    /// Whether engines may police what a pod sends to its own node (K-73).
+    node_local_is_open: bool,
+    /// For questions about single connections.
+    readings: Readings<'w>,
+    by: By,
+    /// The ports in question; empty for all.
+    ports: Vec<(Protocol, u16, u16)>,
+    sources: Units,
+    /// None if they are the sources.
+    targets: Option<Units>,
+    /// The Service in question: its backends are met through its address.
+    service: Option<ServiceId>,
+    outside_sources: Outside,
+    outside_targets: Outside,
+    egress: PlainSide<'e>,
+    ingress: PlainSide<'e>,
+    egress_parts: Parts,
+    ingress_parts: Parts,
+    targets_by_class: ByClass,
+    /// By plain set of the egress side: whether it holds all usual destinations, by family.
+    wide: Vec<[bool; 2]>,
+    /// The classes of destinations that rows alone decide about, by family.
+    usual: [Runs<u32>; 2],
+    irregular_targets: Vec<u32>,
+    shapes: Shapes,
+    /// By destination, where destinations are not the sources: sources with common members.
+    overlaps: FxHashMap<u32, Vec<u32>>,
+}
+
+impl<'e, 'w> ReachMap<'e, 'w> {
+    /// Prepares the answers; `pinned` are the switches that somebody has set, so that their readings
+    /// are not open.
+    ///
+    /// # Errors
+    /// When the question has no answer.
+    pub fn new(
+        eval: &'e Evaluator<'w>,
+        reach: &'e Reach,
+        profile: &Profile,
+        pinned: &[String],
+        question: &Question<'_>,
+    ) -> Result<Self, QuestionError> {
+        let ends = Ends::of(eval, question)?;
+        let is_open = |point: Point| {
+            profile.engine == Engine::Reference
+                && !pinned.iter().any(|switch| switch == point.switch())
+        };
+        let hosts = eval.world.endpoints.iter();
+        let has_hosts = hosts.clone().any(|endpoint| endpoint.host_network.is_some());
+        let other = (has_hosts
+            && is_open(Point::HostNetwork)
+            && eval.switches.host_network == HostNetwork::NodeIp)
+            .then(|| {
+                let mut switches = eval.switches;
+                switches.host_network = HostNetwork::PodLabels;
+                let eval = Evaluator::new(eval.world, eval.ruleset, switches);
+                let reach = Reach::new(&eval);
+                (eval, reach)
+            });
+        let views = Views {
+            reach,
+            other: other.as_ref().map(|(_, reach)| reach),
+        };
+        let sources = ends.sources.units(eval, views, question.by);
+        let targets = ends
+            .targets
+            .as_ref()
+            .map(|targets| targets.units(eval, views, question.by));
+        let seen = targets.as_ref().unwrap_or(&sources);
+        let egress_parts = Parts::new(&sources, |group| group.look.seen.egress);
+        let ingress_parts = Parts::new(seen, |group| group.look.seen.ingress);
+        let egress = PlainSide::new(reach.side(Direction::Egress), egress_parts.rows());
+        let ingress = PlainSide::new(reach.side(Direction::Ingress), ingress_parts.rows());
+        let usual = [Family::V4, Family::V6].map(|family| usual(seen, family));
+        let [usual4, usual6] = &usual;
+        let plain = 0..u32::try_from(egress.len()).unwrap_or(u32::MAX);
+        let wide = plain.map(|plain| {
+            [
+                usual4.is_subset(egress.classes(plain, Family::V4)),
+                usual6.is_subset(egress.classes(plain, Family::V6)),
+            ]
+        });
+        let wide = wide.collect();
+        let irregular = (0..).zip(seen.all()).filter(|(_, unit)| unit.irregular);
+        let irregular_targets = irregular.map(|(number, _)| number).collect();
+        let targets_by_class =
+            ByClass::new(reach.classes(), ingress_parts.classes(seen.all()));
+        let overlaps = match &targets {
+            Some(targets) => overlaps(&sources, targets),
+            None => FxHashMap::default(),
+        };
+        let mut map = Self {
+            eval,
+            reach,
+            other,
+            node_local_is_open: is_open(Point::NodeLocal)
+                && eval.switches.node_local == NodeLocal::ExemptBoth,
+            readings: Readings::new(eval.world, eval.ruleset, profile, pinned),
+            by: question.by,
+            ports: question.ports.clone(),
+            sources,
+            targets,
+            service: ends.service,
+            outside_sources: ends.outside_sources,
+            outside_targets: ends.outside_targets,
+            egress,
+            ingress,
+            egress_parts,
+            ingress_parts,
+            targets_by_class,
+            wide,
+            usual,
+            irregular_targets,
+            shapes: Shapes::default(),
+            overlaps,
+        };
+        map.shapes = map.find_shapes();
+        Ok(map)
+    }
+
+    fn find_shapes(&self) -> Shapes {
+        let sources = ByClass::new(
+            self.reach.classes(),
+            self.egress_parts.classes(self.sources.all()),
+        );
+        let targets = (0..).zip(self.targets().all());
+        let usual = targets.filter(|(_, unit)| !unit.irregular);
+        Shapes::new(
+            &self.ingress,
+            &sources,
+            self.sources.all().len(),
+            usual.map(|(target, _)| (target, self.ingress_parts.of(target as usize))),
+            |target| self.overlapping_sources(target),
+        )
+    }
+
+    /// Who connects.
+    #[must_use]
+    pub fn sources(&self) -> &Units {
+        &self.sources
+    }
+
+    /// To whom.
+    #[must_use]
+    pub fn targets(&self) -> &Units {
+        self.targets.as_ref().unwrap_or(&self.sources)
+    }
+
+    /// Whether sources and destinations are the same units, under the same numbers.
+    #[must_use]
+    pub fn is_square(&self) -> bool {
+        self.targets.is_none()
+    }
+
+    /// What pods are grouped by.
+    #[must_use]
+    pub fn by(&self) -> By {
+        self.by
+    }
+
+    /// Whether host-network pods or nodes made answers uncertain that depend on the engine.
+    #[must_use]
+    pub fn judges_other_readings(&self) -> bool {
+        self.other.is_some()
+    }
+
+    fn is_wide(&self, plain: u32, family: Family) -> bool {
+        let wide = self.wide.get(plain as usize);
+        wide.is_some_and(|[v4, v6]| if family == Family::V4 { *v4 } else { *v6 })
+    }
+
+    fn usual(&self, family: Family) -> &Runs<u32> {
+        let [v4, v6] = &self.usual;
+        if family == Family::V4 { v4 } else { v6 }
+    }
+
+    fn overlap(&self, source: u32, target: u32) -> bool {
+        match self.targets {
+            None => source == target,
+            Some(_) => {
+                let sources = self.overlaps.get(&target);
+                sources.is_some_and(|sources| sources.contains(&source))
+            }
+        }
+    }
+
+    fn overlapping_sources(&self, target: u32) -> Vec<u32> {
+        match self.targets {
+            None => vec![target],
+            Some(_) => self.overlaps.get(&target).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn overlapping_targets(&self, source: u32) -> Vec<u32> {
+        match self.targets {
+            None => vec![source],
+            Some(_) => {
+                let targets = (0..).zip(self.targets().all());
+                let both = targets.filter(|(target, _)| self.overlap(source, *target));
+                both.map(|(target, _)| target).collect()
+            }
+        }
+    }
+}
+
+/// The classes of pods with networks of their own, in units without others, that have a family.
+fn usual(units: &Units, family: Family) -> Runs<u32> {
+    let regular = units.all().iter().filter(|unit| !unit.irregular);
+    let groups = regular.flat_map(|unit| units.groups_of(unit));
+    let having = groups.filter(|group| {
+        group.look.standing == Standing::Pod && group.look.families.has(family)
+    });
+    Runs::from_numbers(having.map(|group| group.look.seen.class))
+}
+
+/// By destination: the sources with members in common.
+fn overlaps(sources: &Units, targets: &Units) -> FxHashMap<u32, Vec<u32>> {
+    let mut source_of: FxHashMap<Party, u32> = FxHashMap::default();
+    for (number, unit) in (0..).zip(sources.all()) {
+        source_of.extend(sources.parties_of(unit).iter().map(|party| (*party, number)));
+    }
+    let mut found = FxHashMap::default();
+    for (number, unit) in (0..).zip(targets.all()) {
+        let parties = targets.parties_of(unit).iter();
+        let mut own: Vec<u32> = parties.filter_map(|party| source_of.get(party).copied()).collect();
+        own.sort_unstable();
+        own.dedup();
+        if !own.is_empty() {
+            found.insert(number, own);
+        }
+    }
+    found
+}

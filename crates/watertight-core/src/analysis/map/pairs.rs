@@ -1,0 +1,304 @@
+//! Two units, exactly: by parts where rows alone decide, and group by group where a pod could meet
+//! itself (K-75), its own node (K-73, K-74), or another reading of host-network pods (K-72).
+
+use rustc_hash::FxHashMap;
+
+use super::ReachMap;
+use super::profile::{Answer, ProfileId, Profiles};
+use super::sides::of_class;
+use super::source::{Found, Scratch};
+use super::units::{Group, Seen, Standing, Unit};
+use crate::engine::NodeLocal;
+use crate::eval::reach::{Reach, RowId};
+use crate::eval::{Family, Party};
+use crate::manifest::Direction;
+use crate::world::{NodeId, World};
+
+/// More answers about single classes than this are not kept.
+const MOST_KNOWN: usize = 1 << 20;
+
+/// Whose row is asked about which class: reading, direction, row, class, family.
+type Asked = (bool, bool, RowId, u32, Family);
+
+/// What rows say about single classes.
+#[derive(Debug, Default)]
+pub(super) struct PairMemo {
+    known: FxHashMap<Asked, ProfileId>,
+}
+
+impl PairMemo {
+    fn one(
+        &mut self,
+        profiles: &mut Profiles,
+        (reach, other): (&Reach, bool),
+        direction: Direction,
+        (row, class): (RowId, u32),
+        family: Family,
+    ) -> ProfileId {
+        if row == RowId::EVERYTHING {
+            return ProfileId::ALL;
+        }
+        if self.known.len() > MOST_KNOWN {
+            self.known.clear();
+        }
+        let key = (other, direction == Direction::Egress, row, class, family);
+        *self
+            .known
+            .entry(key)
+            .or_insert_with(|| of_class(reach.side(direction), profiles, row, class, family))
+    }
+
+    /// What both rows of a pair allow.
+    fn both(
+        &mut self,
+        profiles: &mut Profiles,
+        reach: (&Reach, bool),
+        (from, to): (&Seen, &Seen),
+        family: Family,
+    ) -> ProfileId {
+        let sent = (from.egress, to.class);
+        let sent = self.one(profiles, reach, Direction::Egress, sent, family);
+        if sent == ProfileId::NONE {
+            return sent;
+        }
+        let taken = (to.ingress, from.class);
+        let taken = self.one(profiles, reach, Direction::Ingress, taken, family);
+        profiles.meet(sent, taken)
+    }
+}
+
+/// How many pairs two groups make.
+struct Pairs {
+    all: usize,
+    /// Those on one node.
+    on_one_node: usize,
+}
+
+impl ReachMap<'_, '_> {
+    /// What the members of a source may send to those of a destination.
+    pub(super) fn pair(&self, source: u32, target: u32, scratch: &mut Scratch) -> Found {
+        let mut found = Found::default();
+        let units = (
+            self.sources().all().get(source as usize),
+            self.targets().all().get(target as usize),
+        );
+        let (Some(from), Some(to)) = units else {
+            return found;
+        };
+        let overlap = self.overlap(source, target);
+        if !overlap {
+            self.by_parts(source, target, &mut found, scratch);
+        }
+        if overlap || from.irregular || to.irregular {
+            self.by_groups((from, to), overlap, &mut found, scratch);
+        }
+        found
+    }
+
+    /// Pods with networks of their own.
+    fn by_parts(&self, source: u32, target: u32, found: &mut Found, scratch: &mut Scratch) {
+        let profiles = &mut scratch.profiles;
+        for from in self.egress_parts.of(source as usize) {
+            for to in self.ingress_parts.of(target as usize) {
+                let mut over = |family: Family| {
+                    let (egress, ingress) = (&self.egress, &self.ingress);
+                    let sent = match from.row {
+                        RowId::EVERYTHING => ProfileId::ALL,
+                        row => egress.profile(
+                            profiles,
+                            egress.bands(row),
+                            family,
+                            &to.classes,
+                            |plain| egress.share(plain, family, &to.classes),
+                        ),
+                    };
+                    if sent == ProfileId::NONE {
+                        return sent;
+                    }
+                    let taken = match to.row {
+                        RowId::EVERYTHING => ProfileId::ALL,
+                        row => ingress.profile(
+                            profiles,
+                            ingress.bands(row),
+                            family,
+                            &from.classes,
+                            |plain| ingress.share(plain, family, &from.classes),
+                        ),
+                    };
+                    profiles.meet(sent, taken)
+                };
+                let Some(family) = from.families.common(to.families) else {
+                    found.add(profiles, ProfileId::NONE);
+                    continue;
+                };
+                let met = over(family);
+                if from.families.both_known && to.families.both_known {
+                    let v6 = over(Family::V6);
+                    found.add_family(profiles, Family::V4, met);
+                    found.add_family(profiles, Family::V6, v6);
+                }
+                found.add(profiles, met);
+            }
+        }
+    }
+
+    /// Group by group; of units without members in common only what takes part with a host.
+    fn by_groups(
+        &self,
+        (from, to): (&Unit, &Unit),
+        overlap: bool,
+        found: &mut Found,
+        scratch: &mut Scratch,
+    ) {
+        for a in self.sources().groups_of(from) {
+            for b in self.targets().groups_of(to) {
+                let pods = [a, b].map(|group| group.look.standing == Standing::Pod);
+                if pods == [true, true] && !overlap {
+                    continue;
+                }
+                if [a, b].map(|group| group.look.standing) == [Standing::Node; 2] {
+                    // What nodes do among themselves is no matter of the cluster's policies.
+                    continue;
+                }
+                let pairs = self.pairs((a, b), overlap);
+                if pairs.all > 0 {
+                    self.groups((a, b), &pairs, found, scratch);
+                }
+            }
+        }
+    }
+
+    fn groups(
+        &self,
+        (a, b): (&Group, &Group),
+        pairs: &Pairs,
+        found: &mut Found,
+        scratch: &mut Scratch,
+    ) {
+        let families = (a.look.families, b.look.families);
+        let Some(family) = families.0.common(families.1) else {
+            found.add(&mut scratch.profiles, ProfileId::NONE);
+            return;
+        };
+        let both_known = families.0.both_known && families.1.both_known;
+        for over in [Family::V4, Family::V6] {
+            if over != family && !both_known {
+                continue;
+            }
+            let (policed, exempt) = self.judge((a, b), over, scratch);
+            let profiles = &mut scratch.profiles;
+            let (inside, outside) = match exempt {
+                Some(exempt) => (
+                    (pairs.on_one_node > 0).then_some(exempt),
+                    (pairs.all > pairs.on_one_node).then_some(policed),
+                ),
+                None => (None, Some(policed)),
+            };
+            for more in inside.into_iter().chain(outside) {
+                if over == family {
+                    found.add(profiles, more);
+                }
+                if both_known {
+                    found.add_family(profiles, over, more);
+                }
+            }
+        }
+    }
+
+    /// The answer for members on different nodes, and for those on one if it is another.
+    fn judge(
+        &self,
+        (a, b): (&Group, &Group),
+        family: Family,
+        scratch: &mut Scratch,
+    ) -> (ProfileId, Option<ProfileId>) {
+        let (profiles, memo) = (&mut scratch.profiles, &mut scratch.memo);
+        let ends = (&a.look.seen, &b.look.seen);
+        let default = memo.both(profiles, (self.reach, false), ends, family);
+        let by_host_pod = [a, b].iter().any(|group| group.look.standing == Standing::HostPod);
+        let other = match (self.other.as_ref(), a.look.other.as_ref(), b.look.other.as_ref()) {
+            (Some((_, reach)), Some(from), Some(to)) if by_host_pod => {
+                Some(memo.both(profiles, (reach, true), (from, to), family))
+            }
+            _ => None,
+        };
+        let policed = match other {
+            Some(other) => profiles.unless(default, other, Answer::HostNetwork),
+            None => default,
+        };
+        let on_host = |group: &Group| group.look.standing != Standing::Pod;
+        let is_pod = |group: &Group| group.look.standing != Standing::Node;
+        let (to_pod, from_pod) = (on_host(a) && is_pod(b), is_pod(a) && on_host(b));
+        let node_local = self.eval.switches.node_local;
+        let exempt = match node_local {
+            NodeLocal::ExemptBoth => to_pod || from_pod,
+            NodeLocal::ExemptIngress => to_pod,
+            NodeLocal::None => false,
+        };
+        if !exempt {
+            return (policed, None);
+        }
+        let mut near = ProfileId::ALL;
+        if self.node_local_is_open && !to_pod {
+            near = profiles.unless(near, default, Answer::NodeLocal);
+            if let Some(other) = other {
+                near = profiles.unless(near, other, Answer::HostNetwork);
+            }
+        }
+        (policed, Some(near))
+    }
+
+    fn pairs(&self, (a, b): (&Group, &Group), overlap: bool) -> Pairs {
+        let from = self.sources().parties.get(a.parties.clone()).unwrap_or_default();
+        let to = self.targets().parties.get(b.parties.clone()).unwrap_or_default();
+        let mut pairs = Pairs {
+            all: from.len().saturating_mul(to.len()),
+            on_one_node: 0,
+        };
+        let by_node = [a, b].iter().any(|group| group.look.standing != Standing::Pod);
+        if by_node {
+            let nodes = (
+                self.sources().nodes.get(a.nodes.clone()).unwrap_or_default(),
+                self.targets().nodes.get(b.nodes.clone()).unwrap_or_default(),
+            );
+            pairs.on_one_node = in_common(nodes.0, nodes.1);
+        }
+        if overlap {
+            for party in from.iter().filter(|party| to.binary_search(party).is_ok()) {
+                if is_itself(self.eval.world, *party) {
+                    pairs.all = pairs.all.saturating_sub(1);
+                    if by_node && has_node(self.eval.world, *party) {
+                        pairs.on_one_node = pairs.on_one_node.saturating_sub(1);
+                    }
+                }
+            }
+        }
+        pairs
+    }
+}
+
+/// The number of pairs on one node; both lists are in order.
+fn in_common(a: &[(NodeId, usize)], b: &[(NodeId, usize)]) -> usize {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let both = short.iter().filter_map(|(node, count)| {
+        let at = long.binary_search_by_key(node, |(node, _)| *node).ok()?;
+        long.get(at).map(|(_, other)| count.saturating_mul(*other))
+    });
+    both.sum()
+}
+
+/// Whether a party is one pod: a pod to itself is no connection (K-75), two pods of one template are.
+fn is_itself(world: &World, party: Party) -> bool {
+    match party {
+        Party::Endpoint(id) => !world[id].template,
+        _ => true,
+    }
+}
+
+fn has_node(world: &World, party: Party) -> bool {
+    match party {
+        Party::Endpoint(id) => world[id].node.is_some(),
+        Party::Node(_) => true,
+        Party::Address(_) => false,
+    }
+}

@@ -1,0 +1,427 @@
+//! Who is told apart: pods, workloads or namespaces, and nodes, each cut into groups of members that
+//! rows cannot tell apart.
+//!
+//! INVARIANT: units are in order of namespace, name and kind, nodes behind all others; pods that own
+//! no address (K-33, K-86) are in none.
+
+use rustc_hash::FxHashMap;
+
+use crate::eval::reach::{Reach, RowId};
+use crate::eval::{Evaluator, Family, Party};
+use crate::manifest::Direction;
+use crate::world::{EndpointId, Lifecycle, NamespaceId, NodeId, WorkloadId, World};
+
+/// What pods are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// Every pod by itself.
+    Pod,
+    /// Pods of one workload are one.
+    Workload,
+    /// Pods of one namespace are one.
+    Namespace,
+}
+
+/// What a unit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnitKind {
+    /// All pods of a namespace.
+    Namespace,
+    /// All pods of a workload.
+    Workload,
+    /// One pod.
+    Pod,
+    /// Processes on one node, or on all.
+    Node,
+    /// A Service: its backends, after translation.
+    Service,
+}
+
+/// Whether policies restrict members in a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// None of them.
+    None,
+    /// Some of them.
+    Some,
+    /// All of them.
+    All,
+}
+
+/// What is one in the map.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// The canonical spelling of an endpoint: `ns:shop`, `shop/Deployment/web`, `nodes`.
+    pub name: String,
+    /// What it is.
+    pub kind: UnitKind,
+    /// The namespace, unless it is nodes.
+    pub namespace: Option<NamespaceId>,
+    /// The number of members; all pods of a template count as one.
+    pub members: usize,
+    /// Those on the host network.
+    pub on_host: usize,
+    /// Whether it was assumed, not read (M-2).
+    pub assumed: bool,
+    /// Whether ingress is restricted.
+    pub ingress: Isolation,
+    /// Whether egress is restricted.
+    pub egress: Isolation,
+    /// In the list of all groups.
+    pub(super) groups: std::ops::Range<usize>,
+    /// In the list of all members.
+    pub(super) parties: std::ops::Range<usize>,
+    /// Whether nodes and host-network pods are among its members.
+    pub(super) irregular: bool,
+}
+
+/// How members of a group meet policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// A pod with a network of its own.
+    Pod,
+    /// A pod on the host network.
+    HostPod,
+    /// A process on a node.
+    Node,
+}
+
+/// Class and rows under one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seen {
+    pub class: u32,
+    pub egress: RowId,
+    pub ingress: RowId,
+}
+
+/// Address families: of one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Families {
+    bits: u8,
+    /// Both of them, and both addresses are known.
+    pub both_known: bool,
+}
+
+impl Families {
+    fn of(world: &World, party: Party) -> Self {
+        let (ips, may_have): (_, [bool; 2]) = match party {
+            Party::Endpoint(id) => {
+                let endpoint = &world[id];
+                let assumed = |family| {
+                    let cidrs = world.assumed.pod_cidrs.iter();
+                    endpoint.host_network.is_some()
+                        || cidrs.map(|cidr| Family::of(cidr.addr())).any(|of| of == family)
+                };
+                (&endpoint.ips, [assumed(Family::V4), assumed(Family::V6)])
+            }
+            Party::Node(id) => (&world[id].ips, [true; 2]),
+            Party::Address(_) => return Self { bits: 0, both_known: false },
+        };
+        let known = |family| ips.iter().any(|ip| Family::of(*ip) == family);
+        let [v4, v6] = if ips.is_empty() {
+            may_have
+        } else {
+            [known(Family::V4), known(Family::V6)]
+        };
+        Self {
+            bits: u8::from(v4) | u8::from(v6) << 1,
+            both_known: !ips.is_empty() && v4 && v6,
+        }
+    }
+
+    pub(super) fn has(self, family: Family) -> bool {
+        self.bits & if family == Family::V4 { 1 } else { 2 } != 0
+    }
+
+    pub(super) fn first(self) -> Option<Family> {
+        self.common(self)
+    }
+
+    /// The family of a connection: IPv4 where both have it (K-68).
+    pub(super) fn common(self, other: Self) -> Option<Family> {
+        [Family::V4, Family::V6]
+            .into_iter()
+            .find(|family| self.has(*family) && other.has(*family))
+    }
+}
+
+/// What is alike for all members of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Look {
+    pub standing: Standing,
+    pub families: Families,
+    pub seen: Seen,
+    /// Under the other reading of host-network pods, where that is open.
+    pub other: Option<Seen>,
+}
+
+/// Members of a unit that look alike.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub look: Look,
+    /// In the list of all members.
+    pub parties: std::ops::Range<usize>,
+    /// In the list of places.
+    pub nodes: std::ops::Range<usize>,
+}
+
+/// All units of one end of the map.
+#[derive(Debug)]
+pub struct Units {
+    units: Vec<Unit>,
+    pub(super) groups: Vec<Group>,
+    /// By unit, then by group.
+    pub(super) parties: Vec<Party>,
+    /// The nodes of the members of each group with the number of members, in order.
+    pub(super) nodes: Vec<(NodeId, usize)>,
+}
+
+/// The rows that looks are taken from, under each reading.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Views<'r> {
+    pub reach: &'r Reach,
+    pub other: Option<&'r Reach>,
+}
+
+impl Views<'_> {
+    fn look(&self, world: &World, party: Party) -> Option<Look> {
+        let standing = match party {
+            Party::Endpoint(id) if world[id].host_network.is_some() => Standing::HostPod,
+            Party::Endpoint(_) => Standing::Pod,
+            Party::Node(_) => Standing::Node,
+            Party::Address(_) => return None,
+        };
+        Some(Look {
+            standing,
+            families: Families::of(world, party),
+            seen: seen(self.reach, party)?,
+            other: match self.other {
+                Some(reach) => Some(seen(reach, party)?),
+                None => None,
+            },
+        })
+    }
+}
+
+fn seen(reach: &Reach, party: Party) -> Option<Seen> {
+    match party {
+        Party::Endpoint(id) => Some(Seen {
+            class: reach.class_of(id)?,
+            egress: reach.side(Direction::Egress).row_of(id),
+            ingress: reach.side(Direction::Ingress).row_of(id),
+        }),
+        Party::Node(id) => Some(Seen {
+            class: reach.class_of_node(id)?,
+            egress: RowId::EVERYTHING,
+            ingress: RowId::EVERYTHING,
+        }),
+        Party::Address(_) => None,
+    }
+}
+
+/// What a party is grouped with, in the order of units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Key {
+    Namespace(NamespaceId),
+    Workload(WorkloadId),
+    Pod(EndpointId),
+    Node(NodeId),
+    Nodes,
+}
+
+fn key_of(world: &World, by: By, id: EndpointId) -> Key {
+    match (by, world[id].workload) {
+        (By::Namespace, _) => Key::Namespace(world[id].namespace),
+        (By::Workload, Some(workload)) => Key::Workload(workload),
+        _ => Key::Pod(id),
+    }
+}
+
+/// `shop/Pod/web-0`; the workload for a template.
+pub(super) fn pod_name(world: &World, id: EndpointId) -> String {
+    let endpoint = &world[id];
+    if endpoint.template {
+        world.display_name(id)
+    } else {
+        format!("{}/Pod/{}", world[endpoint.namespace].name, endpoint.name)
+    }
+}
+
+impl Key {
+    fn name(self, world: &World) -> String {
+        match self {
+            Self::Namespace(id) => format!("ns:{}", world[id].name),
+            Self::Workload(id) => {
+                let workload = &world[id];
+                let namespace = &world[workload.namespace].name;
+                format!("{namespace}/{}/{}", workload.kind.api(), workload.name)
+            }
+            Self::Pod(id) => pod_name(world, id),
+            Self::Node(id) => format!("node:{}", world[id].name),
+            Self::Nodes => "nodes".into(),
+        }
+    }
+
+    fn kind(self, world: &World) -> UnitKind {
+        match self {
+            Self::Namespace(_) => UnitKind::Namespace,
+            Self::Workload(_) => UnitKind::Workload,
+            // A template stands for all pods of its workload.
+            Self::Pod(id) if world[id].template && world[id].workload.is_some() => {
+                UnitKind::Workload
+            }
+            Self::Pod(_) => UnitKind::Pod,
+            Self::Node(_) | Self::Nodes => UnitKind::Node,
+        }
+    }
+
+    fn order(self, world: &World) -> (Option<NamespaceId>, &str, &'static str) {
+        match self {
+            Self::Namespace(id) => (Some(id), "", ""),
+            Self::Workload(id) => (
+                Some(world[id].namespace),
+                &world[id].name,
+                world[id].kind.api(),
+            ),
+            Self::Pod(id) => (Some(world[id].namespace), &world[id].name, "Pod"),
+            Self::Node(id) => (None, &world[id].name, ""),
+            Self::Nodes => (None, "", ""),
+        }
+    }
+}
+
+impl Units {
+    /// Groups endpoints and nodes; `apart` keeps nodes apart.
+    pub(super) fn new(
+        eval: &Evaluator<'_>,
+        views: Views<'_>,
+        by: By,
+        endpoints: impl Iterator<Item = EndpointId>,
+        nodes: &[NodeId],
+        apart: bool,
+    ) -> Self {
+        let world = eval.world;
+        let mut keys: Vec<Key> = Vec::new();
+        let mut numbers: FxHashMap<Key, u32> = FxHashMap::default();
+        let mut members: Vec<(u32, Look, Party)> = Vec::new();
+        let mut add = |key: Key, party: Party| {
+            let Some(look) = views.look(world, party) else {
+                return;
+            };
+            let unit = *numbers.entry(key).or_insert_with(|| {
+                keys.push(key);
+                u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
+            });
+            members.push((unit, look, party));
+        };
+        for id in endpoints.filter(|id| world[*id].lifecycle == Lifecycle::Active) {
+            add(key_of(world, by, id), Party::Endpoint(id));
+        }
+        for id in nodes {
+            let key = if apart { Key::Node(*id) } else { Key::Nodes };
+            add(key, Party::Node(*id));
+        }
+        let mut order: Vec<(u32, Key)> = (0..).zip(keys).collect();
+        order.sort_by(|(_, a), (_, b)| {
+            let (a, b) = (a.order(world), b.order(world));
+            (a.0.is_none(), a).cmp(&(b.0.is_none(), b))
+        });
+        let mut rank = vec![0u32; order.len()];
+        for (at, (unit, _)) in (0..).zip(&order) {
+            if let Some(entry) = rank.get_mut(*unit as usize) {
+                *entry = at;
+            }
+        }
+        for (unit, _, _) in &mut members {
+            *unit = rank.get(*unit as usize).copied().unwrap_or_default();
+        }
+        members.sort_unstable();
+        let mut units = Self {
+            units: Vec::with_capacity(order.len()),
+            groups: Vec::new(),
+            parties: Vec::with_capacity(members.len()),
+            nodes: Vec::new(),
+        };
+        let mut members = members.as_slice();
+        for (at, (_, key)) in (0..).zip(&order) {
+            let end = members.partition_point(|(unit, _, _)| *unit <= at);
+            let (own, rest) = members.split_at_checked(end).unwrap_or((members, &[]));
+            members = rest;
+            units.push(world, *key, own);
+        }
+        units
+    }
+
+    fn push(&mut self, world: &World, key: Key, members: &[(u32, Look, Party)]) {
+        let (first_group, first_party) = (self.groups.len(), self.parties.len());
+        for alike in members.chunk_by(|a, b| a.1 == b.1) {
+            let Some((_, look, _)) = alike.first() else {
+                continue;
+            };
+            let (parties, nodes) = (self.parties.len(), self.nodes.len());
+            let mut places: Vec<NodeId> = Vec::new();
+            for (_, _, party) in alike {
+                self.parties.push(*party);
+                places.extend(match party {
+                    Party::Endpoint(id) => world[*id].node,
+                    Party::Node(id) => Some(*id),
+                    Party::Address(_) => None,
+                });
+            }
+            places.sort_unstable();
+            let places = places.chunk_by(|a, b| a == b);
+            self.nodes
+                .extend(places.filter_map(|same| Some((*same.first()?, same.len()))));
+            self.groups.push(Group {
+                look: *look,
+                parties: parties..self.parties.len(),
+                nodes: nodes..self.nodes.len(),
+            });
+        }
+        let groups = self.groups.get(first_group..).unwrap_or_default();
+        let isolation = |row: fn(&Look) -> RowId| {
+            let open = |group: &Group| row(&group.look) == RowId::EVERYTHING;
+            match (groups.iter().all(open), groups.iter().any(open)) {
+                (true, _) => Isolation::None,
+                (false, true) => Isolation::Some,
+                (false, false) => Isolation::All,
+            }
+        };
+        let on_host = groups
+            .iter()
+            .filter(|group| group.look.standing == Standing::HostPod);
+        let assumed = |member: &(u32, Look, Party)| match member.2 {
+            Party::Endpoint(id) => world[id].assumed,
+            _ => false,
+        };
+        self.units.push(Unit {
+            name: key.name(world),
+            kind: key.kind(world),
+            namespace: key.order(world).0,
+            members: members.len(),
+            on_host: on_host.map(|group| group.parties.len()).sum(),
+            assumed: members.iter().all(assumed),
+            ingress: isolation(|look| look.seen.ingress),
+            egress: isolation(|look| look.seen.egress),
+            groups: first_group..self.groups.len(),
+            parties: first_party..self.parties.len(),
+            irregular: groups.iter().any(|group| group.look.standing != Standing::Pod),
+        });
+    }
+
+    /// All units.
+    #[must_use]
+    pub fn all(&self) -> &[Unit] {
+        &self.units
+    }
+
+    pub(super) fn groups_of(&self, unit: &Unit) -> &[Group] {
+        self.groups.get(unit.groups.clone()).unwrap_or_default()
+    }
+
+    /// Its pods and nodes.
+    #[must_use]
+    pub fn parties_of(&self, unit: &Unit) -> &[Party] {
+        self.parties.get(unit.parties.clone()).unwrap_or_default()
+    }
+}

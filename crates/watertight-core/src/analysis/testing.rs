@@ -1,0 +1,45 @@
+//! Worlds from YAML, for the tests of this module.
+
+use crate::engine::Profile;
+use crate::eval::Evaluator;
+use crate::manifest::{self, Options};
+use crate::policy::{Ruleset, lower_kubernetes};
+use crate::source::Sources;
+use crate::world::{self, Assume, World};
+
+/// A cluster with its policies.
+pub(crate) struct Sample {
+    pub(crate) sources: Sources,
+    pub(crate) world: World,
+    pub(crate) ruleset: Ruleset,
+    pub(crate) profile: Profile,
+}
+
+impl Sample {
+    /// A cluster for the reference engine.
+    pub(crate) fn new(yaml: &str) -> Self {
+        Self::on(yaml, "reference")
+    }
+
+    /// A cluster for an engine.
+    pub(crate) fn on(yaml: &str, engine: &str) -> Self {
+        let profile = Profile::parse(engine).unwrap();
+        let mut sources = Sources::new();
+        sources.add("t.yaml", yaml.into()).unwrap();
+        let loaded = manifest::load(&sources, &Options::default());
+        assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
+        let (world, _) = world::build(&sources, &loaded.objects, &Assume::default());
+        drop(loaded);
+        let ruleset = lower_kubernetes(&world, &profile.switches);
+        Self {
+            sources,
+            world,
+            ruleset,
+            profile,
+        }
+    }
+
+    pub(crate) fn eval(&self) -> Evaluator<'_> {
+        Evaluator::new(&self.world, &self.ruleset, self.profile.switches)
+    }
+}

@@ -1,0 +1,92 @@
+//! What can be typed: one file a verb, and in `groups` the flags that verbs share.
+
+mod check;
+mod explain;
+mod groups;
+mod output;
+mod small;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use check::{CheckArgs, FailOn};
+pub(crate) use explain::{Expect, ExplainArgs, ExplainFormat};
+pub(crate) use groups::{ClusterArgs, ConfigArgs, InputArgs};
+pub(crate) use output::OutputTarget;
+pub(crate) use small::{CompletionArgs, ManArgs, RuleArgs, RuleFormat, SchemaArgs, SchemaName};
+
+/// Tells what your Kubernetes network policies really deny, and what they only seem to
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  watertight check                               the manifests below this directory
+  watertight check k8s/ --engine cilium@1.15     what that engine makes of them
+  helm template shop | watertight check -        what a chart makes
+  watertight explain 'shop/web -> shop/db:5432'  why this connection is allowed or denied
+  watertight rule WT201                          what a finding means
+
+Exit codes: 0 nothing found, 1 findings, 2 something could not be read or analysed"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Flags of every verb.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "WATERTIGHT_COLOR",
+        hide_env = true
+    )]
+    pub(crate) color: ColorWhen,
+    /// Print the answer only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more about what is read
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Use this many threads [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Judge manifests: what do their network policies really deny?
+    Check(Box<CheckArgs>),
+    /// Tell whether a connection is allowed, and which line of which policy decides it
+    Explain(Box<ExplainArgs>),
+    /// Print the documentation of a rule, or the list of all rules
+    Rule(RuleArgs),
+    /// Print the JSON schema of a report or of the configuration file
+    Schema(SchemaArgs),
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
+}

@@ -1,0 +1,264 @@
+//! The steps of one connection: tier by tier and policy by policy, with the line that decides.
+
+use std::io::{self, Write};
+
+use watertight_core::report::explain::{PolicyTrace, Row, Trace};
+use watertight_core::rules::count;
+
+use super::super::one_line;
+use super::{Mood, Rendering, place};
+
+/// Policies that miss beyond this number are counted, unless all is asked for.
+const MOST_POLICIES: usize = 4;
+
+/// One line of a trace; an empty cell repeats the one above.
+struct Line {
+    direction: &'static str,
+    party: String,
+    word: &'static str,
+    mood: Option<Mood>,
+    text: String,
+    place: Option<String>,
+}
+
+impl Line {
+    fn more(text: String, place: Option<String>) -> Self {
+        Self {
+            direction: "",
+            party: String::new(),
+            word: "",
+            mood: None,
+            text,
+            place,
+        }
+    }
+}
+
+impl Rendering<'_> {
+    pub(super) fn row(&self, row: &Row, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+        if let (Some(port), Some(behind)) = (row.service_ports.first(), row.ports.first()) {
+            let many = row.ports.len() > 1;
+            let told = if many {
+                "each port of the Service leads to the one behind it".to_owned()
+            } else {
+                format!("the Service's {port} leads to {behind}")
+            };
+            let party = one_line(&row.ingress.party);
+            writeln!(out, "{indent}{told} of {party} (K-79)")?;
+        }
+        if let Some(exempt) = &row.exempt {
+            let why = one_line(&exempt.text);
+            let asked = if row.verdict == "deny" {
+                "there is no such connection"
+            } else {
+                "no policy is asked"
+            };
+            writeln!(out, "{indent}{asked}: {why} ({})", exempt.id)?;
+        } else {
+            let mut lines = Vec::new();
+            self.side("egress", &row.egress, &mut lines);
+            self.side("ingress", &row.ingress, &mut lines);
+            self.lines(&lines, indent, out)?;
+        }
+        Ok(())
+    }
+
+    fn side(&self, direction: &'static str, trace: &Trace, lines: &mut Vec<Line>) {
+        let first = lines.len();
+        match trace.verdict.as_str() {
+            "allow" => self.allowed(trace, lines),
+            "deny" => self.denied(trace, lines),
+            _ => {
+                let (word, mood) = if trace.verdict == "open" {
+                    ("allowed", Some(Mood::Good))
+                } else {
+                    ("-", None)
+                };
+                lines.push(Line {
+                    word,
+                    mood,
+                    ..Line::more(one_line(&trace.because), None)
+                });
+            }
+        }
+        if let Some(line) = lines.get_mut(first) {
+            line.direction = direction;
+            line.party = one_line(&trace.party);
+        }
+    }
+
+    fn allowed(&self, trace: &Trace, lines: &mut Vec<Line>) {
+        let mut others = 0;
+        for policy in &trace.policies {
+            match policy.outcome.as_str() {
+                "allows" => lines.push(Line {
+                    word: "allowed",
+                    mood: Some(Mood::Good),
+                    ..Line::more(named_rule(policy), rule_place(policy))
+                }),
+                "passes" => lines.push(Line {
+                    word: "passed",
+                    ..Line::more(named_rule(policy), rule_place(policy))
+                }),
+                _ if self.verbose => lines.push(Line {
+                    word: if policy.outcome == "no-match" {
+                        "no match"
+                    } else {
+                        "not asked"
+                    },
+                    ..Line::more(named(policy), Some(place(&policy.location)))
+                }),
+                _ => others += 1,
+            }
+        }
+        // The one that allows comes first: it is the answer.
+        lines.sort_by_key(|line| line.word != "allowed" && !line.direction.is_empty());
+        if others > 0 {
+            let policies = count(others, "more policy");
+            let verb = if others == 1 { "selects" } else { "select" };
+            lines.push(Line::more(
+                format!("{policies} {verb} it; one rule that matches is enough (K-15)"),
+                None,
+            ));
+        }
+    }
+
+    fn denied(&self, trace: &Trace, lines: &mut Vec<Line>) {
+        if let Some(policy) = trace.policies.iter().find(|policy| policy.outcome == "denies") {
+            lines.push(Line {
+                word: "denied",
+                mood: Some(Mood::Bad),
+                ..Line::more(named_rule(policy), rule_place(policy))
+            });
+            return;
+        }
+        let mut policies: Vec<&PolicyTrace> = trace.policies.iter().collect();
+        // The one that nearly allows it tells most; one without rules only isolates.
+        policies.sort_by_key(|policy| {
+            let nearest = policy.misses.first().map(|miss| miss.distance);
+            nearest.unwrap_or(usize::MAX)
+        });
+        let shown = if self.verbose {
+            policies.len()
+        } else {
+            MOST_POLICIES
+        };
+        let first = lines.len();
+        let distance = |policy: &PolicyTrace| policy.misses.first().map(|miss| miss.distance);
+        let nearest = policies.iter().find_map(|policy| distance(policy));
+        for (number, policy) in policies.iter().take(shown).enumerate() {
+            let rules = match (policy.rules, number) {
+                (0, 0) => " isolates it and has no rules".to_owned(),
+                (0, _) => " has no rules".to_owned(),
+                (1, 0) => " isolates it; its rule does not match".to_owned(),
+                (more, 0) => format!(" isolates it; 0 of {more} rules match"),
+                (1, _) => ": its rule does not match".to_owned(),
+                (more, _) => format!(": 0 of {more} rules match"),
+            };
+            let text = format!("{}{rules}", named(policy));
+            lines.push(Line::more(text, Some(place(&policy.location))));
+            // What is much further away than the nearest rule was not meant for this.
+            let near = distance(policy) <= nearest.map(|nearest| nearest + 1);
+            let told = match (self.verbose, near) {
+                (true, _) => policy.misses.len(),
+                (false, true) => 1,
+                (false, false) => 0,
+            };
+            for miss in policy.misses.iter().take(told) {
+                let lead = if number == 0 { "closest: " } else { "" };
+                lines.push(Line::more(
+                    format!("  {lead}rule {} {}", miss.rule, one_line(&miss.text)),
+                    Some(place(&miss.location)),
+                ));
+            }
+        }
+        if let Some(line) = lines.get_mut(first) {
+            line.word = "denied";
+            line.mood = Some(Mood::Bad);
+        }
+        if policies.len() > shown {
+            let hidden = count(policies.len() - shown, "more policy");
+            lines.push(Line::more(
+                format!("{hidden} isolate it, none with a nearer rule (-v shows all)"),
+                None,
+            ));
+        }
+        for nearly in &trace.nearly {
+            lines.push(Line::more(
+                format!(
+                    "NetworkPolicy {} rule {} would allow it, but {}",
+                    one_line(&nearly.name),
+                    nearly.rule,
+                    one_line(&nearly.text)
+                ),
+                Some(place(&nearly.location)),
+            ));
+        }
+    }
+
+    fn lines(&self, lines: &[Line], indent: &str, out: &mut dyn Write) -> io::Result<()> {
+        let width = |of: fn(&Line) -> &str| {
+            let widths = lines.iter().map(|line| of(line).chars().count());
+            widths.max().unwrap_or_default()
+        };
+        let party = width(|line| &line.party);
+        let word = width(|line| line.word);
+        let before = indent.len() + 9 + party + 3 + word + 3;
+        let texts: Vec<_> = lines.iter().map(|line| line.text.clone()).collect();
+        let places: Vec<_> = lines.iter().map(|line| line.place.clone()).collect();
+        let room = room(self.width, before, &texts, &places);
+        for line in lines {
+            let gap = word.saturating_sub(line.word.len());
+            let shown = match line.mood {
+                Some(mood) => self.styled(mood, line.word),
+                None => line.word.to_owned(),
+            };
+            let text = format!(
+                "{indent}{:<7}  {:<party$}   {shown}{:gap$}   {}",
+                line.direction, line.party, "", line.text
+            );
+            match &line.place {
+                Some(place) => {
+                    let gap = room.saturating_sub(line.text.chars().count());
+                    let place = self.styled(Mood::Place, place);
+                    writeln!(out, "{text}{:gap$}   {place}", "")?;
+                }
+                None => writeln!(out, "{}", text.trim_end())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The column that places are put in: behind the longest text that leaves room for its place.
+pub(super) fn room(
+    width: usize,
+    before: usize,
+    texts: &[String],
+    places: &[Option<String>],
+) -> usize {
+    let place = places.iter().flatten().map(|place| place.chars().count());
+    let most = width.saturating_sub(before + 3 + place.max().unwrap_or_default());
+    let fitting = texts
+        .iter()
+        .zip(places)
+        .filter(|(_, place)| place.is_some())
+        .map(|(text, _)| text.chars().count());
+    fitting.filter(|length| *length <= most).max().unwrap_or(0)
+}
+
+fn named(policy: &PolicyTrace) -> String {
+    format!("{} {}", policy.kind, one_line(&policy.name))
+}
+
+fn named_rule(policy: &PolicyTrace) -> String {
+    match policy.rule {
+        Some(rule) => format!("{} rule {rule}", named(policy)),
+        None => named(policy),
+    }
+}
+
+fn rule_place(policy: &PolicyTrace) -> Option<String> {
+    let at = policy.rule_location.as_ref().unwrap_or(&policy.location);
+    Some(place(at))
+}
