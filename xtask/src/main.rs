@@ -19,7 +19,7 @@ enum Command {
     Cases(cases::CasesArgs),
     /// Write a synthetic cluster
     Synth(synth::SynthArgs),
-    /// Measure `check` beside the mere parse of the same bytes
+    /// Measure the program beside the mere parse of the same bytes, and its parts from inside
     Bench(bench::BenchArgs),
     /// Run folders of manifests with the connectivity that other tools expect
     Corpus(corpus::CorpusArgs),
@@ -29,6 +29,10 @@ enum Command {
     Tidy,
     #[command(hide = true)]
     BenchParse(bench::ParseArgs),
+    #[command(hide = true)]
+    BenchPeak(bench::PeakArgs),
+    #[command(hide = true)]
+    BenchInside(bench::InsideArgs),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         Command::Docs => docs::run(),
         Command::Tidy => tidy::run(),
         Command::BenchParse(args) => bench::parse(&args),
+        Command::BenchPeak(args) => bench::peak(args),
+        Command::BenchInside(args) => bench::inside(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,6 +20,9 @@ mod bombs;
 #[path = "hostile/found.rs"]
 mod found;
 #[cfg(test)]
+#[path = "hostile/large.rs"]
+mod large;
+#[cfg(test)]
 #[path = "hostile/mutations.rs"]
 mod mutations;
 #[cfg(test)]

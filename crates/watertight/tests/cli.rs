@@ -3,6 +3,8 @@
 #[path = "cli/harness.rs"]
 mod harness;
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/options.rs"]

@@ -1,24 +1,12 @@
-//! Runs a process and measures it from outside: wall time, processor time, peak memory.
-//!
-//! Wall time is from before the spawn to after the exit. Processor time comes from `/proc/self/stat` in ticks of
-//! 10 ms, so only a sum over many runs means something. Peak memory is the highest `VmHWM` seen by polling, so it
-//! is a lower bound; polling costs time, so runs that are polled are not timed. Both are absent without `/proc`.
+//! Runs a process and takes its wall time, from before the spawn to after the exit.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-
-/// Often enough to see a process of a few milliseconds more than once.
-const POLL: Duration = Duration::from_micros(250);
-/// What the kernel counts processor time in: 100 ticks a second on every platform that Rust's std supports well.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A command that can be run many times.
 #[derive(Clone, Debug)]
@@ -26,60 +14,46 @@ pub(super) struct Job {
     pub(super) program: PathBuf,
     pub(super) args: Vec<OsString>,
     /// Exit codes that mean it did its work.
-    pub(super) success: &'static [i32],
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Timing {
-    pub(super) wall: Duration,
-    /// User and system time in seconds.
-    pub(super) cpu: Option<f64>,
+    pub(super) success: Vec<i32>,
 }
 
 impl Job {
-    pub(super) fn time(&self) -> anyhow::Result<Timing> {
-        let cpu_before = children_ticks();
+    pub(super) fn time(&self) -> anyhow::Result<Duration> {
         let start = Instant::now();
-        self.run(|_| {})?;
-        let wall = start.elapsed();
-        let cpu = cpu_before
-            .zip(children_ticks())
-            .map(|(before, after)| after.saturating_sub(before) as f64 / TICKS_PER_SECOND);
-        Ok(Timing { wall, cpu })
+        self.run()?;
+        Ok(start.elapsed())
     }
 
-    /// At least this many bytes were resident at once.
-    pub(super) fn peak_memory(&self) -> anyhow::Result<Option<u64>> {
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let mut poll = None;
-            let result = self.run(|process| {
-                let done = &done;
-                poll = Some(scope.spawn(move || poll_peak(process, done)));
-            });
-            done.store(true, Ordering::Relaxed);
-            let peak = poll.and_then(|thread| thread.join().ok()).flatten();
-            result.map(|()| peak)
-        })
+    pub(super) fn run(&self) -> anyhow::Result<()> {
+        self.spawn(Stdio::null()).map(|_| ())
     }
 
-    /// `started` gets the process id.
-    fn run(&self, started: impl FnOnce(u32)) -> anyhow::Result<()> {
+    /// Runs it for what it prints.
+    pub(super) fn output(&self) -> anyhow::Result<String> {
+        self.spawn(Stdio::piped())
+    }
+
+    fn spawn(&self, stdout: Stdio) -> anyhow::Result<String> {
         let context = || format!("cannot run `{}`", self.program.display());
         let mut child = Command::new(&self.program)
             .args(&self.args)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .with_context(context)?;
-        started(child.id());
+        // What is piped to standard output is a line, which fits the pipe while the other one is read.
         let mut said = Vec::new();
         if let Some(stderr) = &mut child.stderr {
             stderr.read_to_end(&mut said).with_context(context)?;
         }
+        let mut printed = String::new();
+        if let Some(stdout) = &mut child.stdout {
+            stdout.read_to_string(&mut printed).with_context(context)?;
+        }
         let status = child.wait().with_context(context)?;
-        self.judge(status, &said)
+        self.judge(status, &said)?;
+        Ok(printed)
     }
 
     fn judge(&self, status: ExitStatus, said: &[u8]) -> anyhow::Result<()> {
@@ -101,70 +75,16 @@ impl Job {
     }
 }
 
-fn poll_peak(process: u32, done: &AtomicBool) -> Option<u64> {
-    let path = format!("/proc/{process}/status");
-    let mut peak = None;
-    while !done.load(Ordering::Relaxed) {
-        // Without a file it has been reaped; without the line it has exited.
-        let Some(now) = fs::read_to_string(&path)
-            .ok()
-            .as_deref()
-            .and_then(high_water_mark)
-        else {
-            break;
-        };
-        peak = peak.max(Some(now));
-        thread::sleep(POLL);
-    }
-    peak
-}
-
-/// `VmHWM` of a `/proc/PID/status`, in bytes.
-fn high_water_mark(status: &str) -> Option<u64> {
-    let value = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = value.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-/// Processor time of all children that have been waited for, in ticks.
-fn children_ticks() -> Option<u64> {
-    parse_children_ticks(&fs::read_to_string("/proc/self/stat").ok()?)
-}
-
-fn parse_children_ticks(stat: &str) -> Option<u64> {
-    // Field 2 is the program's name in brackets and may hold anything; 16 and 17 are cutime and cstime.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name
-        .split_ascii_whitespace()
-        .skip(13)
-        .map(str::parse::<u64>);
-    Some(fields.next()?.ok()? + fields.next()?.ok()?)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Job, high_water_mark, parse_children_ticks};
+    use super::Job;
 
-    fn shell(script: &str, success: &'static [i32]) -> Job {
+    fn shell(script: &str, success: &[i32]) -> Job {
         Job {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
-            success,
+            success: success.to_vec(),
         }
-    }
-
-    #[test]
-    fn fields_of_proc() {
-        let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 100 200 0 0 3 4 50 6 20 0 1 0 100 0 0";
-        assert_eq!(parse_children_ticks(stat), Some(56));
-        assert_eq!(parse_children_ticks("7 (x) S 1"), None);
-        assert_eq!(
-            high_water_mark("VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\n"),
-            Some(2048 * 1024)
-        );
-        assert_eq!(high_water_mark("Name:\tx\n"), None);
     }
 
     #[test]
@@ -182,7 +102,7 @@ mod tests {
             Job {
                 program: "/nonexistent/program".into(),
                 args: Vec::new(),
-                success: &[0]
+                success: vec![0]
             }
             .time()
             .is_err()
@@ -197,10 +117,9 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
-    fn memory_of_a_process_is_seen() {
-        let peak = shell("sleep 0.05", &[0]).peak_memory().unwrap().unwrap();
-        assert!(peak > 100 * 1024, "{peak}");
-        assert!(shell("exit 2", &[0]).peak_memory().is_err());
+    fn what_is_printed() {
+        let job = shell("echo 7; echo no matter >&2", &[0]);
+        assert_eq!(job.output().unwrap(), "7\n");
+        assert!(shell("echo 7; exit 2", &[0]).output().is_err());
     }
 }

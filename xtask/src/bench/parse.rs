@@ -97,6 +97,11 @@ impl Inventory {
         };
         Ok(Self { kind, bytes, files })
     }
+
+    /// The files, in order.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -172,7 +172,7 @@ fn without_runtime(loaded: &mut Loaded<'_>) {
                 *status = None;
             }
             Body::Workload(workload) => workload.pod.host_network = None,
-            Body::Node(addresses) => addresses.clear(),
+            Body::Node(addresses) => *addresses = Default::default(),
             _ => {}
         }
     }

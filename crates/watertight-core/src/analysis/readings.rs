@@ -14,7 +14,8 @@ use crate::engine::{
     Engine, HairpinService, HostNetwork, Icmp, NodeLocal, Profile, Snat, Switches,
 };
 use crate::eval::{Connection, Evaluator, Party, Reason, Verdict};
-use crate::policy::{RuleRef, Ruleset};
+use crate::manifest::Direction;
+use crate::policy::{PolicyRef, RuleRef, Ruleset};
 use crate::sets::Protocol;
 use crate::world::{EndpointId, NodeId, World};
 
@@ -226,6 +227,48 @@ impl<'w> Readings<'w> {
         Judged { verdict, open }
     }
 
+    /// Whether a point is open for this engine.
+    #[must_use]
+    pub fn is_open(&self, point: Point) -> bool {
+        self.open.contains(&point)
+    }
+
+    /// The policies that select an endpoint under any reading that is open (K-71): what policies say
+    /// of it can change where one of these changes, and nowhere else.
+    #[must_use]
+    pub fn policies_of(
+        &self,
+        eval: &Evaluator<'_>,
+        id: EndpointId,
+        direction: Direction,
+    ) -> Vec<PolicyRef> {
+        let mut policies = eval.policies_of(id, direction).to_vec();
+        let on_host = self.world[id].host_network.is_some();
+        let by_labels = self
+            .combinations
+            .iter()
+            .find(|(changed, _, _)| on_host && changed.as_slice() == [Point::HostNetwork]);
+        if let Some((_, switches, evaluator)) = by_labels {
+            let more = self
+                .evaluator(switches, evaluator)
+                .policies_of(id, direction);
+            let more: Vec<_> = more
+                .iter()
+                .filter(|policy| !policies.contains(policy))
+                .collect();
+            policies.extend(more);
+        }
+        policies
+    }
+
+    fn evaluator<'e>(
+        &self,
+        switches: &Switches,
+        evaluator: &'e OnceLock<Box<Evaluator<'w>>>,
+    ) -> &'e Evaluator<'w> {
+        evaluator.get_or_init(|| Box::new(Evaluator::new(self.world, self.ruleset, *switches)))
+    }
+
     /// Whether the shape of a connection depends on a point.
     fn touches(&self, point: Point, connection: &Connection, verdict: &Verdict) -> bool {
         match point {
@@ -290,3 +333,6 @@ impl<'w> Readings<'w> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

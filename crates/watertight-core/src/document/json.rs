@@ -7,12 +7,21 @@
 use std::ops::Range;
 
 use super::scanner::{Result, Scanner};
-use super::{Document, IN_PLACE, Kind, MAX_DEPTH, Text};
+use super::{Document, IN_PLACE, Kind, MAX_DEPTH, SyntaxError, Text};
 use crate::source::FileId;
 
 /// Reads the one value that starts at `range.start`; trailing white space is fine. The list at
 /// `skip` is read as an empty one.
 pub(super) fn read(
+    file: FileId,
+    text: &str,
+    range: Range<usize>,
+    skip: Option<Range<usize>>,
+) -> std::result::Result<Document<'_>, SyntaxError> {
+    read_boxed(file, text, range, skip).map_err(|error| *error)
+}
+
+fn read_boxed(
     file: FileId,
     text: &str,
     range: Range<usize>,
@@ -33,6 +42,56 @@ pub(super) fn read(
             .error("expected nothing more after the value"));
     }
     Ok(reader.document)
+}
+
+/// An item among several that follow each other in a list.
+pub(super) enum Item<'d, 's> {
+    /// It was read.
+    Read(&'d Document<'s>),
+    /// The bytes of one that is broken, or too simple to be worth a fast way.
+    At(Range<usize>),
+}
+
+/// Reads the items in a range of a list, one after the other onto one tape. Tells whether the range
+/// is what it should be: items with a comma between them, and one more at the end if the range is
+/// `cut` from a longer list.
+pub(super) fn items<'s>(
+    file: FileId,
+    text: &'s str,
+    range: Range<usize>,
+    cut: bool,
+    mut take: impl FnMut(Item<'_, 's>),
+) -> bool {
+    let mut reader = Reader {
+        scanner: Scanner::new(file, text, range.start, range.end),
+        document: Document::for_bytes(file, text, range.len()),
+        skip: None,
+    };
+    loop {
+        reader.scanner.skip_blanks();
+        let start = reader.scanner.at;
+        reader.document.clear();
+        // A value with an end of its own ends there in the outline too.
+        if reader.scanner.peek() == Some(b'{') && reader.value(0).is_ok() {
+            take(Item::Read(&reader.document));
+        } else {
+            reader.scanner.at = start;
+            match reader.scanner.skip_value() {
+                Ok(range) => take(Item::At(range)),
+                Err(_) => return false,
+            }
+        }
+        reader.scanner.skip_blanks();
+        match reader.scanner.peek() {
+            None => return !cut,
+            Some(b',') => reader.scanner.at += 1,
+            Some(_) => return false,
+        }
+        reader.scanner.skip_blanks();
+        if reader.scanner.peek().is_none() {
+            return cut;
+        }
+    }
 }
 
 struct Reader<'s> {
@@ -77,8 +136,12 @@ impl Reader<'_> {
                     return Err(self.scanner.error("expected a key in double quotes"));
                 }
                 self.string()?;
-                self.scanner.skip_blanks();
-                self.scanner.expect(b':', "`:` after the key")?;
+                if self.scanner.peek() == Some(b':') {
+                    self.scanner.at += 1;
+                } else {
+                    self.scanner.skip_blanks();
+                    self.scanner.expect(b':', "`:` after the key")?;
+                }
                 self.value(depth + 1)?;
                 self.scanner.skip_blanks();
                 match self.scanner.peek() {
@@ -121,7 +184,7 @@ impl Reader<'_> {
     fn word(&mut self, word: &str, kind: Kind, payload: u32) -> Result<()> {
         let start = self.scanner.at;
         let end = start + word.len();
-        if self.scanner.text.get(start..end) != Some(word) || end > self.scanner.end {
+        if self.scanner.text.get(start..end) != Some(word) || end > self.scanner.end() {
             return Err(self.scanner.error("expected a value"));
         }
         self.scanner.at = end;
@@ -170,7 +233,20 @@ impl Reader<'_> {
         Ok(())
     }
 
+    #[inline]
     fn string(&mut self) -> Result<()> {
+        let start = self.scanner.at;
+        if self.scanner.skip_plain_string() {
+            let end = self.scanner.at;
+            self.document.push_quoted(start, end);
+            return Ok(());
+        }
+        self.odd_string()
+    }
+
+    /// A string with escapes, or a broken one.
+    #[cold]
+    fn odd_string(&mut self) -> Result<()> {
         let start = self.scanner.at;
         let escaped = self.scanner.skip_string()?;
         let end = self.scanner.at;

@@ -78,7 +78,7 @@ impl<'d> Entries<'d> {
             replaced.counts = replaced.own && own;
         }
         self.all.push(Entry {
-            slots: key.index..value.index + 1 + value.slot.below(),
+            slots: key.index..value.index + 1 + value.slot().below(),
             own,
             counts: true,
         });

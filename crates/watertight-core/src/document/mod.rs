@@ -9,6 +9,7 @@
 
 mod anchors;
 mod chunks;
+mod cuts;
 mod json;
 mod merge;
 mod outline;
@@ -18,7 +19,12 @@ mod scanner;
 mod yaml;
 
 use std::borrow::Cow;
+use std::hash::Hasher as _;
+use std::ops::Range;
 
+use rustc_hash::FxHasher;
+
+pub(crate) use read::pieces;
 pub use read::{Unit, units};
 
 use crate::source::{FileId, Span};
@@ -91,8 +97,16 @@ struct Slot {
 }
 
 impl Slot {
+    /// The bytes of a text that is in the source.
+    #[inline]
+    fn inner(&self) -> Range<usize> {
+        let quote = usize::from(self.quoted);
+        self.start as usize + quote..(self.end as usize).saturating_sub(quote)
+    }
+
     /// The number of slots that belong to this one and follow it.
-    fn below(self) -> usize {
+    #[inline]
+    fn below(&self) -> usize {
         match self.kind {
             Kind::Sequence | Kind::Mapping => self.payload as usize,
             _ => 0,
@@ -140,12 +154,12 @@ impl<'s> Document<'s> {
         self.node(0)
     }
 
+    #[inline]
     fn node(&self, index: usize) -> Option<Node<'_, 's>> {
-        let slot = *self.slots.get(index)?;
+        self.slots.get(index)?;
         Some(Node {
             document: self,
             index,
-            slot,
         })
     }
 
@@ -174,6 +188,25 @@ impl<'s> Document<'s> {
         }
     }
 
+    /// A string whose text is what is between its quotes.
+    #[inline]
+    fn push_quoted(&mut self, start: usize, end: usize) {
+        let span = Span::new(self.file, start, end);
+        self.slots.push(Slot {
+            kind: Kind::String,
+            quoted: true,
+            start: span.start,
+            end: span.end,
+            payload: IN_PLACE,
+        });
+    }
+
+    /// Forgets all values; the memory is kept for others.
+    fn clear(&mut self) {
+        self.slots.clear();
+        self.owned.clear();
+    }
+
     fn push_text(&mut self, kind: Kind, start: usize, end: usize, text: Text) {
         let quoted = matches!(text, Text::Quoted);
         let payload = match text {
@@ -194,85 +227,113 @@ impl<'s> Document<'s> {
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'d, 's> {
     document: &'d Document<'s>,
+    /// A slot of the document.
     index: usize,
-    slot: Slot,
 }
 
+/// What a slot that is not there would be.
+const NOTHING: Slot = Slot {
+    kind: Kind::Null,
+    quoted: false,
+    start: 0,
+    end: 0,
+    payload: 0,
+};
+
 impl<'d, 's> Node<'d, 's> {
+    #[inline]
+    fn slot(self) -> &'d Slot {
+        // INVARIANT: nodes are only made for slots that are there.
+        self.document.slots.get(self.index).unwrap_or(&NOTHING)
+    }
+
     /// The type.
     #[must_use]
     pub fn kind(self) -> Kind {
-        self.slot.kind
+        self.slot().kind
     }
 
     /// Where the value is.
     #[must_use]
     pub fn span(self) -> Span {
+        let slot = self.slot();
         Span {
             file: self.document.file,
-            start: self.slot.start,
-            end: self.slot.end,
+            start: slot.start,
+            end: slot.end,
         }
     }
 
     /// Whether this is null, which the API reads like a missing field (semantics 0.4).
     #[must_use]
     pub fn is_null(self) -> bool {
-        self.slot.kind == Kind::Null
+        self.slot().kind == Kind::Null
     }
 
     fn source(self) -> &'s str {
-        self.document
-            .text
-            .get(self.slot.start as usize..self.slot.end as usize)
-            .unwrap_or_default()
+        let slot = self.slot();
+        let bytes = slot.start as usize..slot.end as usize;
+        self.document.text.get(bytes).unwrap_or_default()
     }
 
     /// The text of a string.
     #[must_use]
     pub fn string(self) -> Option<Cow<'s, str>> {
-        if self.slot.kind != Kind::String {
+        if self.slot().kind != Kind::String {
             return None;
         }
-        Some(match self.document.owned.get(self.slot.payload as usize) {
-            Some(owned) => Cow::Owned(owned.to_string()),
-            None => Cow::Borrowed(self.in_place()),
-        })
+        Some(
+            match self.document.owned.get(self.slot().payload as usize) {
+                Some(owned) => Cow::Owned(owned.to_string()),
+                None => Cow::Borrowed(self.in_place()),
+            },
+        )
     }
 
     /// The text of a string, for as long as the document lives.
     #[must_use]
     pub fn str(self) -> Option<&'d str> {
-        (self.slot.kind == Kind::String).then(|| self.text())
+        (self.slot().kind == Kind::String).then(|| self.text())
     }
 
     fn text(self) -> &'d str {
-        match self.document.owned.get(self.slot.payload as usize) {
+        match self.document.owned.get(self.slot().payload as usize) {
             Some(owned) => owned,
             None => self.in_place(),
         }
     }
 
     fn in_place(self) -> &'s str {
-        let source = self.source();
-        if !self.slot.quoted {
-            return source;
+        let text = self.document.text;
+        text.get(self.slot().inner()).unwrap_or_default()
+    }
+
+    /// Whether this is a string with this text.
+    #[inline]
+    #[must_use]
+    pub fn is(self, text: &str) -> bool {
+        let slot = self.slot();
+        if slot.kind != Kind::String {
+            return false;
         }
-        source
-            .get(1..source.len().saturating_sub(1))
-            .unwrap_or_default()
+        if slot.payload != IN_PLACE {
+            return self.text() == text;
+        }
+        let inner = slot.inner();
+        inner.len() == text.len()
+            && self.document.text.as_bytes().get(inner) == Some(text.as_bytes())
     }
 
     /// A boolean.
     #[must_use]
     pub fn bool(self) -> Option<bool> {
-        (self.slot.kind == Kind::Bool).then_some(self.slot.payload == 1)
+        (self.slot().kind == Kind::Bool).then_some(self.slot().payload == 1)
     }
 
     /// A whole number, in any notation that YAML 1.1 and JSON know.
     #[must_use]
     pub fn integer(self) -> Option<i64> {
-        if self.slot.kind != Kind::Number {
+        if self.slot().kind != Kind::Number {
             return None;
         }
         resolve::integer(self.text())
@@ -290,8 +351,8 @@ impl<'d, 's> Node<'d, 's> {
     }
 
     fn children(self, of: Kind) -> Children<'d, 's> {
-        let below = if self.slot.kind == of {
-            self.slot.below()
+        let below = if self.slot().kind == of {
+            self.slot().below()
         } else {
             0
         };
@@ -311,10 +372,42 @@ impl<'d, 's> Node<'d, 's> {
     /// The value of a key: the last one if the key is repeated, as Go decodes it.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Node<'d, 's>> {
-        self.entries()
-            .filter(|(name, _)| name.str() == Some(key))
-            .map(|(_, value)| value)
-            .last()
+        let [value] = self.get_each([key]);
+        value
+    }
+
+    /// The values of several keys, as `get` has them.
+    #[must_use]
+    pub fn get_each<const N: usize>(self, keys: [&str; N]) -> [Option<Node<'d, 's>>; N] {
+        let mut values = [None; N];
+        for (name, value) in self.entries() {
+            let mut places = keys.iter().zip(&mut values);
+            if let Some((_, place)) = places.find(|(key, _)| name.is(key)) {
+                *place = Some(value);
+            }
+        }
+        values
+    }
+
+    /// The number of entries of a mapping of scalars; not less than that of any other mapping.
+    pub(crate) fn most_entries(self) -> usize {
+        match self.kind() {
+            Kind::Mapping => self.slot().below() / 2,
+            _ => 0,
+        }
+    }
+
+    /// Whether two keys of a mapping may be the same: false is certain.
+    pub(crate) fn may_repeat_keys(self) -> bool {
+        let mut seen = [0u64; 4];
+        self.entries().any(|(key, _)| {
+            let mut hasher = FxHasher::default();
+            hasher.write(key.str().unwrap_or_default().as_bytes());
+            let hash = hasher.finish();
+            let bit = 1u64 << (hash & 63);
+            let word = seen.get_mut((hash >> 6 & 3) as usize);
+            word.is_none_or(|word| std::mem::replace(word, *word | bit) & bit != 0)
+        })
     }
 }
 
@@ -327,13 +420,17 @@ struct Children<'d, 's> {
 impl<'d, 's> Iterator for Children<'d, 's> {
     type Item = Node<'d, 's>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.end {
             return None;
         }
-        let node = self.document.node(self.next)?;
-        self.next += 1 + node.slot.below();
-        Some(node)
+        let index = self.next;
+        self.next += 1 + self.document.slots.get(index)?.below();
+        Some(Node {
+            document: self.document,
+            index,
+        })
     }
 }
 

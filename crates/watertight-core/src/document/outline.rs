@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::SyntaxError;
+use super::cuts::{Cut, Grain, guess};
 use super::scanner::{Result, Scanner};
 use crate::source::FileId;
 
@@ -23,8 +24,8 @@ pub(super) struct Outline {
 pub(super) struct List {
     /// The bytes of the list, with its brackets.
     pub whole: Range<usize>,
-    /// The bytes of its values.
-    pub items: Vec<Range<usize>>,
+    /// The bytes of its values, by themselves or several with the commas between them.
+    pub items: Vec<Cut>,
 }
 
 /// Behind so many broken values no further one is looked for: each may cost a look at all the rest.
@@ -46,6 +47,7 @@ pub(super) fn outline(
     text: &str,
     range: Range<usize>,
     values: Values,
+    grain: Grain,
 ) -> (Vec<Outline>, Vec<SyntaxError>) {
     let mut scanner = Scanner::new(file, text, range.start, range.end);
     let (mut found, mut errors) = (Vec::new(), Vec::new());
@@ -55,14 +57,14 @@ pub(super) fn outline(
             return (found, errors);
         }
         if values == Values::Objects && scanner.peek() != Some(b'{') {
-            errors.push(scanner.error("expected nothing more, or an object"));
+            errors.push(*scanner.error("expected nothing more, or an object"));
             return (found, errors);
         }
         let value = scanner.at;
-        match scanner.outline() {
+        match scanner.outline(grain) {
             Ok(outline) => found.push(outline),
             Err(error) => {
-                errors.push(error);
+                errors.push(*error);
                 // What broke from the start may be no JSON at all.
                 let is_json = values == Values::Any || !found.is_empty();
                 let goes_on = is_json && errors.len() < MAX_BROKEN;
@@ -77,7 +79,29 @@ pub(super) fn outline(
 }
 
 impl Scanner<'_> {
-    fn outline(&mut self) -> Result<Outline> {
+    fn outline(&mut self, grain: Grain) -> Result<Outline> {
+        let start = self.at;
+        let mut guessed = 0;
+        let found = self.value(grain, &mut guessed);
+        // Guesses are confirmed by reading the items, so they are of use for the items only.
+        let confirmable = guessed == 1
+            && found.as_ref().is_ok_and(|outline| {
+                let items = outline.list.iter().flat_map(|list| &list.items);
+                items.clone().any(|cut| cut.goes_on)
+            });
+        if guessed == 0 || confirmable {
+            return found;
+        }
+        self.at = start;
+        let grain = Grain {
+            guess: false,
+            ..grain
+        };
+        self.value(grain, &mut guessed)
+    }
+
+    /// The value at the scanner; counts the lists whose items were guessed.
+    fn value(&mut self, grain: Grain, guessed: &mut usize) -> Result<Outline> {
         let start = self.at;
         if self.peek() != Some(b'{') {
             let whole = self.skip_value()?;
@@ -105,7 +129,7 @@ impl Scanner<'_> {
             let from = self.at;
             // The last one of repeated keys counts.
             if key == "\"items\"" && self.peek() == Some(b'[') {
-                let items = self.elements()?;
+                let items = self.elements(grain, guessed)?;
                 list = Some((from, self.at, items));
             } else {
                 let value = self.skip_value()?;
@@ -134,7 +158,7 @@ impl Scanner<'_> {
         })
     }
 
-    fn elements(&mut self) -> Result<Vec<Range<usize>>> {
+    fn elements(&mut self, grain: Grain, guessed: &mut usize) -> Result<Vec<Cut>> {
         self.at += 1;
         let mut found = Vec::new();
         self.skip_blanks();
@@ -142,22 +166,46 @@ impl Scanner<'_> {
             self.at += 1;
             return Ok(found);
         }
+        let mut is_first = true;
+        // Where the items start that are not among the found ones yet.
+        let mut open = None;
         loop {
-            found.push(self.skip_value()?);
+            let item = self.skip_value()?;
+            let start = open.take().unwrap_or(item.start);
+            if item.end - start < grain.bytes {
+                open = Some(start);
+            } else {
+                found.push(Cut::between(start..item.end));
+            }
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => {
                     self.at += 1;
+                    found.extend(open.map(|start| Cut::between(start..item.end)));
                     return Ok(found);
                 }
                 _ => return Err(self.error("expected `,` or `]`")),
+            }
+            if std::mem::take(&mut is_first) && grain.guess {
+                self.skip_blanks();
+                let starts = guess(self, item.end, grain.bytes);
+                if let Some(last) = starts.last() {
+                    *guessed += 1;
+                    let from = open.take().unwrap_or(self.at);
+                    let from = std::iter::once(from).chain(starts.iter().copied());
+                    found.extend(from.zip(&starts).map(|(start, end)| Cut {
+                        range: start..*end,
+                        goes_on: true,
+                    }));
+                    self.at = *last;
+                }
             }
         }
     }
 
     /// Skips one value by its brackets alone; `read` looks at the rest.
-    fn skip_value(&mut self) -> Result<Range<usize>> {
+    pub(super) fn skip_value(&mut self) -> Result<Range<usize>> {
         self.skip_blanks();
         let start = self.at;
         match self.peek() {

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::cuts::Grain;
 use super::outline::{Outline, Values, outline};
 use super::{Document, SyntaxError, chunks, json, yaml};
 use crate::source::FileId;
@@ -35,26 +36,46 @@ enum Part {
         items: Range<usize>,
     },
     Item,
+    /// Several items, with commas between them, and one behind them if another unit goes on there.
+    Items {
+        goes_on: bool,
+    },
 }
 
 /// The units of a file, and why parts of it have none.
 #[must_use]
 pub fn units(file: FileId, name: &str, text: &str) -> (Vec<Unit>, Vec<SyntaxError>) {
+    cut(file, name, text, Grain::ITEM)
+}
+
+/// The units of a file, with several items of a JSON List in one. If starts of items may be guessed,
+/// reading a unit may tell that a guess was wrong: then nothing counts that was read with guesses.
+pub(crate) fn pieces(
+    file: FileId,
+    name: &str,
+    text: &str,
+    bytes: usize,
+    guess: bool,
+) -> (Vec<Unit>, Vec<SyntaxError>) {
+    cut(file, name, text, Grain { bytes, guess })
+}
+
+fn cut(file: FileId, name: &str, text: &str, grain: Grain) -> (Vec<Unit>, Vec<SyntaxError>) {
     if name.ends_with(".json") || name.ends_with(".ndjson") {
         let start = text.len() - text.trim_start_matches('\u{feff}').len();
-        let (found, errors) = outline(file, text, start..text.len(), Values::Any);
+        let (found, errors) = outline(file, text, start..text.len(), Values::Any, grain);
         let mut units = Vec::with_capacity(found.len());
         for outline in found {
-            push_json(&mut units, file, outline, Syntax::Json);
+            push_json(&mut units, file, outline, Syntax::Json, grain);
         }
         return (units, errors);
     }
     let (mut units, mut errors) = (Vec::new(), Vec::new());
     for range in chunks::cut(text) {
-        match like_json(file, text, range.clone()) {
+        match like_json(file, text, range.clone(), grain) {
             Some((found, broken)) => {
                 for outline in found {
-                    push_json(&mut units, file, outline, Syntax::JsonOrYaml);
+                    push_json(&mut units, file, outline, Syntax::JsonOrYaml, grain);
                 }
                 errors.extend(broken);
             }
@@ -74,12 +95,13 @@ fn like_json(
     file: FileId,
     text: &str,
     range: Range<usize>,
+    grain: Grain,
 ) -> Option<(Vec<Outline>, Vec<SyntaxError>)> {
     let start = chunks::content_start(text, range.clone());
     if !text.get(start..range.end)?.starts_with('{') {
         return None;
     }
-    let (found, errors) = outline(file, text, start..range.end, Values::Objects);
+    let (found, errors) = outline(file, text, start..range.end, Values::Objects, grain);
     let behind = match errors.first() {
         Some(error) => text.get(error.span.start as usize..range.end)?,
         None => "",
@@ -90,7 +112,7 @@ fn like_json(
     (!is_yaml).then_some((found, errors))
 }
 
-fn push_json(units: &mut Vec<Unit>, file: FileId, outline: Outline, syntax: Syntax) {
+fn push_json(units: &mut Vec<Unit>, file: FileId, outline: Outline, syntax: Syntax, grain: Grain) {
     let Some(list) = outline.list else {
         units.push(Unit {
             file,
@@ -106,11 +128,17 @@ fn push_json(units: &mut Vec<Unit>, file: FileId, outline: Outline, syntax: Synt
         syntax: Syntax::Json,
         part: Part::Head { items: list.whole },
     });
-    units.extend(list.items.into_iter().map(|range| Unit {
+    units.extend(list.items.into_iter().map(|cut| Unit {
         file,
-        range,
+        range: cut.range,
         syntax,
-        part: Part::Item,
+        part: if grain.bytes > 0 {
+            Part::Items {
+                goes_on: cut.goes_on,
+            }
+        } else {
+            Part::Item
+        },
     }));
 }
 
@@ -121,10 +149,10 @@ impl Unit {
         self.file
     }
 
-    /// Whether the unit is an item of the JSON List whose head came before it.
+    /// Whether the unit is an item of the JSON List whose head came before it, or several.
     #[must_use]
     pub fn is_item(&self) -> bool {
-        self.part == Part::Item
+        matches!(self.part, Part::Item | Part::Items { .. })
     }
 
     /// The number of bytes, to share work evenly.
@@ -132,7 +160,7 @@ impl Unit {
     pub fn len(&self) -> usize {
         let apart = match &self.part {
             Part::Head { items } => items.len(),
-            Part::Whole | Part::Item => 0,
+            Part::Whole | Part::Item | Part::Items { .. } => 0,
         };
         self.range.len().saturating_sub(apart)
     }
@@ -146,21 +174,60 @@ impl Unit {
     /// Reads the documents of the unit; `text` is the whole file.
     #[must_use]
     pub fn read<'s>(&self, text: &'s str) -> Vec<Result<Document<'s>, SyntaxError>> {
-        if self.syntax == Syntax::Yaml {
-            return yaml::read(self.file, text, self.range.clone());
-        }
         let skip = match &self.part {
             Part::Head { items } => Some(items.clone()),
-            Part::Whole | Part::Item => None,
+            Part::Whole | Part::Item | Part::Items { .. } => None,
         };
-        let found = json::read(self.file, text, self.range.clone(), skip);
+        self.read_range(text, self.range.clone(), skip)
+    }
+
+    /// Reads the documents of the unit one after the other. Tells whether the unit was cut where it
+    /// should have been.
+    pub(crate) fn read_each<'s>(
+        &self,
+        text: &'s str,
+        mut take: impl FnMut(Result<&Document<'s>, SyntaxError>),
+    ) -> bool {
+        let Part::Items { goes_on } = self.part else {
+            hand_over(self.read(text), &mut take);
+            return true;
+        };
+        let range = self.range.clone();
+        json::items(self.file, text, range, goes_on, |item| match item {
+            json::Item::Read(document) => take(Ok(document)),
+            json::Item::At(range) => hand_over(self.read_range(text, range, None), &mut take),
+        })
+    }
+
+    fn read_range<'s>(
+        &self,
+        text: &'s str,
+        range: Range<usize>,
+        skip: Option<Range<usize>>,
+    ) -> Vec<Result<Document<'s>, SyntaxError>> {
+        if self.syntax == Syntax::Yaml {
+            return yaml::read(self.file, text, range);
+        }
+        let found = json::read(self.file, text, range.clone(), skip);
         let maybe_yaml = matches!(&found, Err(error) if !error.limit);
         if maybe_yaml && self.syntax == Syntax::JsonOrYaml {
-            let documents = yaml::read(self.file, text, self.range.clone());
+            let documents = yaml::read(self.file, text, range);
             if documents.iter().all(Result::is_ok) {
                 return documents;
             }
         }
         vec![found]
+    }
+}
+
+fn hand_over<'s>(
+    documents: Vec<Result<Document<'s>, SyntaxError>>,
+    take: &mut impl FnMut(Result<&Document<'s>, SyntaxError>),
+) {
+    for document in documents {
+        match document {
+            Ok(document) => take(Ok(&document)),
+            Err(error) => take(Err(error)),
+        }
     }
 }

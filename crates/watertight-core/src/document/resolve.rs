@@ -133,6 +133,11 @@ fn float(text: &str) -> Option<f64> {
 pub(super) fn integer(text: &str) -> Option<i64> {
     /// Every whole number below is exact as a float.
     const EXACT: f64 = 9_007_199_254_740_992.0;
+    // Nearly all are like this; zeros in front may mean another base.
+    if text.len() <= 15 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return text.parse().ok();
+    }
     match number(text)? {
         Number::Integer(value) => Some(value),
         Number::Float(value) if value.fract() == 0.0 && value.abs() < EXACT => Some(value as i64),

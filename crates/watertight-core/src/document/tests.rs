@@ -1,5 +1,6 @@
 //! The tape from both syntaxes.
 
+mod cuts;
 mod documents;
 mod go;
 mod json;
@@ -212,4 +213,45 @@ fn hints_for_common_breakage() {
         error t.json:1:7: a number must not start with a zero
     "#]]
     .assert_eq(&dump_named("t.json", "{\"a\": 01}\n{\"b\": "));
+}
+
+#[test]
+fn keys_that_repeat_are_never_overlooked() {
+    // So many keys that some hashes meet by chance.
+    for count in [0, 1, 2, 10, 100, 1000] {
+        let keys: Vec<_> = (0..count).map(|key| format!("\"k{key}\":1,")).collect();
+        let mapping = |again: &str| format!("{{{}\"last\":2{again}}}", keys.concat());
+        let may_repeat = |text: &str| {
+            let mut sources = Sources::new();
+            let file = sources.add("t.json", text.into()).unwrap();
+            let document = units(file, "t.json", text).0[0].read(text).remove(0);
+            document.unwrap().root().unwrap().may_repeat_keys()
+        };
+        assert!(count > 2 || !may_repeat(&mapping("")));
+        let again = (0..count).step_by(7).map(|key| format!(",\"k{key}\":3"));
+        for again in again.chain([",\"l\\u0061st\":3".to_owned()]) {
+            assert!(may_repeat(&mapping(&again)), "{again} of {count}");
+        }
+    }
+}
+
+#[test]
+fn a_string_is_its_text_and_nothing_else() {
+    let text = r#"{"a": "a", "b": "\u0061", "c": "", "d": 1, "e": null, "é": "é"}"#;
+    let mut sources = Sources::new();
+    let file = sources.add("t.json", text.into()).unwrap();
+    let document = units(file, "t.json", text).0[0].read(text).remove(0);
+    let document = document.unwrap();
+    let root = document.root().unwrap();
+    for (key, value) in root.entries() {
+        for text in ["", "a", "b", "\"a\"", "1", "null", "é", "\\u0061"] {
+            assert_eq!(key.is(text), key.str() == Some(text), "{text}");
+            assert_eq!(value.is(text), value.str() == Some(text), "{text}");
+        }
+    }
+    let keys = ["b", "missing", "é"];
+    assert_eq!(
+        root.get_each(keys).map(|value| value.and_then(Node::str)),
+        [Some("a"), None, Some("é")]
+    );
 }

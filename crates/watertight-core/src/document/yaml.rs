@@ -503,7 +503,7 @@ impl<'s> Loader<'s> {
             Kind::Number => resolve::key(node.text()).map(Cow::into_owned),
             Kind::Null | Kind::Sequence | Kind::Mapping => None,
         };
-        let (start, end) = (node.slot.start as usize, node.slot.end as usize);
+        let (start, end) = (node.slot().start as usize, node.slot().end as usize);
         let Some(name) = name else {
             return false;
         };

@@ -67,6 +67,13 @@ impl Decoder {
         }
     }
 
+    /// Makes the decoder fit for the next object.
+    pub(super) fn reset(&mut self) {
+        self.findings.clear();
+        self.refused = false;
+        self.path.clear();
+    }
+
     /// Where the decoder is inside the object.
     fn field_path(&self) -> String {
         let mut path = String::new();
@@ -202,20 +209,15 @@ impl Decoder {
         }
         let mut seen = [false; N];
         for (key, value) in node.entries() {
-            let name = key.str().unwrap_or_default();
-            let slot = known
-                .iter()
-                .zip(&mut values)
-                .zip(&mut seen)
-                .find(|((known, _), _)| **known == name);
-            match slot {
-                Some(((_, place), seen)) => {
+            let mut places = known.iter().zip(&mut values).zip(&mut seen);
+            match places.find(|((known, _), _)| key.is(known)) {
+                Some(((name, place), seen)) => {
                     if std::mem::replace(seen, true) {
                         self.repeated(key, name, "this one replaces an earlier value");
                     }
                     *place = Some(value).filter(|value| !value.is_null());
                 }
-                None => self.unknown(key, name, &known, unknown),
+                None => self.unknown(key, key.str().unwrap_or_default(), &known, unknown),
             }
         }
         values
@@ -368,22 +370,32 @@ impl Decoder {
 /// Which entry of each key of a mapping is the last one, the one that counts.
 struct LastOf<'d, 's> {
     node: Node<'d, 's>,
+    /// All keys are known to differ.
+    distinct: bool,
     /// Only for mappings too large to look through again and again.
     large: Option<FxHashMap<&'d str, Span>>,
 }
 
 impl<'d, 's> LastOf<'d, 's> {
     fn new(node: Node<'d, 's>) -> Self {
-        let is_large = node.entries().nth(16).is_some();
+        let distinct = !node.may_repeat_keys();
+        let is_large = !distinct && node.entries().nth(16).is_some();
         let large = is_large.then(|| {
             let keys = node.entries().map(|(key, _)| key);
             keys.filter_map(|key| Some((key.str()?, key.span())))
                 .collect()
         });
-        Self { node, large }
+        Self {
+            node,
+            distinct,
+            large,
+        }
     }
 
     fn is_last(&mut self, key: Node<'d, 's>) -> bool {
+        if self.distinct {
+            return true;
+        }
         let name = key.str().unwrap_or_default();
         let last = match &self.large {
             Some(large) => large.get(name).copied(),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::decode::{Decoder, Text, Unknown};
+use super::pod::text_of;
 use super::validate;
 use crate::document::Node;
 use crate::source::Span;
@@ -128,7 +129,8 @@ pub(super) fn decode<'s>(
                 return None;
             }
         };
-        let mut found = Vec::new();
+        let most = labels.map_or(0, Node::most_entries);
+        let mut found = Vec::with_capacity(most.min(16));
         decoder.string_map("labels", labels, |decoder, key, value| {
             if let Some(reason) = validate::label_key(&key) {
                 let message = format!("label key `{}` {reason}", &*key);
@@ -156,23 +158,22 @@ pub(super) fn decode<'s>(
 
 /// The controlling owner, or else the first: server data, decoded without complaint.
 fn owner<'s>(owners: Option<Node<'_, 's>>) -> Option<Owner<'s>> {
-    let owners = owners?;
-    let controls =
-        |owner: &Node<'_, '_>| owner.get("controller").and_then(Node::bool) == Some(true);
-    let owner = owners
-        .items()
-        .find(controls)
-        .or_else(|| owners.items().next())?;
-    let text = |name| {
-        let node: Node<'_, 's> = owner.get(name)?;
-        Some(Text {
-            value: node.string()?,
-            span: node.span(),
-        })
-    };
+    let mut first = None;
+    for owner in owners?.items() {
+        let [kind, name, controls] = owner.get_each(["kind", "name", "controller"]);
+        if controls.and_then(Node::bool) == Some(true) {
+            return named(kind, name);
+        }
+        first.get_or_insert((kind, name));
+    }
+    let (kind, name) = first?;
+    named(kind, name)
+}
+
+fn named<'s>(kind: Option<Node<'_, 's>>, name: Option<Node<'_, 's>>) -> Option<Owner<'s>> {
     Some(Owner {
-        kind: text("kind")?,
-        name: text("name")?,
+        kind: text_of(kind)?,
+        name: text_of(name)?,
     })
 }
 

@@ -10,6 +10,7 @@ mod kinds;
 mod load;
 mod meta;
 mod networkpolicy;
+mod objects;
 mod pod;
 mod selector;
 mod service;

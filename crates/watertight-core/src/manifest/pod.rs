@@ -118,7 +118,10 @@ pub(super) fn spec<'s>(decoder: &mut Decoder, node: Option<Node<'_, 's>>) -> Pod
         ] {
             decoder.items(name, list, |decoder, container| {
                 let declared = container.get("ports").filter(|ports| !ports.is_null());
-                ports.extend(decoder.items("ports", declared, container_port));
+                decoder.items("ports", declared, |decoder, port| {
+                    ports.extend(container_port(decoder, port));
+                    None::<()>
+                });
                 None::<()>
             });
         }
@@ -172,17 +175,17 @@ fn container_port<'s>(decoder: &mut Decoder, node: Node<'_, 's>) -> Option<Conta
 /// into manifests, says nothing.
 pub(super) fn status(node: Option<Node<'_, '_>>) -> Option<PodStatus> {
     let node = node?;
-    let listed = node
-        .get("podIPs")
+    let [ips, ip, phase] = node.get_each(["podIPs", "podIP", "phase"]);
+    let listed = ips
         .into_iter()
         .flat_map(Node::items)
         .filter_map(|item| item.get("ip")?.str()?.parse().ok());
     let mut ips: Ips = listed.collect();
     if ips.is_empty() {
-        let single = node.get("podIP").and_then(|ip| ip.str()?.parse().ok());
+        let single = ip.and_then(|ip| ip.str()?.parse().ok());
         ips = single.into_iter().collect();
     }
-    let phase = match node.get("phase").and_then(Node::str) {
+    let phase = match phase.and_then(Node::str) {
         Some("Succeeded" | "Failed") => Phase::Finished,
         Some("Pending") => Phase::Pending,
         Some(_) => Phase::Running,

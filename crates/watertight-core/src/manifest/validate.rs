@@ -24,20 +24,18 @@ pub(super) fn subdomain(text: &str) -> Option<&'static str> {
 /// A part of a label: alphanumeric ends, `-`, `_` and `.` inside, at most 63 characters.
 fn qualified(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let ends = [bytes.first(), bytes.last()];
-    text.len() <= 63
-        && ends
-            .iter()
-            .all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    let is_end = |end: Option<&u8>| end.is_some_and(u8::is_ascii_alphanumeric);
+    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let fits = text.len() <= 63 && is_end(bytes.first()) && is_end(bytes.last());
+    fits && bytes.iter().all(is_inner)
 }
 
 /// Why a text is no label key (V-21).
 pub(super) fn label_key(text: &str) -> Option<&'static str> {
-    let (prefix, name) = match text.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
+    let slash = text.bytes().position(|byte| byte == b'/');
+    let (prefix, name) = match slash.and_then(|at| text.split_at_checked(at)) {
+        Some((prefix, rest)) => (Some(prefix), rest.strip_prefix('/').unwrap_or(rest)),
+        None if qualified(text) => return None,
         None => (None, text),
     };
     if name.contains('/') {

@@ -20,16 +20,30 @@ pub fn lower_kubernetes(world: &World, switches: &Switches) -> Ruleset {
     if switches.enforcement == EnforcementSwitch::None {
         return ruleset;
     }
+    let ids: Vec<PolicyId> = world.policy_ids().collect();
     for direction in Direction::BOTH {
-        let policies = world.policy_ids();
-        let policies = policies.filter_map(|id| lower(world, switches, id, direction));
         let tier = Tier {
             name: TIER,
-            policies: policies.collect(),
+            policies: lower_all(&ids, |id| lower(world, switches, id, direction)),
         };
         ruleset.tiers_mut(direction).push(tier);
     }
     ruleset
+}
+
+#[cfg(feature = "parallel")]
+fn lower_all(ids: &[PolicyId], lower: impl Fn(PolicyId) -> Option<Policy> + Sync) -> Vec<Policy> {
+    use rayon::prelude::*;
+    // Threads cost more than they save on a few hundred policies.
+    if ids.len() < 1000 {
+        return ids.iter().filter_map(|id| lower(*id)).collect();
+    }
+    ids.par_iter().filter_map(|id| lower(*id)).collect()
+}
+
+#[cfg(not(feature = "parallel"))]
+fn lower_all(ids: &[PolicyId], lower: impl Fn(PolicyId) -> Option<Policy>) -> Vec<Policy> {
+    ids.iter().filter_map(|id| lower(*id)).collect()
 }
 
 /// Lowers one NetworkPolicy again that is new, has changed or is gone; tells which policies of the

@@ -7,6 +7,7 @@
 mod build;
 pub mod explain;
 mod fingerprint;
+pub mod reach;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 pub use build::report;
 pub use explain::{ExplainReport, explain_schema};
 pub use fingerprint::fingerprint;
+pub use reach::{ReachReport, reach_schema};
 
 /// The version of the contract.
 pub const API_VERSION: &str = "watertight.dev/v1";

@@ -181,7 +181,7 @@ pub(super) fn open_to_all(context: &Context<'_>, at: PolicyRef) -> bool {
     let Some(client) = read.next() else {
         return true;
     };
-    let policies = context.eval.policies_of(client, Direction::Egress).iter();
+    let policies = context.policies_of(client, Direction::Egress).iter();
     let mut rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
     rules.any(|rule| {
         let ports = [SERVICE_PORT, SERVER_PORT];

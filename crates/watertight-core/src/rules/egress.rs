@@ -37,7 +37,7 @@ pub(super) fn clients<'c>(
     let read = subjects.filter(|id| !context.world[*id].assumed);
     let mut last = None;
     read.filter(move |id| {
-        let policies = context.eval.policies_of(*id, Direction::Egress);
+        let policies = context.policies_of(*id, Direction::Egress);
         last.replace(policies) != Some(policies)
     })
 }

@@ -82,7 +82,7 @@ pub(super) fn workloads(
 
 /// The names of workloads in backticks.
 pub(super) fn named(context: &Context<'_>, workloads: &[EndpointId]) -> String {
-    listed(context.workload_names(workloads.iter().copied()))
+    context.workloads(workloads.iter().copied()).in_backticks()
 }
 
 /// The endpoints of a namespace that no policy isolates in a direction, and the others.
@@ -93,7 +93,7 @@ pub(super) fn open_and_isolated(
 ) -> (Vec<EndpointId>, Vec<EndpointId>) {
     let (mut open, mut isolated) = (Vec::new(), Vec::new());
     for group in context.groups_of(namespace) {
-        let side = if context.eval.is_isolated(group.example(), direction) {
+        let side = if group.is_isolated(direction) {
             &mut isolated
         } else {
             &mut open
@@ -192,9 +192,7 @@ impl<'c, 'a> Probes<'c, 'a> {
             let known = callers
                 .iter()
                 .any(|id| context.world[*id].namespace == group.namespace);
-            if known
-                || is_system(context, group.namespace)
-                || context.eval.is_isolated(group.example(), Direction::Egress)
+            if known || is_system(context, group.namespace) || group.is_isolated(Direction::Egress)
             {
                 continue;
             }

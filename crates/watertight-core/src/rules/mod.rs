@@ -11,13 +11,16 @@ mod api_server;
 mod context;
 mod egress;
 mod engines;
+mod groups;
 mod isolation;
 mod not_isolated;
+mod parallel;
 mod proposal;
 mod resolvers;
 mod selection;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wording;
 mod wt001_syntax_error;
 mod wt002_input_limit;
 mod wt003_invalid_object;
@@ -64,7 +67,9 @@ mod wt603_engine_bug;
 
 use crate::diag::{Finding, Severity};
 
-pub use context::{Context, Group, count, some_of};
+pub use context::Context;
+pub use groups::Group;
+pub use wording::{count, some_of};
 
 /// Rules whose findings come from reading and from suppressions, by what they find.
 pub mod reading {
@@ -212,6 +217,7 @@ pub fn run(context: &Context<'_>, active: impl Fn(&Rule) -> bool, findings: &mut
             Check::Reading | Check::Suppression => None,
         })
         .collect();
+    context.prepare();
     for found in run_all(context, &checks) {
         findings.extend(found);
     }

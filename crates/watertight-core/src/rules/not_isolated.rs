@@ -215,7 +215,7 @@ fn nothing_isolated(context: &Context<'_>, namespace: NamespaceId) -> bool {
     context.groups_of(namespace).iter().all(|group| {
         Direction::BOTH
             .iter()
-            .all(|direction| !context.eval.is_isolated(group.example(), *direction))
+            .all(|direction| !group.is_isolated(*direction))
     })
 }
 

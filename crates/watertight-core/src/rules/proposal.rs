@@ -3,6 +3,7 @@
 //! INVARIANT: a proposal selects its pods with the selector of a policy that isolates them already,
 //! so that adding it isolates nobody and can only widen (K-15).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -37,32 +38,42 @@ pub(super) fn manifest(
     direction: Direction,
     rules: &[Allow],
 ) -> String {
-    let mut out = vec![
-        "apiVersion: networking.k8s.io/v1".to_owned(),
-        "kind: NetworkPolicy".to_owned(),
-        "metadata:".to_owned(),
-        format!("  name: {}", scalar(name)),
-        format!("  namespace: {}", scalar(namespace)),
-        "spec:".to_owned(),
-    ];
+    let mut out = String::with_capacity(USUAL_LENGTH);
+    out.push_str("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n");
+    push(&mut out, &["  name: ", &scalar(name), "\n"]);
+    push(
+        &mut out,
+        &["  namespace: ", &scalar(namespace), "\nspec:\n"],
+    );
     selector(&mut out, pods);
-    out.push(format!("  policyTypes: [{}]", direction.api()));
-    out.push(format!("  {}:", direction.word()));
+    let (types, section) = (direction.api(), direction.word());
+    push(
+        &mut out,
+        &["  policyTypes: [", types, "]\n  ", section, ":\n"],
+    );
     for rule in rules {
-        out.push(format!("  - {}:", direction.peer_field()));
+        push(&mut out, &["  - ", direction.peer_field(), ":\n"]);
         for whom in &rule.whom {
             peer(&mut out, whom);
         }
-        out.push("    ports:".to_owned());
+        out.push_str("    ports:\n");
         for (protocol, port) in &rule.ports {
-            out.push(format!("    - protocol: {}", protocol.api()));
-            out.push(format!("      port: {port}"));
+            push(&mut out, &["    - protocol: ", protocol.api(), "\n"]);
+            push(&mut out, &["      port: ", &port.to_string(), "\n"]);
         }
     }
-    let mut text = out.join("\n");
-    text.push('\n');
-    text
+    out.shrink_to_fit();
+    out
 }
+
+fn push(out: &mut String, parts: &[&str]) {
+    for part in parts {
+        out.push_str(part);
+    }
+}
+
+/// The bytes of a proposal with a rule or two.
+const USUAL_LENGTH: usize = 640;
 
 /// `wanted`, or with a number behind it if the namespace has such a policy.
 pub(super) fn free_name(context: &Context<'_>, namespace: NamespaceId, wanted: &str) -> String {
@@ -81,19 +92,20 @@ pub(super) fn free_name(context: &Context<'_>, namespace: NamespaceId, wanted: &
     }
 }
 
-fn selector(out: &mut Vec<String>, selector: &LabelSelector) {
+fn selector(out: &mut String, selector: &LabelSelector) {
     if selector.is_empty() {
-        out.push("  podSelector: {}".to_owned());
+        out.push_str("  podSelector: {}\n");
         return;
     }
-    out.push("  podSelector:".to_owned());
+    out.push_str("  podSelector:\n");
     if let Some(labels) = match_labels(selector) {
-        out.push("    matchLabels:".to_owned());
-        let line = |(key, value): (&str, &str)| format!("      {}: {}", scalar(key), scalar(value));
-        out.extend(labels.into_iter().map(line));
+        out.push_str("    matchLabels:\n");
+        for (key, value) in labels {
+            push(out, &["      ", &scalar(key), ": ", &scalar(value), "\n"]);
+        }
         return;
     }
-    out.push("    matchExpressions:".to_owned());
+    out.push_str("    matchExpressions:\n");
     for requirement in &selector.requirements {
         let (operator, values) = match &requirement.operator {
             Operator::In(values) => ("In", values.as_slice()),
@@ -101,11 +113,14 @@ fn selector(out: &mut Vec<String>, selector: &LabelSelector) {
             Operator::Exists => ("Exists", [].as_slice()),
             Operator::DoesNotExist => ("DoesNotExist", [].as_slice()),
         };
-        out.push(format!("    - key: {}", scalar(&requirement.key)));
-        out.push(format!("      operator: {operator}"));
+        let key = scalar(&requirement.key);
+        push(
+            out,
+            &["    - key: ", &key, "\n      operator: ", operator, "\n"],
+        );
         if !values.is_empty() {
             let values: Vec<_> = values.iter().map(|value| scalar(value)).collect();
-            out.push(format!("      values: [{}]", values.join(", ")));
+            push(out, &["      values: [", &values.join(", "), "]\n"]);
         }
     }
 }
@@ -127,28 +142,30 @@ fn match_labels(selector: &LabelSelector) -> Option<BTreeMap<&str, &str>> {
     Some(labels)
 }
 
-fn peer(out: &mut Vec<String>, whom: &Whom) {
+fn peer(out: &mut String, whom: &Whom) {
     match whom {
         Whom::Pods(namespace, labels) => {
-            out.push("    - namespaceSelector:".to_owned());
-            out.push("        matchLabels:".to_owned());
-            out.push(format!(
-                "          kubernetes.io/metadata.name: {}",
-                scalar(namespace)
-            ));
+            out.push_str("    - namespaceSelector:\n        matchLabels:\n");
+            let name = scalar(namespace);
+            push(
+                out,
+                &["          kubernetes.io/metadata.name: ", &name, "\n"],
+            );
             if labels.is_empty() {
                 return;
             }
-            out.push("      podSelector:".to_owned());
-            out.push("        matchLabels:".to_owned());
+            out.push_str("      podSelector:\n        matchLabels:\n");
             for (key, value) in labels {
-                out.push(format!("          {}: {}", scalar(key), scalar(value)));
+                push(
+                    out,
+                    &["          ", &scalar(key), ": ", &scalar(value), "\n"],
+                );
             }
         }
-        Whom::AllPods => out.push("    - namespaceSelector: {}".to_owned()),
+        Whom::AllPods => out.push_str("    - namespaceSelector: {}\n"),
         Whom::Address(ip) => {
-            out.push("    - ipBlock:".to_owned());
-            out.push(format!("        cidr: \"{}\"", host_block(*ip)));
+            out.push_str("    - ipBlock:\n");
+            push(out, &["        cidr: \"", &host_block(*ip), "\"\n"]);
         }
     }
 }
@@ -160,7 +177,7 @@ pub(super) fn host_block(ip: IpAddr) -> String {
 }
 
 /// A text as a YAML string, quoted where YAML would read something else.
-pub(super) fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> Cow<'_, str> {
     const OTHER: [&str; 10] = [
         "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan",
     ];
@@ -170,9 +187,9 @@ pub(super) fn scalar(text: &str) -> String {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))
         && !OTHER.iter().any(|word| text.eq_ignore_ascii_case(word));
     if plain {
-        text.to_owned()
+        Cow::Borrowed(text)
     } else {
-        format!("\"{text}\"")
+        Cow::Owned(format!("\"{text}\""))
     }
 }
 

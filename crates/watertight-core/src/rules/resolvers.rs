@@ -160,7 +160,7 @@ impl Resolvers {
 
     /// Whether a policy restricts who may ask a server.
     pub(super) fn guarded(&self, context: &Context<'_>) -> bool {
-        let isolated = |id| context.eval.is_isolated(id, Direction::Ingress);
+        let isolated = |id| context.is_isolated(id, Direction::Ingress);
         let mut servers = self.classes.iter().map(|class| class.server.endpoint);
         servers.any(isolated)
     }

@@ -6,13 +6,13 @@
 //! selectors of its own.
 
 pub(super) mod edits;
+mod index;
 pub(super) mod near_miss;
 pub(super) mod sample;
 
-use std::cell::OnceCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::Context;
 use crate::manifest::Direction;
@@ -20,13 +20,12 @@ use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef};
 use crate::sets::{LabelSelector, Operator, PortMatch, Requirement};
 use crate::world::{EndpointId, Lifecycle, NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 
-/// Evaluated selectors.
+pub(super) use index::Index;
+
+/// Evaluated selectors, which all rules share.
+#[derive(Clone, Copy)]
 pub(super) struct Selection<'c> {
     pub context: &'c Context<'c>,
-    namespaces: FxHashMap<String, Rc<[NamespaceId]>>,
-    members: FxHashMap<(Option<NamespaceId>, String), Rc<[EndpointId]>>,
-    workloads: FxHashMap<NamespaceId, Rc<[EndpointId]>>,
-    dns_servers: OnceCell<Vec<EndpointId>>,
 }
 
 /// One selector peer of a rule that is in force.
@@ -41,96 +40,47 @@ pub(super) struct PeerAt<'c> {
 
 impl<'c> Selection<'c> {
     pub(super) fn new(context: &'c Context<'c>) -> Self {
-        Self {
-            context,
-            namespaces: FxHashMap::default(),
-            members: FxHashMap::default(),
-            workloads: FxHashMap::default(),
-            dns_servers: OnceCell::new(),
-        }
+        Self { context }
     }
 
-    /// The pods that answer DNS queries.
-    pub(super) fn dns_servers(&self) -> &[EndpointId] {
-        self.dns_servers.get_or_init(|| {
-            let servers = self.context.world.dns_servers();
-            servers.iter().map(|server| server.endpoint).collect()
-        })
+    fn index(&self) -> &'c Index {
+        self.context.selectors()
     }
 
     /// The namespaces of a scope.
-    pub(super) fn namespaces(&mut self, scope: &NamespaceScope) -> Rc<[NamespaceId]> {
-        let selector = match scope {
-            NamespaceScope::Only(namespace) => return Rc::from([*namespace]),
-            NamespaceScope::Matching(selector) => selector,
-        };
-        let key = selector.to_string();
-        if let Some(found) = self.namespaces.get(&key) {
-            return Rc::clone(found);
-        }
-        let world = self.context.world;
-        let selects = |id: &NamespaceId| selector.matches(|key| world.namespace_label(*id, key));
-        // Most selectors name a namespace: no need to ask all of them.
-        let found: Rc<[NamespaceId]> = match names_asked(selector) {
-            Some(names) => {
-                let mut named: Vec<_> = names
-                    .iter()
-                    .filter_map(|name| world.namespace(name))
-                    .filter(selects)
-                    .collect();
-                named.sort_unstable();
-                named.dedup();
-                named.into()
-            }
-            None => world.namespace_ids().filter(selects).collect(),
-        };
-        self.namespaces.insert(key, Rc::clone(&found));
-        found
+    pub(super) fn namespaces(&self, scope: &NamespaceScope) -> Arc<[NamespaceId]> {
+        self.index().namespaces(self.context.world, scope)
+    }
+
+    /// Whether a selector selects anybody.
+    pub(super) fn has_members(&self, selector: &EndpointSelector) -> bool {
+        self.index().has_members(self.context.eval, selector)
     }
 
     /// The endpoints of a selector.
-    pub(super) fn members(&mut self, selector: &EndpointSelector) -> Rc<[EndpointId]> {
-        let key = match &selector.namespaces {
-            NamespaceScope::Only(namespace) => (Some(*namespace), selector.pods.to_string()),
-            NamespaceScope::Matching(labels) => (None, format!("{labels};{}", selector.pods)),
-        };
-        if let Some(found) = self.members.get(&key) {
-            return Rc::clone(found);
-        }
-        let eval = self.context.eval;
-        let found: Rc<[EndpointId]> = match &selector.namespaces {
-            NamespaceScope::Only(_) => eval.members(selector).into(),
-            scope @ NamespaceScope::Matching(_) => {
-                let mut one = EndpointSelector {
-                    namespaces: scope.clone(),
-                    pods: selector.pods.clone(),
-                };
-                let namespaces = self.namespaces(scope);
-                let mut found = Vec::new();
-                for namespace in namespaces.iter() {
-                    one.namespaces = NamespaceScope::Only(*namespace);
-                    found.append(&mut eval.members(&one));
-                }
-                found.into()
-            }
-        };
-        self.members.insert(key, Rc::clone(&found));
-        found
+    pub(super) fn members(&self, selector: &EndpointSelector) -> Arc<[EndpointId]> {
+        self.index().members(self.context.eval, selector)
+    }
+
+    /// The first endpoints of a selector, as many as are wanted if there are.
+    pub(super) fn first_members(
+        &self,
+        selector: &EndpointSelector,
+        wanted: usize,
+    ) -> Vec<EndpointId> {
+        self.index()
+            .first_members(self.context.eval, selector, wanted)
+    }
+
+    /// One pod of each workload that a selector selects, assumed ones left out; none if there are
+    /// more than a few.
+    pub(super) fn few_workloads(&self, selector: &EndpointSelector) -> Option<Arc<[EndpointId]>> {
+        self.index().few_workloads(self.context, selector)
     }
 
     /// One pod that was read and that selectors can match for each workload of a namespace.
-    pub(super) fn workloads(&mut self, namespace: NamespaceId) -> Rc<[EndpointId]> {
-        if let Some(found) = self.workloads.get(&namespace) {
-            return Rc::clone(found);
-        }
-        let world = self.context.world;
-        let endpoints = world[namespace].endpoints.iter().copied();
-        let selectable =
-            |id: &EndpointId| !world[*id].assumed && self.context.eval.can_be_subject(*id);
-        let found: Rc<[EndpointId]> =
-            one_of_each(self.context, endpoints.filter(selectable)).into();
-        self.workloads.insert(namespace, Rc::clone(&found));
-        found
+    pub(super) fn workloads(&self, namespace: NamespaceId) -> Arc<[EndpointId]> {
+        self.index().workloads(self.context, namespace)
     }
 
     /// The pods that were read among those that a policy applies to.
@@ -144,7 +94,7 @@ impl<'c> Selection<'c> {
     pub(super) fn peers(&self) -> Vec<PeerAt<'c>> {
         let context = self.context;
         let mut found = Vec::new();
-        for (policy, at) in policies_in_force(context) {
+        for &(policy, at) in policies_in_force(context) {
             for rule in &context.eval.ruleset[at].rules {
                 for peer in &rule.peers {
                     if let crate::policy::Peer::Endpoints(selector, span) = peer {
@@ -164,7 +114,12 @@ impl<'c> Selection<'c> {
 }
 
 /// The policies that apply to a pod that was read, in each direction in which they act.
-pub(super) fn policies_in_force(context: &Context<'_>) -> Vec<(PolicyId, PolicyRef)> {
+pub(super) fn policies_in_force<'c>(context: &'c Context<'_>) -> &'c [(PolicyId, PolicyRef)] {
+    context.in_force()
+}
+
+/// Finds [`policies_in_force`].
+pub(super) fn find_in_force(context: &Context<'_>) -> Vec<(PolicyId, PolicyRef)> {
     let mut found = Vec::new();
     for policy in context.world.policy_ids() {
         for direction in Direction::BOTH {

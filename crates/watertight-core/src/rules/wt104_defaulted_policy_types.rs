@@ -163,7 +163,7 @@ fn egress_open(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) -> 
         "`{}` does not deny egress: without policyTypes, `egress: []` counts as missing",
         context.world.policy_name(id)
     );
-    let open = |group: &Group| !context.eval.is_isolated(group.example(), Direction::Egress);
+    let open = |group: &Group| !group.is_isolated(Direction::Egress);
     let finding = match selected(context, id, open) {
         Some(open) => {
             let shown = telling(context, &open)?;

@@ -96,7 +96,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut free: BTreeMap<NamespaceId, Vec<EndpointId>> = BTreeMap::new();
     let mut opened: FxHashMap<PolicyRef, Vec<(RuleRef, Door)>> = FxHashMap::default();
     for group in context.groups() {
-        if !context.eval.is_isolated(group.example(), Direction::Egress) {
+        if !group.is_isolated(Direction::Egress) {
             let members = free.entry(group.namespace).or_default();
             members.extend(&group.members);
             continue;
@@ -269,7 +269,7 @@ fn also_admitted(
 ) -> Option<(String, Span)> {
     let ((target, port), endpoint) = cause.doors.first_key_value()?;
     let ip = metadata.targets.get(*target)?.address;
-    for policy in context.eval.policies_of(*endpoint, Direction::Egress) {
+    for policy in context.policies_of(*endpoint, Direction::Egress) {
         for (index, rule) in context.eval.ruleset[*policy].rules.iter().enumerate() {
             let other = RuleRef {
                 policy: *policy,
@@ -358,7 +358,7 @@ fn not_isolated(
     }
     let ingress_only = members
         .iter()
-        .find_map(|id| context.eval.policies_of(*id, Direction::Ingress).first());
+        .find_map(|id| context.policies_of(*id, Direction::Ingress).first());
     if let Some(at) = ingress_only {
         let policy = context.policy(*at);
         let types = policy.spec.policy_types.as_ref().map(|(_, span)| *span);
@@ -371,8 +371,7 @@ fn not_isolated(
     finding.notes.extend(names.note());
     finding.notes.extend(metadata.note());
     let mut groups = context.groups_of(namespace).iter();
-    let all_free =
-        groups.all(|group| !context.eval.is_isolated(group.example(), Direction::Egress));
+    let all_free = groups.all(|group| !group.is_isolated(Direction::Egress));
     let switches = &context.eval.switches;
     let blocks_reach_all = switches.ipblock_pods == IpBlockPods::Match && switches.ipblock_nodes;
     Some(finding.fix(if all_free && blocks_reach_all {

@@ -110,7 +110,7 @@ fn direction_left_out(context: &Context<'_>, id: PolicyId, intent: &Intent) -> O
         .find_map(|direction| context.policy_ref(id, direction))?;
     let open: Vec<EndpointId> = workloads::subjects(context, other)
         .into_iter()
-        .filter(|id| !context.eval.is_isolated(*id, direction))
+        .filter(|id| !context.is_isolated(*id, direction))
         .collect();
     let (subject, evidence) = open.iter().take(TRIES).find_map(|id| {
         let mut outside = OUTSIDE.into_iter();
@@ -234,7 +234,7 @@ fn prove(
     let subjects = workloads::subjects(context, at);
     subjects.into_iter().take(TRIES).find_map(|id| {
         let others = || {
-            let policies = context.eval.policies_of(id, at.direction).iter();
+            let policies = context.policies_of(id, at.direction).iter();
             policies.filter(|other| **other != at)
         };
         if widens && !others().any(|other| context.eval.ruleset[*other].isolates) {

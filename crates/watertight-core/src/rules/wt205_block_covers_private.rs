@@ -87,7 +87,7 @@ impl Neighbours {
                 let known = found.last().map(|id| context.world[*id].namespace);
                 if known != Some(group.namespace)
                     && !is_system(context, group.namespace)
-                    && !context.eval.is_isolated(example, direction)
+                    && !context.is_isolated(example, direction)
                 {
                     found.push(example);
                 }

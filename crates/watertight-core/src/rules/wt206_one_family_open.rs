@@ -369,7 +369,7 @@ fn assumption(context: &Context<'_>, members: &[EndpointId]) -> Option<String> {
 
 /// The first IPv4 block for the egress of a pod.
 fn limit(context: &Context<'_>, id: EndpointId) -> Option<Span> {
-    let policies = context.eval.policies_of(id, Direction::Egress).iter();
+    let policies = context.policies_of(id, Direction::Egress).iter();
     let rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
     let mut peers = rules.flat_map(|rule| &rule.peers);
     peers.find_map(|peer| match peer {

@@ -57,7 +57,8 @@ use std::collections::BTreeMap;
 use super::proposal::{self, Allow, Whom};
 use super::resolvers::names_dns;
 use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens};
-use super::{Check, Context, Group, Rule, count, some_of};
+use super::wording::Workloads;
+use super::{Check, Context, Group, Rule, count};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::Decision;
 use crate::manifest::Direction;
@@ -103,7 +104,7 @@ struct Unit {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let Some(resolvers) = Resolvers::find(context) else {
+    let Some(resolvers) = context.resolvers() else {
         return;
     };
     let guarded = resolvers.guarded(context);
@@ -113,7 +114,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         if group.egress.is_empty() && !guarded {
             continue;
         }
-        for unit in units(context, &resolvers, group, guarded) {
+        for unit in units(context, resolvers, group, guarded) {
             let udp = resolvers.ask(context, unit.client, Protocol::Udp);
             let tcp = resolvers.ask(context, unit.client, Protocol::Tcp);
             match cause(&udp, &tcp) {
@@ -134,7 +135,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for (cause, units) in &causes {
-        findings.extend(report(context, &resolvers, cause, units));
+        findings.extend(report(context, resolvers, cause, units));
     }
 }
 
@@ -224,7 +225,7 @@ fn report(
     let tcp = resolvers.ask(context, client, Protocol::Tcp);
     let by_servers = cause.at.direction == Direction::Ingress;
     let members = units.iter().flat_map(|unit| unit.members.iter().copied());
-    let names = context.workload_names(members.clone());
+    let names = context.workloads(members.clone());
     let who = who(context, &names, members);
     let (message, severity, evidence) = match cause.kind {
         Kind::Dead if by_servers => (
@@ -272,8 +273,8 @@ fn report(
     for judged in evidence.into_iter().flatten() {
         finding = finding.evidence(context.word(&judged.connection, &judged.verdict));
     }
-    if names.len() > 1 {
-        finding = finding.note(format!("concerned: {}", some_of(&names)));
+    if names.count > 1 {
+        finding = finding.note(["concerned: ", &names.some()].concat());
     }
     finding = finding.why(match (cause.kind, by_servers) {
         (Kind::Dead, false) => &["K-11", "K-15", "X-11"],
@@ -303,16 +304,16 @@ fn report(
 
 fn who(
     context: &Context<'_>,
-    names: &[String],
+    names: &Workloads,
     members: impl Iterator<Item = EndpointId>,
 ) -> String {
-    if let [name] = names {
+    if let Some(name) = names.only() {
         return format!("`{name}`");
     }
     let mut namespaces: Vec<_> = members.map(|id| context.world[id].namespace).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let workloads = count(names.len(), "workload");
+    let workloads = count(names.count, "workload");
     match namespaces.as_slice() {
         [namespace] => format!("{workloads} of `{}`", context.world[*namespace].name),
         more => format!("{workloads} of {}", count(more.len(), "namespace")),
@@ -362,7 +363,7 @@ fn with_misses(
     client: EndpointId,
     mut finding: Finding,
 ) -> Finding {
-    let policies = context.eval.policies_of(client, Direction::Egress).iter();
+    let policies = context.policies_of(client, Direction::Egress).iter();
     let rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
     let meant = rules.filter(|rule| rule.traffic.iter().any(names_dns));
     let misses: Vec<Miss> = meant
@@ -443,7 +444,7 @@ fn fix_servers(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> F
         },
     };
     let members = context.eval.members(&selector);
-    let isolated = |id: &EndpointId| context.eval.is_isolated(*id, Direction::Ingress);
+    let isolated = |id: &EndpointId| context.is_isolated(*id, Direction::Ingress);
     let covered = |class: &super::resolvers::Class| members.contains(&class.server.endpoint);
     if !members.iter().all(isolated) || !resolvers.classes.iter().all(covered) {
         return advice;

@@ -74,9 +74,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     if rules.peek().is_none() {
         return;
     }
-    let resolvers = Resolvers::find(context);
+    let resolvers = context.resolvers();
     for (at, rule) in rules {
-        findings.extend(judge(context, resolvers.as_ref(), at, rule));
+        findings.extend(judge(context, resolvers, at, rule));
     }
 }
 
@@ -105,12 +105,12 @@ fn judge(
     let verdict = context.eval.verdict(&connection);
     let subjects = context.eval.subjects_of(at.policy).iter().copied();
     let read = subjects.filter(|id| !context.world[*id].assumed && !serves(*id));
-    let names = context.workload_names(read);
-    let who = match names.as_slice() {
-        [name] => format!("`{name}`"),
-        names => {
+    let names = context.workloads(read);
+    let who = match names.only() {
+        Some(name) => format!("`{name}`"),
+        None => {
             let namespace = &context.world[context.policy(at.policy).namespace].name;
-            format!("{} of `{namespace}`", count(names.len(), "workload"))
+            format!("{} of `{namespace}`", count(names.count, "workload"))
         }
     };
     let message = format!("{who} can reach port {PORT} of {}", open.words());
@@ -215,7 +215,7 @@ fn open_anyway(
     protocol: Protocol,
     stranger: IpAddr,
 ) -> bool {
-    let policies = context.eval.policies_of(client, Direction::Egress).iter();
+    let policies = context.policies_of(client, Direction::Egress).iter();
     let mut rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
     rules.any(|rule| admits(rule, stranger) && rule.traffic.iter().any(|item| wide(item, protocol)))
 }

@@ -69,11 +69,11 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let Some(resolvers) = Resolvers::find(context) else {
+    let Some(resolvers) = context.resolvers() else {
         return;
     };
     for (at, rule) in dns_rules(context) {
-        findings.extend(judge(context, &resolvers, at, rule));
+        findings.extend(judge(context, resolvers, at, rule));
     }
 }
 

@@ -62,22 +62,22 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let Some(resolvers) = Resolvers::find(context) else {
+    let Some(resolvers) = context.resolvers() else {
         return;
     };
     let mut exempt = Vec::new();
     for (at, rule) in dns_rules(context) {
-        if let Some(finding) = servers(context, &resolvers, at, rule) {
+        if let Some(finding) = servers(context, resolvers, at, rule) {
             findings.push(finding);
             continue;
         }
-        match passes_cache(context, &resolvers, at, rule) {
+        match passes_cache(context, resolvers, at, rule) {
             Some(passed) if passed.exempt => exempt.push(passed),
             Some(passed) => findings.push(cache(context, &passed)),
             None => {}
         }
     }
-    findings.extend(note(context, &resolvers, &exempt));
+    findings.extend(note(context, resolvers, &exempt));
 }
 
 /// Servers on the host network.

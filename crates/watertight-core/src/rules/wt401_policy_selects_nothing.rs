@@ -40,7 +40,7 @@ use std::collections::BTreeMap;
 use super::isolation::is_system_name;
 use super::selection::near_miss::{fix, misses, only_slip, point, what_is_missing};
 use super::selection::{Selection, contradiction, edits, is_on_host, passed_over, sample};
-use super::{Check, Context, Rule, count, some_of};
+use super::{Check, Context, Rule, count};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::manifest::Direction;
 use crate::source::Span;
@@ -60,7 +60,7 @@ pub(super) static RULE: Rule = Rule {
 const PLACES: usize = 3;
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut selection = Selection::new(context);
+    let selection = Selection::new(context);
     let world = context.world;
     let mut policies: Vec<PolicyId> = Vec::new();
     let mut without_pods: BTreeMap<NamespaceId, Vec<PolicyId>> = BTreeMap::new();
@@ -76,7 +76,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
         let namespace = world[id].namespace;
         if has_pods(context, namespace) {
-            findings.extend(selects_nothing(&mut selection, id));
+            findings.extend(selects_nothing(&selection, id));
         } else {
             without_pods.entry(namespace).or_default().push(id);
         }
@@ -96,7 +96,7 @@ fn has_pods(context: &Context<'_>, namespace: NamespaceId) -> bool {
 }
 
 /// A policy of a namespace that has pods.
-fn selects_nothing(selection: &mut Selection<'_>, id: PolicyId) -> Option<Finding> {
+fn selects_nothing(selection: &Selection<'_>, id: PolicyId) -> Option<Finding> {
     let context = selection.context;
     let policy = &context.world[id];
     let selector = &policy.spec.pod_selector;
@@ -156,7 +156,7 @@ fn only_passed_over(
 ) -> Option<Finding> {
     let world = context.world;
     let name = world.policy_name(id);
-    let names = |pods: &[EndpointId]| some_of(&context.workload_names(pods.iter().copied()));
+    let names = |pods: &[EndpointId]| context.workloads(pods.iter().copied()).some();
     let on_host: Vec<_> = pods
         .iter()
         .copied()
@@ -210,7 +210,7 @@ fn outside_connection(
 
 /// What the pod lacks for not being selected: isolation, or else what a rule would have admitted.
 fn without_the_policy(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     id: PolicyId,
     pod: EndpointId,
 ) -> Option<Evidence> {

@@ -78,11 +78,11 @@ struct Peers<'c> {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut selection = Selection::new(context);
+    let selection = Selection::new(context);
     let mut empty: Vec<Peers<'_>> = Vec::new();
     let mut index: BTreeMap<(PolicyId, String), usize> = BTreeMap::new();
     for peer in selection.peers() {
-        if !selection.members(peer.selector).is_empty()
+        if selection.has_members(peer.selector)
             || is_dns(&peer.rule.traffic)
             || is_api_server(&peer.selector.pods)
         {
@@ -105,7 +105,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
     let mut unknown: BTreeMap<Unknown, Vec<(PolicyId, Span)>> = BTreeMap::new();
     for peers in empty {
-        match judge(&mut selection, &peers) {
+        match judge(&selection, &peers) {
             Judged::Elsewhere => {}
             Judged::Unknown(what) => {
                 for what in what {
@@ -155,7 +155,7 @@ enum Judged {
     Wrong(Box<Finding>),
 }
 
-fn judge(selection: &mut Selection<'_>, peers: &Peers<'_>) -> Judged {
+fn judge(selection: &Selection<'_>, peers: &Peers<'_>) -> Judged {
     let peer = &peers.first;
     let context = selection.context;
     let world = context.world;
@@ -229,7 +229,7 @@ fn is_whole_cluster(context: &Context<'_>) -> bool {
 }
 
 /// Pods of other namespaces with the peer's labels.
-fn elsewhere(selection: &mut Selection<'_>, peer: &PeerAt<'_>) -> Vec<EndpointId> {
+fn elsewhere(selection: &Selection<'_>, peer: &PeerAt<'_>) -> Vec<EndpointId> {
     if peer.selector.pods.is_empty() {
         return Vec::new();
     }
@@ -298,7 +298,7 @@ fn only_on_host(selection: &Selection<'_>, peer: &PeerAt<'_>, pods: &[EndpointId
         .copied()
         .filter(|id| is_on_host(context, *id))
         .collect();
-    let names = some_of(&context.workload_names(pods.iter().copied()));
+    let names = context.workloads(pods.iter().copied()).some();
     let what =
         format!("only host-network pods have its labels ({names}), and no selector matches those");
     let mut finding = new_finding(context, peer, &what).at(peer.span, "matches nobody");

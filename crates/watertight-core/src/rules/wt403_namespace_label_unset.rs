@@ -59,7 +59,7 @@ const PLACES: usize = 3;
 const NAME_KEYS: &[&str] = &["name", "namespace", "ns", "project", "metadata.name"];
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut selection = Selection::new(context);
+    let selection = Selection::new(context);
     let mut unset: BTreeMap<(PolicyId, String), Vec<PeerAt<'_>>> = BTreeMap::new();
     for peer in selection.peers() {
         let NamespaceScope::Matching(labels) = &peer.selector.namespaces else {
@@ -79,7 +79,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for peers in unset.values() {
-        findings.extend(judge(&mut selection, peers));
+        findings.extend(judge(&selection, peers));
     }
 }
 
@@ -114,7 +114,7 @@ fn by_name(labels: &LabelSelector) -> Option<ByName<'_>> {
     })
 }
 
-fn judge(selection: &mut Selection<'_>, peers: &[PeerAt<'_>]) -> Option<Finding> {
+fn judge(selection: &Selection<'_>, peers: &[PeerAt<'_>]) -> Option<Finding> {
     let context = selection.context;
     let world = context.world;
     let peer = peers.first()?;
@@ -156,7 +156,7 @@ fn new_finding(context: &Context<'_>, peer: &PeerAt<'_>, what: &str) -> Finding 
 
 /// `name: shop`
 fn takes_name(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     peers: &[PeerAt<'_>],
     peer: &PeerAt<'_>,
     by: &ByName<'_>,
@@ -209,7 +209,7 @@ fn use_name_label(context: &Context<'_>, peers: &[PeerAt<'_>]) -> Option<Vec<Edi
 
 /// Any other label.
 fn other_label(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     peers: &[PeerAt<'_>],
     peer: &PeerAt<'_>,
     labels: &LabelSelector,
@@ -262,7 +262,7 @@ fn other_label(
 
 /// A pod of the namespace that the rule does not admit.
 fn shut_out(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     peer: &PeerAt<'_>,
     namespace: NamespaceId,
 ) -> Option<Evidence> {

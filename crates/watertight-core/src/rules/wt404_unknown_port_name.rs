@@ -39,7 +39,6 @@
 mod meant;
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
@@ -88,13 +87,13 @@ struct Lookup {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut selection = Selection::new(context);
+    let selection = Selection::new(context);
     let mut declared = None;
     for item in items(context) {
         let declared = declared.get_or_insert_with(|| all_names(context));
         let anybody = context.world.symbols.get(item.name);
         let anybody = anybody.is_some_and(|name| declared.contains(&(name, item.protocol)));
-        let Some(found) = lookup(&mut selection, &item, anybody) else {
+        let Some(found) = lookup(&selection, &item, anybody) else {
             continue;
         };
         if found.pods.is_empty() {
@@ -107,9 +106,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             .copied()
             .partition(|pod| has(context, *pod, &item));
         if having.is_empty() {
-            findings.push(unknown(&mut selection, &item, &lacking));
+            findings.push(unknown(&selection, &item, &lacking));
         } else if found.chosen {
-            findings.extend(partly(&mut selection, &item, &having, &lacking));
+            findings.extend(partly(&selection, &item, &having, &lacking));
         }
     }
 }
@@ -117,7 +116,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 /// The named items of all policies in force.
 fn items<'c>(context: &'c Context<'_>) -> Vec<Item<'c>> {
     let mut found: Vec<Item<'c>> = Vec::new();
-    for (policy, at) in policies_in_force(context) {
+    for &(policy, at) in policies_in_force(context) {
         let start = found.len();
         for rule in &context.eval.ruleset[at].rules {
             for item in &rule.traffic {
@@ -169,7 +168,7 @@ fn has(context: &Context<'_>, pod: EndpointId, item: &Item<'_>) -> bool {
 
 /// The pods on which the name is looked up; nothing where that is nobody, or where some pod of the
 /// whole cluster will do and has it.
-fn lookup(selection: &mut Selection<'_>, item: &Item<'_>, anybody: bool) -> Option<Lookup> {
+fn lookup(selection: &Selection<'_>, item: &Item<'_>, anybody: bool) -> Option<Lookup> {
     let context = selection.context;
     let world = context.world;
     let read = |id: &EndpointId| !world[*id].assumed;
@@ -191,7 +190,7 @@ fn lookup(selection: &mut Selection<'_>, item: &Item<'_>, anybody: bool) -> Opti
             }
             Peer::Endpoints(selector, _) => {
                 chosen &= !selector.pods.is_empty();
-                let members: Rc<[EndpointId]> = selection.members(selector);
+                let members = selection.members(selector);
                 if !chosen && members.iter().any(|pod| has(context, *pod, item)) {
                     return None;
                 }
@@ -262,13 +261,13 @@ fn names_for_addresses(context: &Context<'_>, item: &Item<'_>) -> Option<Finding
 }
 
 /// No pod has the name.
-fn unknown(selection: &mut Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) -> Finding {
+fn unknown(selection: &Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) -> Finding {
     let context = selection.context;
     let world = context.world;
-    let names = context.workload_names(pods.iter().copied());
-    let who = match names.as_slice() {
-        [one] => format!("{one} declares no"),
-        more => format!("none of {} declares a", count(more.len(), "workload")),
+    let names = context.workloads(pods.iter().copied());
+    let who = match names.only() {
+        Some(one) => format!("{one} declares no"),
+        None => format!("none of {} declares a", count(names.count, "workload")),
     };
     let what = format!(": {who} {} port of that name", item.protocol.api());
     let mut finding = new_finding(context, item, &what);
@@ -352,7 +351,7 @@ fn declares(context: &Context<'_>, pods: &[EndpointId], protocol: Protocol) -> S
 
 /// Some pods have the name; others declare the same port under another name or none.
 fn partly(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     item: &Item<'_>,
     having: &[EndpointId],
     lacking: &[EndpointId],
@@ -376,7 +375,7 @@ fn partly(
         })
         .collect();
     let (first, port) = *same.first()?;
-    let names = some_of(&context.workload_names(same.iter().map(|(pod, _)| *pod)));
+    let names = context.workloads(same.iter().map(|(pod, _)| *pod)).some();
     let finding = new_finding(context, item, &format!(" on {names}"));
     let calls = match port.name {
         Some(name) => format!("`{}` there", world.symbols.text(name)),
@@ -397,7 +396,7 @@ fn partly(
 
 /// The refused connection to the port that is really there.
 fn refused(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     item: &Item<'_>,
     pod: EndpointId,
     port: Port,

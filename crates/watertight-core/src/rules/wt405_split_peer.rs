@@ -37,14 +37,13 @@
 //! - K-26: both selectors in one item must match
 //! - K-27: two selectors in two items are alternatives
 
-use rustc_hash::FxHashSet;
-
 use super::selection::{Selection, count_workloads, edits, one_of_each, policies_in_force, sample};
-use super::{Check, Context, Rule, count};
+use super::{Check, Context, Rule, count, parallel};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::eval::Party;
 use crate::manifest::{Direction, PeerKind, PolicyPeer};
-use crate::policy::{self, EndpointSelector, NamespaceScope, Peer, RuleRef};
+use crate::policy::{self, EndpointSelector, NamespaceScope, Peer, PolicyRef, RuleRef};
+use crate::sets::LabelSelector;
 use crate::world::{EndpointId, PolicyId};
 
 /// The rule.
@@ -61,33 +60,64 @@ pub(super) static RULE: Rule = Rule {
 const TRIES: usize = 8;
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut selection = Selection::new(context);
-    for (policy, at) in policies_in_force(context) {
-        let written = &context.world[policy].spec.section(at.direction).rules;
-        let lowered = context.eval.ruleset[at].rules.iter();
-        for (index, (written, lowered)) in written.iter().zip(lowered).enumerate() {
-            let mut peers = written.peers.windows(2).enumerate();
-            while let Some((place, pair)) = peers.next() {
-                let [first, second] = pair else {
-                    continue;
-                };
-                let split = Split {
-                    policy,
-                    at: RuleRef {
-                        policy: at,
-                        rule: index,
-                    },
-                    rule: lowered,
-                    place,
-                    first,
-                    second,
-                };
-                if let Some(finding) = split.judge(&mut selection) {
-                    findings.push(finding);
-                    peers.next();
-                }
+    let policies = policies_in_force(context);
+    let found = parallel::map(policies, |(policy, at)| of_policy(context, *policy, *at));
+    findings.extend(found.into_iter().flatten());
+}
+
+fn of_policy(context: &Context<'_>, policy: PolicyId, at: PolicyRef) -> Vec<Finding> {
+    let selection = Selection::new(context);
+    let written = &context.world[policy].spec.section(at.direction).rules;
+    let lowered = context.eval.ruleset[at].rules.iter();
+    let mut findings = Vec::new();
+    for (index, (written, lowered)) in written.iter().zip(lowered).enumerate() {
+        let mut peers = written.peers.windows(2).enumerate();
+        while let Some((place, pair)) = peers.next() {
+            let [first, second] = pair else {
+                continue;
+            };
+            let Some((namespaces, pods)) = apart(first, second) else {
+                continue;
+            };
+            let split = Split {
+                policy,
+                at: RuleRef {
+                    policy: at,
+                    rule: index,
+                },
+                rule: lowered,
+                place,
+                first,
+                second,
+                joined: EndpointSelector {
+                    namespaces: NamespaceScope::Matching(namespaces.clone()),
+                    pods: pods.clone(),
+                },
+            };
+            if let Some(finding) = split.judge(&selection) {
+                findings.push(finding);
+                peers.next();
             }
         }
+    }
+    findings
+}
+
+/// The namespaces of one item and the pods of the other, if neither has both.
+fn apart<'c>(
+    first: &'c PolicyPeer,
+    second: &'c PolicyPeer,
+) -> Option<(&'c LabelSelector, &'c LabelSelector)> {
+    let only = |peer: &'c PolicyPeer| match &peer.kind {
+        PeerKind::Selectors { pod, namespace } => Some((namespace.as_ref(), pod.as_ref())),
+        PeerKind::IpBlock(_) => None,
+    };
+    match (only(first)?, only(second)?) {
+        ((Some(namespaces), None), (None, Some(pods)))
+        | ((None, Some(pods)), (Some(namespaces), None)) => {
+            (!pods.is_empty()).then_some((namespaces, pods))
+        }
+        _ => None,
     }
 }
 
@@ -100,63 +130,35 @@ struct Split<'c> {
     place: usize,
     first: &'c PolicyPeer,
     second: &'c PolicyPeer,
+    /// The two as one item.
+    joined: EndpointSelector,
 }
 
 impl Split<'_> {
-    /// The two as one item, if one has only namespaces and the other only pods.
-    fn joined(&self) -> Option<EndpointSelector> {
-        let (namespaces, pods) = match (&self.first.kind, &self.second.kind) {
-            (
-                PeerKind::Selectors {
-                    pod: None,
-                    namespace: Some(namespaces),
-                },
-                PeerKind::Selectors {
-                    pod: Some(pods),
-                    namespace: None,
-                },
-            )
-            | (
-                PeerKind::Selectors {
-                    pod: Some(pods),
-                    namespace: None,
-                },
-                PeerKind::Selectors {
-                    pod: None,
-                    namespace: Some(namespaces),
-                },
-            ) => (namespaces, pods),
-            _ => return None,
-        };
-        (!pods.is_empty()).then(|| EndpointSelector {
-            namespaces: NamespaceScope::Matching(namespaces.clone()),
-            pods: pods.clone(),
-        })
-    }
-
-    fn judge(&self, selection: &mut Selection<'_>) -> Option<Finding> {
+    fn judge(&self, selection: &Selection<'_>) -> Option<Finding> {
         let context = selection.context;
-        let joined = selection.members(&self.joined()?);
+        let joined = selection.members(&self.joined);
         if joined.is_empty() {
             return None;
         }
         // Apart from these two the rule may have more peers.
-        let mut others: FxHashSet<EndpointId> = FxHashSet::default();
+        let mut kept: Vec<EndpointId> = joined.to_vec();
         let mut now: Vec<EndpointId> = Vec::new();
         for (place, peer) in self.rule.peers.iter().enumerate() {
             let Peer::Endpoints(selector, _) = peer else {
                 continue;
             };
             let members = selection.members(selector);
-            now.extend(members.iter().copied());
+            now.extend_from_slice(&members);
             if place != self.place && place != self.place + 1 {
-                others.extend(members.iter().copied());
+                kept.extend_from_slice(&members);
             }
         }
         now.sort_unstable();
         now.dedup();
-        let kept = |id: &EndpointId| others.contains(id) || joined.contains(id);
-        let (then, strangers): (Vec<_>, Vec<_>) = now.iter().copied().partition(kept);
+        kept.sort_unstable();
+        let is_kept = |id: &EndpointId| kept.binary_search(id).is_ok();
+        let (then, strangers): (Vec<_>, Vec<_>) = now.iter().copied().partition(is_kept);
         if strangers.iter().all(|id| context.world[*id].assumed) {
             return None;
         }
@@ -192,11 +194,7 @@ impl Split<'_> {
     }
 
     /// Somebody who is let through because of the split.
-    fn stranger(
-        &self,
-        selection: &mut Selection<'_>,
-        strangers: &[EndpointId],
-    ) -> Option<Evidence> {
+    fn stranger(&self, selection: &Selection<'_>, strangers: &[EndpointId]) -> Option<Evidence> {
         let context = selection.context;
         let direction = self.at.policy.direction;
         let subjects: Vec<_> = selection.subjects(self.at.policy).take(TRIES).collect();

@@ -101,9 +101,9 @@ struct Shown {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut selection = Selection::new(context);
+    let selection = Selection::new(context);
     let over_udp = over_udp(context);
-    for (policy, at) in policies_in_force(context) {
+    for &(policy, at) in policies_in_force(context) {
         let written = &context.world[policy].spec.section(at.direction).rules;
         let mut found: Vec<(Slip, Vec<Span>, Shown)> = Vec::new();
         for (written, rule) in written.iter().zip(&context.eval.ruleset[at].rules) {
@@ -115,7 +115,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     continue;
                 }
                 let known = found.iter_mut().find(|(known, _, _)| *known == slip);
-                let Some(shown) = show(&mut selection, at, rule, slip) else {
+                let Some(shown) = show(&selection, at, rule, slip) else {
                     continue;
                 };
                 match known {
@@ -177,7 +177,7 @@ fn slip(item: &PolicyPort, all: &[PolicyPort]) -> Option<Slip> {
 
 /// Connections that the item admits and refuses, if it makes a difference on this cluster.
 fn show(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     at: PolicyRef,
     rule: &policy::Rule,
     slip: Slip,
@@ -187,7 +187,8 @@ fn show(
     for subject in subjects {
         let mut others = sample::other_ends(selection, rule, subject);
         if matches!(slip, Slip::Tcp(53 | 5353)) {
-            let servers = selection.dns_servers().iter().copied();
+            let servers = context.world.dns_servers().into_iter();
+            let servers = servers.map(|server| server.endpoint);
             let servers = servers.filter(|server| *server != subject);
             others.splice(0..0, servers.take(sample::TRIES).map(Party::Endpoint));
         }

@@ -41,13 +41,13 @@
 //! - K-18: each side is judged by the policies of its own namespace
 //! - X-14: an egress allow to another namespace is not enough
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::proposal::{self, Allow, Whom};
 use super::selection::{Selection, is_dns, one_of_each, policies_in_force, sample};
-use super::{Check, Context, Rule, some_of};
+use super::{Check, Context, Rule, parallel};
 use crate::diag::{Finding, Fix, Severity};
-use crate::eval::{Connection, Decision, Party, Reason};
+use crate::eval::{Connection, Decision, Party, Reason, reach};
 use crate::manifest::Direction;
 use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef, RuleRef};
 use crate::sets::{LabelSelector, Operator, PortMatch, Protocol};
@@ -64,9 +64,6 @@ pub(super) static RULE: Rule = Rule {
     check: Check::World(check),
 };
 
-/// How many workloads of a peer are looked at.
-const MEMBERS: usize = 64;
-
 /// How many connections are judged for one rule.
 const CONNECTIONS: usize = 512;
 
@@ -77,39 +74,43 @@ const PORTS: usize = 8;
 const EVIDENCE: usize = 2;
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    let mut selection = Selection::new(context);
-    for (policy, at) in policies_in_force(context) {
-        let rules = &context.eval.ruleset[at].rules;
-        if !rules
-            .iter()
-            .any(|rule| rule.peers.iter().any(names_somebody))
-        {
+    let policies = policies_in_force(context);
+    let found = parallel::map(policies, |(policy, at)| of_policy(context, *policy, *at));
+    findings.extend(found.into_iter().flatten());
+}
+
+fn of_policy(context: &Context<'_>, policy: PolicyId, at: PolicyRef) -> Vec<Finding> {
+    let selection = Selection::new(context);
+    let rules = &context.eval.ruleset[at].rules;
+    let mut findings = Vec::new();
+    let mut peers = rules.iter().flat_map(|rule| &rule.peers);
+    if !peers.any(names_somebody) {
+        return findings;
+    }
+    let subjects = one_of_each(context, selection.subjects(at));
+    for (index, rule) in rules.iter().enumerate() {
+        if is_dns(&rule.traffic) {
             continue;
         }
-        let subjects = one_of_each(context, selection.subjects(at));
-        for (index, rule) in rules.iter().enumerate() {
-            if is_dns(&rule.traffic) {
-                continue;
+        let mut half = HalfOpen {
+            policy,
+            rule: RuleRef {
+                policy: at,
+                rule: index,
+            },
+            traffic: &rule.traffic,
+            subjects: &subjects,
+            judged: 0,
+            refused: BTreeMap::new(),
+        };
+        for peer in &rule.peers {
+            if let Peer::Endpoints(selector, span) = peer {
+                half.peer(&selection, selector, *span);
             }
-            let mut half = HalfOpen {
-                policy,
-                rule: RuleRef {
-                    policy: at,
-                    rule: index,
-                },
-                traffic: &rule.traffic,
-                subjects: &subjects,
-                judged: 0,
-                refused: BTreeMap::new(),
-            };
-            for peer in &rule.peers {
-                if let Peer::Endpoints(selector, span) = peer {
-                    half.peer(&mut selection, selector, *span);
-                }
-            }
-            half.report(context, findings);
         }
+        half.report(context, &mut findings);
     }
+    findings
 }
 
 /// Whether a peer may promise single connections: it names pods or one namespace.
@@ -135,20 +136,23 @@ struct HalfOpen<'c> {
     subjects: &'c [EndpointId],
     judged: usize,
     /// By the policy that isolates the other side.
-    refused: BTreeMap<PolicyRef, Refused>,
+    refused: BTreeMap<PolicyRef, Refused<'c>>,
 }
 
 /// What one policy of the other side refuses.
-struct Refused {
+struct Refused<'c> {
     peer: Span,
-    members: BTreeSet<EndpointId>,
-    subjects: BTreeSet<EndpointId>,
+    /// Each once, in no order.
+    members: Vec<EndpointId>,
+    subjects: Vec<EndpointId>,
     /// Whether every subject is refused.
     all: bool,
     /// What selects the members, if it is one selector of pods.
-    pods: Option<LabelSelector>,
-    /// The ones that were refused.
-    connections: Vec<Connection>,
+    pods: Option<&'c LabelSelector>,
+    /// The first ones that were refused.
+    shown: Vec<Connection>,
+    /// The ports of all of them.
+    ports: Vec<(Protocol, u16)>,
 }
 
 /// How connections between two pods fare.
@@ -156,12 +160,12 @@ enum Outcome {
     /// One goes through, or may.
     Through,
     /// All fail at the other side.
-    Refused(PolicyRef, Vec<Connection>),
+    Refused(PolicyRef),
     /// There is no port to try.
     Untested,
 }
 
-impl HalfOpen<'_> {
+impl<'c> HalfOpen<'c> {
     fn direction(&self) -> Direction {
         self.rule.policy.direction
     }
@@ -173,23 +177,19 @@ impl HalfOpen<'_> {
         }
     }
 
-    fn peer(&mut self, selection: &mut Selection<'_>, selector: &EndpointSelector, span: Span) {
+    fn peer(&mut self, selection: &Selection<'_>, selector: &'c EndpointSelector, span: Span) {
         let context = selection.context;
         let chosen = names(&selector.pods);
         let namespaces = matches!(selector.namespaces, NamespaceScope::Matching(_));
-        let one_namespace = namespaces && selection.namespaces(&selector.namespaces).len() == 1;
-        if !chosen && !one_namespace {
+        let one_namespace = || namespaces && selection.namespaces(&selector.namespaces).len() == 1;
+        if !chosen && !one_namespace() {
             return;
         }
-        let members = selection.members(selector);
-        let read = members.iter().copied();
-        let read = read.filter(|id| !context.world[*id].assumed);
-        let members = one_of_each(context, read);
-        if members.len() > MEMBERS {
+        let Some(members) = selection.few_workloads(selector) else {
             return;
-        }
+        };
         let mut found = Vec::new();
-        for member in members {
+        for member in members.iter().copied() {
             let pods = chosen.then_some(&selector.pods);
             match self.member(context, member, span, pods) {
                 Some(refused) if chosen || refused.1.all => found.push(refused),
@@ -215,33 +215,34 @@ impl HalfOpen<'_> {
         context: &Context<'_>,
         member: EndpointId,
         peer: Span,
-        pods: Option<&LabelSelector>,
-    ) -> Option<(PolicyRef, Refused)> {
-        if !context.eval.is_isolated(member, self.other_direction()) {
+        pods: Option<&'c LabelSelector>,
+    ) -> Option<(PolicyRef, Refused<'c>)> {
+        if !context.is_isolated(member, self.other_direction()) {
             return None;
         }
         let chosen = names(&context.world[self.policy].spec.pod_selector);
         let mut first = None;
         let mut refused = Refused {
             peer,
-            members: BTreeSet::from([member]),
-            subjects: BTreeSet::new(),
+            members: Vec::new(),
+            subjects: Vec::new(),
             all: true,
-            pods: pods.cloned(),
-            connections: Vec::new(),
+            pods,
+            shown: Vec::new(),
+            ports: Vec::new(),
         };
         for subject in self.subjects {
-            match self.pair(context, *subject, member)? {
+            match self.pair(context, *subject, member, &mut refused)? {
                 Outcome::Through if !chosen => return None,
                 Outcome::Through => refused.all = false,
-                Outcome::Refused(by, mut connections) => {
+                Outcome::Refused(by) => {
                     first = first.or(Some(by));
-                    refused.subjects.insert(*subject);
-                    refused.connections.append(&mut connections);
+                    refused.subjects.push(*subject);
                 }
                 Outcome::Untested => {}
             }
         }
+        refused.members.push(member);
         first.map(|by| (by, refused))
     }
 
@@ -252,86 +253,133 @@ impl HalfOpen<'_> {
         context: &Context<'_>,
         subject: EndpointId,
         member: EndpointId,
+        refused: &mut Refused<'_>,
     ) -> Option<Outcome> {
         if subject == member && !context.world[subject].template {
             return Some(Outcome::Untested);
         }
-        let destination = match self.direction() {
+        let direction = self.direction();
+        let destination = match direction {
             Direction::Ingress => subject,
             Direction::Egress => member,
         };
         let mut first = None;
-        let mut connections = Vec::new();
-        for port in ports(context, self.traffic, destination) {
+        let mut tried = [(Protocol::Tcp, 0); PORTS];
+        let mut number = 0;
+        for (port, tried) in ports(context, self.traffic, destination).zip(&mut tried) {
             self.judged += 1;
             if self.judged > CONNECTIONS {
                 return None;
             }
-            let direction = self.direction();
-            let connection = sample::connection(direction, subject, Party::Endpoint(member), port);
+            let Some(isolated_by) = self.refuses(context, subject, member, port) else {
+                return Some(Outcome::Through);
+            };
+            first = first.or(Some(isolated_by));
+            *tried = port;
+            number += 1;
+        }
+        for port in tried.into_iter().take(number) {
+            let other = Party::Endpoint(member);
+            if refused.shown.len() < EVIDENCE {
+                let connection = sample::connection(direction, subject, other, port);
+                refused.shown.push(connection);
+            }
+            if !refused.ports.contains(&port) {
+                refused.ports.push(port);
+            }
+        }
+        Some(match first {
+            Some(by) => Outcome::Refused(by),
+            None => Outcome::Untested,
+        })
+    }
+
+    /// The policy that isolates the other side, if that side alone refuses the connection, for lack
+    /// of a rule.
+    fn refuses(
+        &self,
+        context: &Context<'_>,
+        subject: EndpointId,
+        member: EndpointId,
+        (protocol, port): (Protocol, u16),
+    ) -> Option<PolicyRef> {
+        let direction = self.direction();
+        let other = Party::Endpoint(member);
+        let on_host = |id: EndpointId| context.world[id].host_network.is_some();
+        let other = if on_host(subject) || on_host(member) {
+            let connection = sample::connection(direction, subject, other, (protocol, port));
             let verdict = context.eval.verdict(&connection);
             let (own, other) = match direction {
                 Direction::Ingress => (verdict.ingress, verdict.egress),
                 Direction::Egress => (verdict.egress, verdict.ingress),
             };
-            let Decision::NoRule {
+            (verdict.reason == Reason::Policies && own.is_allowed()).then_some(other)
+        } else {
+            // Between two pods nothing but their policies decides: no need to ask for more.
+            let (eval, reach) = (context.eval, context.reach());
+            let own = reach.decide(eval, direction, subject, other, protocol, port);
+            let subject = Party::Endpoint(subject);
+            (own == reach::Outcome::Allowed)
+                .then(|| eval.decide(self.other_direction(), member, subject, protocol, port))
+        };
+        match other {
+            Some(Decision::NoRule {
                 isolated_by,
                 maybe: None,
-            } = other
-            else {
-                return Some(Outcome::Through);
-            };
-            if verdict.reason != Reason::Policies || !own.is_allowed() {
-                return Some(Outcome::Through);
-            }
-            first = first.or(Some(isolated_by));
-            connections.push(connection);
+            }) => Some(isolated_by),
+            _ => None,
         }
-        Some(match first {
-            Some(by) => Outcome::Refused(by, connections),
-            None => Outcome::Untested,
-        })
     }
 
     fn report(&self, context: &Context<'_>, findings: &mut Vec<Finding>) {
         let name = context.world.policy_name(self.policy);
-        let number = self.rule.rule + 1;
+        let number = (self.rule.rule + 1).to_string();
         for (by, refused) in &self.refused {
-            let names =
-                |ids: &BTreeSet<EndpointId>| some_of(&context.workload_names(ids.iter().copied()));
+            let names = |ids: &[EndpointId]| context.workloads(ids.iter().copied()).some();
             let (near, far) = (names(&refused.subjects), names(&refused.members));
-            let between = match (self.direction(), refused.all) {
-                (Direction::Egress, true) => format!("to {far}"),
-                (Direction::Egress, false) => format!("from {near} to {far}"),
-                (Direction::Ingress, true) => format!("from {far}"),
-                (Direction::Ingress, false) => format!("to {near} from {far}"),
+            let between: [&str; 4] = match (self.direction(), refused.all) {
+                (Direction::Egress, true) => ["", "", "to ", &far],
+                (Direction::Egress, false) => ["from ", &near, " to ", &far],
+                (Direction::Ingress, true) => ["", "", "from ", &far],
+                (Direction::Ingress, false) => ["to ", &near, " from ", &far],
             };
-            let message = format!(
-                "{} rule {number} of NetworkPolicy `{name}` allows connections {between}, whose \
-                 policies refuse them",
-                self.direction().word()
-            );
-            let other = self.other_direction().word();
+            let message = [
+                self.direction().word(),
+                " rule ",
+                &number,
+                " of NetworkPolicy `",
+                &name,
+                "` allows connections ",
+                &between.concat(),
+                ", whose policies refuse them",
+            ];
+            let message = message.concat();
+            let other = self.other_direction();
             let mut finding = Finding::new(&RULE, message)
                 .at(refused.peer, "allowed here")
                 .at(
                     context.policy(*by).name_span,
-                    format!("isolates the other end for {other}, and no rule admits it there"),
+                    match other {
+                        Direction::Ingress => {
+                            "isolates the other end for ingress, and no rule admits it there"
+                        }
+                        Direction::Egress => {
+                            "isolates the other end for egress, and no rule admits it there"
+                        }
+                    },
                 )
                 .why(&["K-16", "K-18", "X-14"])
                 .subject(context.policy_subject(self.policy));
             if !refused.all {
                 finding = finding.severity(Severity::Note);
             }
-            let connections = refused.connections.iter().take(EVIDENCE);
-            let evidence = connections.map(|connection| context.evidence(connection));
+            let shown = refused.shown.iter();
+            let evidence = shown.map(|connection| context.evidence(connection));
             finding.evidence.extend(evidence);
             let there = context.policy(*by).namespace;
+            let name = &*context.world[there].name;
             findings.push(finding.fix(Fix {
-                message: format!(
-                    "allow it in `{}` as well, or drop the rule",
-                    context.world[there].name
-                ),
+                message: ["allow it in `", name, "` as well, or drop the rule"].concat(),
                 edits: Vec::new(),
                 manifest: self.complement(context, refused, there),
             }));
@@ -342,19 +390,22 @@ impl HalfOpen<'_> {
     fn complement(
         &self,
         context: &Context<'_>,
-        refused: &Refused,
+        refused: &Refused<'_>,
         namespace: NamespaceId,
     ) -> Option<String> {
         let world = context.world;
         let direction = self.other_direction();
-        let pods = refused.pods.as_ref()?;
+        let pods = refused.pods?;
+        let here = |id: &EndpointId| world[*id].namespace == namespace;
+        if !refused.members.iter().all(here) {
+            return None;
+        }
         let selected = context.eval.members(&EndpointSelector {
             namespaces: NamespaceScope::Only(namespace),
             pods: pods.clone(),
         });
-        let isolated = |id: &EndpointId| context.eval.is_isolated(*id, direction);
-        let here = |id: &EndpointId| world[*id].namespace == namespace;
-        if !refused.members.iter().all(here) || !selected.iter().all(isolated) {
+        let isolated = |id: &EndpointId| context.is_isolated(*id, direction);
+        if !selected.iter().all(isolated) {
             return None;
         }
         let policy = &world[self.policy];
@@ -368,13 +419,8 @@ impl HalfOpen<'_> {
                 _ => None,
             })
             .collect();
-        let mut ports: Vec<_> = refused
-            .connections
-            .iter()
-            .filter_map(|connection| Some((connection.protocol, connection.port?)))
-            .collect();
+        let mut ports = refused.ports.clone();
         ports.sort_unstable();
-        ports.dedup();
         let allow = Allow {
             whom: vec![Whom::Pods(
                 world[policy.namespace].name.to_string(),
@@ -394,29 +440,41 @@ impl HalfOpen<'_> {
     }
 }
 
-impl Refused {
+impl Refused<'_> {
     fn add(&mut self, other: Self) {
-        self.members.extend(other.members);
-        self.subjects.extend(other.subjects);
+        let add = |known: &mut Vec<EndpointId>, more: Vec<EndpointId>| {
+            known.extend(more);
+            known.sort_unstable();
+            known.dedup();
+        };
+        add(&mut self.members, other.members);
+        add(&mut self.subjects, other.subjects);
         self.all &= other.all;
         if self.pods != other.pods {
             self.pods = None;
         }
-        self.connections.extend(other.connections);
+        self.shown.extend(other.shown);
+        self.shown.truncate(EVIDENCE);
+        self.ports.extend(other.ports);
+        self.ports.sort_unstable();
+        self.ports.dedup();
     }
 }
 
 /// The ports that a rule allows on a destination: those that it declares, or those that the rule
 /// names if it declares none.
-fn ports(
-    context: &Context<'_>,
-    traffic: &[PortMatch],
+fn ports<'c>(
+    context: &Context<'c>,
+    traffic: &'c [PortMatch],
     destination: EndpointId,
-) -> Vec<(Protocol, u16)> {
+) -> impl Iterator<Item = (Protocol, u16)> + use<'c> {
     let world = context.world;
-    let declared = &world[destination].ports;
-    if declared.is_empty() {
-        let named = traffic.iter().filter_map(|item| match item {
+    let declared: &[Port] = &world[destination].ports;
+    let covered = |port: &&Port| traffic.iter().any(|item| sample::covers(world, item, port));
+    let covered = declared.iter().filter(covered);
+    let covered = covered.map(|port| (port.protocol, port.number));
+    let undeclared = declared.is_empty().then(|| {
+        traffic.iter().filter_map(|item| match item {
             PortMatch::Range {
                 protocol,
                 first,
@@ -424,13 +482,10 @@ fn ports(
                 ..
             } if first == last => Some((*protocol, *first)),
             _ => None,
-        });
-        return named.take(PORTS).collect();
-    }
-    let covered = |port: &&Port| traffic.iter().any(|item| sample::covers(world, item, port));
-    let covered = declared.iter().filter(covered);
-    let covered = covered.map(|port| (port.protocol, port.number));
-    covered.take(PORTS).collect()
+        })
+    });
+    let named = undeclared.into_iter().flatten();
+    covered.chain(named).take(PORTS)
 }
 
 #[cfg(test)]

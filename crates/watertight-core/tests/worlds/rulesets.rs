@@ -55,6 +55,8 @@ const BLOCKS: &[(&str, &[&str])] = &[
 struct Pool<'r> {
     scopes: Vec<LabelSelector>,
     rules: Vec<&'r Rule>,
+    /// Whether blocks have many exceptions.
+    large: bool,
 }
 
 /// What becomes of a ruleset.
@@ -62,11 +64,12 @@ struct Pool<'r> {
 pub(crate) struct Rewriting {
     changes: Vec<Change>,
     backwards: bool,
+    large: bool,
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let action = prop_oneof![
-        4 => Just(Action::Allow),
+        5 => Just(Action::Allow),
         2 => Just(Action::Deny),
         3 => Just(Action::Pass),
         1 => Just(Action::Log),
@@ -80,7 +83,7 @@ fn change() -> impl Strategy<Value = Change> {
         subject,
         (any::<u8>(), one_of(&[1, 2, 3, 9, 9])),
         (prop::bool::weighted(0.05), prop::bool::weighted(0.3)),
-        prop::collection::vec(prop::option::weighted(0.5, any::<u8>()), 1..4),
+        prop::collection::vec(prop::option::weighted(0.75, any::<u8>()), 1..4),
     )
         .prop_map(
             |(again, tier, isolates, actions, subject, rules, everything, blocks)| Change {
@@ -100,8 +103,14 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 pub(crate) fn rewriting() -> impl Strategy<Value = Rewriting> {
-    (prop::collection::vec(change(), 1..12), any::<bool>())
-        .prop_map(|(changes, backwards)| Rewriting { changes, backwards })
+    let changes = prop::collection::vec(change(), 1..12);
+    (changes, any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(changes, backwards, large)| {
+        Rewriting {
+            changes,
+            backwards,
+            large,
+        }
+    })
 }
 
 /// A cluster of which less is known, under a ruleset of any shape.
@@ -120,6 +129,7 @@ impl Rewriting {
         let pool = Pool {
             scopes: scopes(ruleset),
             rules: rules(ruleset).collect(),
+            large: self.large,
         };
         Ruleset {
             ingress: self.tiers(&ruleset.ingress, &pool),
@@ -175,7 +185,7 @@ impl Change {
         for (rule, (action, choice)) in changed.rules.iter_mut().zip(turns) {
             rule.action = *action;
             if let Some(choice) = choice {
-                rule.peers = vec![Peer::Block(block(*choice, rule.span))];
+                rule.peers = vec![Peer::Block(block(*choice, pool.large, rule.span))];
             }
             if self.any_peer {
                 rule.peers.push(Peer::Any);
@@ -188,15 +198,29 @@ impl Change {
     }
 }
 
-fn block(choice: u8, span: Span) -> IpBlock {
-    let (whole, except) = BLOCKS[usize::from(choice) % BLOCKS.len()];
+/// A block; if `large`, with so many exceptions that its addresses make a large set.
+fn block(choice: u8, large: bool, span: Span) -> IpBlock {
     let cidr = |text: &str| Cidr {
         net: text.parse().unwrap(),
         span,
     };
+    let choice = usize::from(choice);
+    let (whole, except) = BLOCKS[choice % BLOCKS.len()];
+    if !large || choice % 4 == 0 {
+        return IpBlock {
+            cidr: cidr(whole),
+            except: except.iter().map(|text| cidr(text)).collect(),
+            span,
+        };
+    }
+    let at = |at: usize| choice % 5 + (2 + choice % 2) * at;
+    let (whole, except): (&str, fn(usize) -> String) = match choice % 3 {
+        0 => ("fd00::/112", |at| format!("fd00::{at:x}/128")),
+        _ => ("10.0.0.0/16", |at| format!("10.0.0.{at}/32")),
+    };
     IpBlock {
         cidr: cidr(whole),
-        except: except.iter().map(|text| cidr(text)).collect(),
+        except: (0..66).map(|it| cidr(&except(at(it)))).collect(),
         span,
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod groups;
 mod output;
+mod reach;
 mod small;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,6 +13,7 @@ pub(crate) use check::{CheckArgs, FailOn};
 pub(crate) use explain::{Expect, ExplainArgs, ExplainFormat};
 pub(crate) use groups::{ClusterArgs, ConfigArgs, InputArgs};
 pub(crate) use output::OutputTarget;
+pub(crate) use reach::{ReachArgs, ReachBy, ReachFormat};
 pub(crate) use small::{CompletionArgs, ManArgs, RuleArgs, RuleFormat, SchemaArgs, SchemaName};
 
 /// Tells what your Kubernetes network policies really deny, and what they only seem to
@@ -81,6 +83,9 @@ pub(crate) enum Verb {
     Check(Box<CheckArgs>),
     /// Tell whether a connection is allowed, and which line of which policy decides it
     Explain(Box<ExplainArgs>),
+    /// Tell who can reach whom: the whole map, or a part of it
+    #[command(visible_alias = "query")]
+    Reach(Box<ReachArgs>),
     /// Print the documentation of a rule, or the list of all rules
     Rule(RuleArgs),
     /// Print the JSON schema of a report or of the configuration file

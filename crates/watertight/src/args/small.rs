@@ -41,6 +41,8 @@ pub(crate) enum SchemaName {
     Check,
     /// What `explain -o json` prints
     Explain,
+    /// What `reach -o json` prints
+    Reach,
     /// .watertight.yaml
     Config,
 }

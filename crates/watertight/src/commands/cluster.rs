@@ -119,6 +119,8 @@ pub(super) struct Cluster {
     findings: Vec<Finding>,
     broken: usize,
     started: Instant,
+    /// When everything was read.
+    loaded: Instant,
 }
 
 impl Cluster {
@@ -162,6 +164,7 @@ impl Cluster {
             findings,
             broken,
             started,
+            loaded: Instant::now(),
         })
     }
 
@@ -222,8 +225,8 @@ impl Cluster {
         if global.quiet {
             return;
         }
-        let pods = self.world.endpoints.iter();
-        let pods = pods.filter(|endpoint| !endpoint.assumed).count();
+        // Looking at every pod again would take as long as many an answer.
+        let pods = self.world.endpoints.len() - usize::from(self.world.assumed.dns.is_some());
         say(&format!(
             "analysed {}, {} in {} ({}, engine {}){answered} in {} ms",
             count(self.world.policies.len(), "policy"),
@@ -234,6 +237,12 @@ impl Cluster {
             self.started.elapsed().as_millis()
         ));
         if global.verbose {
+            let (read, asked) = (self.loaded - self.started, self.loaded.elapsed());
+            say(&format!(
+                "  read in {:.1} ms, answered in {:.1} ms",
+                read.as_secs_f64() * 1000.0,
+                asked.as_secs_f64() * 1000.0
+            ));
             for (name, value) in self.settings.profile.switches.describe() {
                 say(&format!("  {name}={value}"));
             }

@@ -5,6 +5,7 @@ mod cluster;
 mod completion;
 mod explain;
 mod man;
+mod reach;
 mod rule;
 mod schema;
 
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.verb {
         Verb::Check(args) => check::run(args, &cli.global),
         Verb::Explain(args) => explain::run(args, &cli.global),
+        Verb::Reach(args) => reach::run(args, &cli.global),
         Verb::Rule(args) => rule::run(args),
         Verb::Schema(args) => schema::run(args),
         Verb::Completion(args) => completion::run(args),

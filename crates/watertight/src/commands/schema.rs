@@ -8,6 +8,7 @@ pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
     let schema = match args.name {
         SchemaName::Check => watertight_core::report::check_schema(),
         SchemaName::Explain => watertight_core::report::explain_schema(),
+        SchemaName::Reach => watertight_core::report::reach_schema(),
         SchemaName::Config => schemars::schema_for!(Config),
     };
     let mut text = serde_json::to_string_pretty(&schema)?;

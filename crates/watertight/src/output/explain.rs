@@ -74,7 +74,12 @@ impl Rendering<'_> {
             writeln!(out, "  ... and {kinds} of pairs (-o json has all)")?;
         }
         for note in &answer.notes {
-            writeln!(out, "{} {}", self.styled(Mood::Note, "note:"), one_line(note))?;
+            writeln!(
+                out,
+                "{} {}",
+                self.styled(Mood::Note, "note:"),
+                one_line(note)
+            )?;
         }
         writeln!(out, "{}", one_line(&answer.summary))?;
         self.help(answer, out)
@@ -83,13 +88,18 @@ impl Rendering<'_> {
     /// `  shop/web -> shop/db   DENIED at ingress of shop/db   (3 of 9 pairs)`
     fn case_title(&self, case: &Case, total: usize, out: &mut dyn Write) -> io::Result<()> {
         let verdict = case_verdict(case);
+        let such = if case.pairs > 1 {
+            ", such as this one"
+        } else {
+            ""
+        };
         let at = match case.rows.as_slice() {
             [row] if !row.at.is_empty() => format!(" {}", one_line(&row.at)),
             _ => String::new(),
         };
         writeln!(
             out,
-            "  {} -> {}   {}{at}   ({} of {total} pairs)",
+            "  {} -> {}   {}{at}   ({} of {total} pairs{such})",
             one_line(&case.from.name),
             one_line(&case.to.name),
             self.verdict(verdict, 0),
@@ -148,7 +158,13 @@ impl Rendering<'_> {
 
     /// What to do, once for each proposal.
     fn help(&self, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
-        let rows = || answer.cases.iter().take(MOST_CASES).flat_map(|case| &case.rows);
+        let rows = || {
+            answer
+                .cases
+                .iter()
+                .take(MOST_CASES)
+                .flat_map(|case| &case.rows)
+        };
         // Where ports were asked about that nobody needs, there is nothing to be done.
         let wanted = answer.cases.iter().all(|case| case.rows.len() == 1);
         if !wanted {
@@ -233,7 +249,15 @@ fn case_verdict(case: &Case) -> &str {
     }
 }
 
+/// Whole dumps are often one line: a line alone would then tell nothing.
+const LONG_LINE: u32 = 250;
+
 /// `netpol.yaml:31`
 fn place(at: &Location) -> String {
-    format!("{}:{}", one_line(&at.path), at.line)
+    let (path, line, column) = (one_line(&at.path), at.line, at.column);
+    if column > LONG_LINE {
+        format!("{path}:{line}:{column}")
+    } else {
+        format!("{path}:{line}")
+    }
 }

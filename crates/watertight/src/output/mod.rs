@@ -6,6 +6,7 @@
 
 mod concise;
 pub(crate) mod explain;
+pub(crate) mod reach;
 mod github;
 mod json;
 mod junit;

@@ -194,12 +194,25 @@ pub(super) fn cut(ranges: &[Range], blocks: &[&IpBlock]) -> Vec<Range> {
 /// How many owned addresses are skipped before a range counts as owned altogether.
 const MOST_SKIPPED: u128 = 1 << 17;
 
+/// Addresses for documentation: better examples than the first address there is.
+const EXAMPLES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+];
+
 /// An address of a range that belongs to no pod and no node.
 pub(super) fn unowned(world: &World, range: Range) -> Option<IpAddr> {
+    let free = |ip: &IpAddr| world.endpoint_at(*ip).is_none() && world.node_at(*ip).is_none();
+    let inside = |ip: &IpAddr| {
+        Family::of(*ip) == range.family && (range.first..=range.last).contains(&number(*ip))
+    };
+    if let Some(example) = EXAMPLES.into_iter().find(|ip| inside(ip) && free(ip)) {
+        return Some(example);
+    }
     let limit = range.extent().min(MOST_SKIPPED);
     (0..=limit)
         .map(|step| address(range.family, range.first + step))
-        .find(|ip| world.endpoint_at(*ip).is_none() && world.node_at(*ip).is_none())
+        .find(free)
 }
 
 /// Joins ranges that touch.

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::admits::is_for_anybody;
 use super::miss::{FaultKind, Miss, seen, short_name};
 use super::nearly::Nearly;
 use crate::eval::{Connection, Evaluator, Family, Party};
@@ -80,15 +81,18 @@ pub(super) fn advice(
         };
     }
     let port = port_item(connection.protocol.api(), seen.port);
+    let protocol = connection.protocol.word();
     let Some(nearest) = misses.first() else {
         let policies = eval.policies_of(subject, direction);
         let peer = peer_item(eval, direction, subject, seen.party);
         let (who, other) = (short_name(world, Party::Endpoint(subject)), peer.whom);
         let verb = match direction {
-            Direction::Ingress => "accept it from",
-            Direction::Egress => "open it to",
+            Direction::Ingress => "admits",
+            Direction::Egress => "lets it connect to",
         };
-        let ports = port.map_or(String::new(), |port| format!(" on {port}"));
+        let ports = seen
+            .port
+            .map_or(String::new(), |port| format!(" on {port}/{protocol}"));
         let none = if policies.len() > 1 {
             "none of the policies that isolate it has a rule"
         } else {
@@ -97,7 +101,7 @@ pub(super) fn advice(
         let Origin::Kubernetes(id) = eval.ruleset[isolated_by].origin;
         return Advice {
             text: format!(
-                "{none}: add a NetworkPolicy that selects {who} and lets it {verb} {other}{ports}"
+                "{none}: add a NetworkPolicy that selects {who} and {verb} {other}{ports}"
             ),
             span: Some(world[id].name_span),
         };
@@ -111,7 +115,8 @@ pub(super) fn advice(
     );
     let kind = nearest.faults.first().map(|fault| fault.kind);
     let fault_span = nearest.faults.first().map(|fault| fault.span);
-    if nearest.is_about_ports() {
+    let anybody = is_for_anybody(rule);
+    if nearest.is_about_ports() && (!anybody || port.is_none()) {
         let text = match (kind, port) {
             (_, None) => format!("leave `ports` out of {place}, or set the switch `icmp`"),
             (Some(FaultKind::ServicePort), Some(port)) => {
@@ -137,7 +142,7 @@ pub(super) fn advice(
             span: fault_span,
         };
     };
-    let text = if ports_fit {
+    let text = if ports_fit && !anybody {
         format!("add `{item}` to `{list}` of {place}")
     } else {
         let ports = port.map_or(String::new(), |port| format!(", ports: [{port}]"));

@@ -1,23 +1,27 @@
 //! How a question is answered: pairs of units, judged on cut ports and addresses, and booked by what
 //! decides them.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::addresses::{self, Range};
+use super::cells::{CaseKey, Cell, Draft, Key, drafts, key};
 use super::ports::{self, Asked};
 use super::{
     Answer, Case, Denial, Explainer, Refusal, Row, Unit, advice, misses, nearly, pairs, units,
 };
 use crate::analysis::parties::{PortQuery, Selection, What};
-use crate::analysis::readings::{Judged, Open, Readings};
+use crate::analysis::readings::{Judged, Open, Point, Readings};
 use crate::engine::NodeLocal;
-use crate::eval::{Connection, Decision, Evaluator, Family, Party, Reason};
+use crate::eval::{Connection, Decision, Evaluator, Family, Party};
 use crate::manifest::Direction;
-use crate::policy::{PolicyRef, RuleRef};
-use crate::world::World;
+use crate::policy::PolicyRef;
+use crate::world::{EndpointId, World};
 
 /// More rule items than this are not looked at for one question: it would take seconds.
-const BUDGET: usize = 300_000_000;
+const BUDGET: usize = 50_000_000;
+
+/// What one verdict costs beside the rules.
+const VERDICT: usize = 16;
 
 /// A destination with the ports that are asked about there.
 pub(super) struct Target {
@@ -25,60 +29,14 @@ pub(super) struct Target {
     pub(super) asked: Vec<Asked>,
 }
 
-/// Who decides: rows and cases with the same deciders are shown as one.
-type Decider = (u8, Option<PolicyRef>, Option<RuleRef>);
-type Key = (
-    bool,
-    Option<&'static str>,
-    Decider,
-    Decider,
-    Option<&'static str>,
-);
-
-fn decider(decision: &Decision) -> Decider {
-    match decision {
-        Decision::NotSubject => (0, None, None),
-        Decision::NotIsolated => (1, None, None),
-        Decision::Rule { rule, allowed } => (2 + u8::from(*allowed), None, Some(*rule)),
-        Decision::NoRule { isolated_by, maybe } => (4, Some(*isolated_by), *maybe),
-    }
+/// The cases of an answer while they are made.
+#[derive(Debug, Default)]
+struct Ledger {
+    cases: Vec<Case>,
+    index: FxHashMap<CaseKey, usize>,
+    /// The case, whether it is about the source, and the number of the unit.
+    members: FxHashSet<(usize, bool, usize)>,
 }
-
-fn key(judged: &Judged) -> Key {
-    let verdict = &judged.verdict;
-    let reason = match verdict.reason {
-        Reason::Policies => None,
-        Reason::Exempt(id, _) | Reason::Impossible(id, _) => Some(id),
-    };
-    (
-        verdict.allowed,
-        reason,
-        decider(&verdict.egress),
-        decider(&verdict.ingress),
-        judged.open.as_ref().map(Open::id),
-    )
-}
-
-/// One connection that was judged, and what it stands for.
-#[derive(Clone, Debug)]
-struct Cell {
-    asked: Asked,
-    family: Option<Family>,
-    key: Key,
-    connection: Connection,
-    open: Option<Open>,
-}
-
-/// A row before its explanation, which only those that are kept get.
-#[derive(Clone, Debug)]
-struct Draft {
-    ports: Vec<Asked>,
-    addresses: Vec<Range>,
-    cell: Cell,
-}
-
-/// What makes two pairs one case.
-type CaseKey = Vec<(Vec<Asked>, Vec<Range>, Option<Family>, Key)>;
 
 /// What is counted while a question is answered.
 #[derive(Debug, Default)]
@@ -151,6 +109,11 @@ impl<'a> Explainer<'a> {
         })
     }
 
+    /// The policies that may decide for an endpoint, whatever the engine.
+    pub(super) fn policies_of(&self, id: EndpointId, direction: Direction) -> Vec<PolicyRef> {
+        self.readings.policies_of(self.eval, id, direction)
+    }
+
     /// The cluster.
     #[must_use]
     pub fn eval(&self) -> &'a Evaluator<'a> {
@@ -173,27 +136,37 @@ impl<'a> Explainer<'a> {
         }
         let sources = {
             let others = units::endpoints_of(world, to);
-            units::of_selection(self.eval, from, &others, Direction::Ingress)
+            units::of_selection(self, from, &others, Direction::Ingress)
         };
         let mut notes = Vec::new();
         let targets = self.targets(from, to, ports, &mut notes)?;
         let mut work = Work::default();
         work.add(sources.len().saturating_mul(targets.len()))?;
-        let mut cases: Vec<Case> = Vec::new();
-        let mut index: FxHashMap<CaseKey, usize> = FxHashMap::default();
-        let mut own = false;
-        for source in &sources {
-            for target in &targets {
-                let through_service = to.service().is_some();
-                let found = pairs::pairs(world, source, &target.unit, through_service);
-                own |= found.left_out_own;
-                for pair in found.pairs {
-                    let rows = self.rows(&pair, source, target, &mut work)?;
-                    self.book(&mut cases, &mut index, rows, source, target, pair.count);
+        let mut ledger = Ledger::default();
+        let mut own = Vec::new();
+        for source in sources.iter().enumerate() {
+            for target in targets.iter().enumerate() {
+                let found = pairs::pairs(world, source.1, &target.1.unit);
+                for pair in found {
+                    // Nobody asks about a pod and itself beside others (K-75); a Service may well
+                    // lead a pod back to itself (K-76).
+                    if pair.is_own && to.service().is_none() {
+                        own.push((pair, source, target));
+                        continue;
+                    }
+                    let rows = self.rows(&pair, source.1, target.1, &mut work)?;
+                    self.book(&mut ledger, rows, source, target, pair.count);
                 }
             }
         }
-        if own {
+        let beside_others = !ledger.cases.is_empty() && !own.is_empty();
+        for (pair, source, target) in own.into_iter().filter(|_| !beside_others) {
+            let rows = self.rows(&pair, source.1, target.1, &mut work)?;
+            self.book(&mut ledger, rows, source, target, pair.count);
+        }
+        let mut cases = ledger.cases;
+        let replicas = from.endpoints().iter().any(|id| world[*id].template);
+        if beside_others || (replicas && from.what == to.what) {
             notes.push("a pod always reaches itself; shown is another pod (K-75)".into());
         }
         if cases.is_empty() {
@@ -203,6 +176,20 @@ impl<'a> Explainer<'a> {
         }
         cases.sort_by_key(|case| std::cmp::Reverse(case.pairs));
         self.note_nodes(&cases, &mut notes);
+        let outside = sources
+            .iter()
+            .any(|unit| matches!(unit, Unit::Addresses(_)));
+        if outside
+            && to.service().is_some()
+            && world.nodes.is_empty()
+            && self.readings.is_open(Point::Snat)
+        {
+            notes.push(
+                "the address of an outside client may be rewritten to that of a node, and the \
+                 input has no nodes to judge that by (K-82)"
+                    .into(),
+            );
+        }
         Ok(Answer {
             cases,
             service: to.service(),
@@ -218,12 +205,12 @@ impl<'a> Explainer<'a> {
         ports: &[PortQuery],
         notes: &mut Vec<String>,
     ) -> Result<Vec<Target>, Refusal> {
-        let (eval, world) = (self.eval, self.eval.world);
+        let world = self.eval.world;
         let others = units::endpoints_of(world, from);
         if let What::Service(service) = to.what {
             return self.behind(service, &others, ports, notes);
         }
-        let units = units::of_selection(eval, to, &others, Direction::Egress);
+        let units = units::of_selection(self, to, &others, Direction::Egress);
         let mut targets = Vec::new();
         let mut refused = None;
         for unit in units {
@@ -270,7 +257,7 @@ impl<'a> Explainer<'a> {
         };
         // Nobody judges what happens between two addresses.
         let blocks = match subject {
-            Some(Party::Endpoint(id)) => units::blocks(self.eval, std::iter::once(id), direction),
+            Some(Party::Endpoint(id)) => units::blocks(self, std::iter::once(id), direction),
             _ => Vec::new(),
         };
         let mut atoms: Vec<(Vec<Range>, Vec<Cell>)> = Vec::new();
@@ -327,7 +314,7 @@ impl<'a> Explainer<'a> {
         work: &mut Work,
     ) -> Result<Vec<Cell>, Refusal> {
         let world = self.eval.world;
-        let items: usize = ports::rules_between(self.eval, from, to)
+        let items: usize = ports::rules_between(self, from, to)
             .map(|rule| rule.peers.len() + rule.traffic.len() + 1)
             .sum();
         let families: &[Option<Family>] = if has_both_families(world, from, to) {
@@ -338,10 +325,10 @@ impl<'a> Explainer<'a> {
         let mut cells = Vec::new();
         for one in asked {
             work.add(items)?;
-            for span in ports::cut(self.eval, from, to, one.span) {
+            for span in ports::cut(self, from, to, one.span) {
                 let mut judged = Vec::new();
                 for family in families {
-                    work.add(items + 8)?;
+                    work.add(items + VERDICT)?;
                     let mut connection =
                         Connection::new(from, to, span.protocol, span.example().unwrap_or(0));
                     connection.port = span.example();
@@ -355,8 +342,12 @@ impl<'a> Explainer<'a> {
                     }
                     judged.push((connection, self.readings.judge(self.eval, &connection)));
                 }
+                let told = |judged: &Judged| {
+                    let open = judged.open.as_ref().map(Open::id);
+                    (judged.verdict.allowed, open)
+                };
                 let same = judged.windows(2).all(|pair| match pair {
-                    [(_, one), (_, other)] => key(one) == key(other),
+                    [(_, one), (_, other)] => told(one) == told(other),
                     _ => true,
                 });
                 let kept = if same { 1 } else { judged.len() };
@@ -377,11 +368,10 @@ impl<'a> Explainer<'a> {
     /// Books a pair: with those that have the same rows, or as a new case.
     fn book(
         &self,
-        cases: &mut Vec<Case>,
-        index: &mut FxHashMap<CaseKey, usize>,
+        ledger: &mut Ledger,
         rows: Vec<Draft>,
-        source: &Unit,
-        target: &Target,
+        source: (usize, &Unit),
+        target: (usize, &Target),
         count: usize,
     ) {
         if rows.is_empty() || count == 0 {
@@ -394,7 +384,8 @@ impl<'a> Explainer<'a> {
                 (ports, ranges, row.cell.family, row.cell.key)
             })
             .collect();
-        let at = *index.entry(signature).or_insert(cases.len());
+        let cases = &mut ledger.cases;
+        let at = *ledger.index.entry(signature).or_insert(cases.len());
         if cases.len() == at {
             let explained = |row: Draft| Row {
                 ports: row.ports,
@@ -412,10 +403,11 @@ impl<'a> Explainer<'a> {
         }
         if let Some(case) = cases.get_mut(at) {
             case.pairs = case.pairs.saturating_add(count);
-            for (units, unit) in [(&mut case.from, source), (&mut case.to, &target.unit)] {
-                if units.last() != Some(unit) && !units.contains(unit) {
-                    units.push(unit.clone());
-                }
+            if ledger.members.insert((at, true, source.0)) {
+                case.from.push(source.1.clone());
+            }
+            if ledger.members.insert((at, false, target.0)) {
+                case.to.push(target.1.unit.clone());
             }
         }
     }
@@ -493,63 +485,4 @@ fn has_both_families(world: &World, from: Party, to: Party) -> bool {
         has(Family::V4) && has(Family::V6)
     };
     both(from) && both(to)
-}
-
-/// Joins what the same rules decide.
-fn drafts(atoms: Vec<(Vec<Range>, Vec<Cell>)>) -> Vec<Draft> {
-    let mut rows = Vec::new();
-    for (mut ranges, cells) in atoms {
-        addresses::join(&mut ranges);
-        let mut joined: Vec<(Vec<Asked>, Cell)> = Vec::new();
-        for cell in cells {
-            let same = |(_, known): &&mut (Vec<Asked>, Cell)| {
-                (known.key, known.family) == (cell.key, cell.family)
-            };
-            match joined.iter_mut().find(same) {
-                Some((asked, _)) => asked.push(cell.asked),
-                None => joined.push((vec![cell.asked], cell)),
-            }
-        }
-        rows.extend(joined.into_iter().map(|(mut ports, cell)| {
-            join_ports(&mut ports);
-            Draft {
-                ports,
-                addresses: ranges.clone(),
-                cell,
-            }
-        }));
-    }
-    // What is special comes before "all other".
-    rows.sort_by_key(Draft::size);
-    rows
-}
-
-impl Draft {
-    /// How much it is about: addresses, then ports.
-    fn size(&self) -> (u128, u32) {
-        let addresses = self.addresses.iter();
-        let ports = self.ports.iter().map(|asked| asked.span);
-        (
-            addresses.fold(0, |sum, range| range.extent().saturating_add(sum)),
-            ports.map(|span| u32::from(span.last - span.first)).sum(),
-        )
-    }
-}
-
-/// Joins port ranges that touch.
-fn join_ports(asked: &mut Vec<Asked>) {
-    let mut joined: Vec<Asked> = Vec::new();
-    for one in asked.drain(..) {
-        match joined.last_mut() {
-            Some(last)
-                if last.span.protocol == one.span.protocol
-                    && (last.service_port, last.dialled) == (one.service_port, one.dialled)
-                    && last.span.last.checked_add(1) == Some(one.span.first) =>
-            {
-                last.span.last = one.span.last;
-            }
-            _ => joined.push(one),
-        }
-    }
-    *asked = joined;
 }

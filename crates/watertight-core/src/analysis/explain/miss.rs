@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::admits::is_for_anybody;
 use crate::engine::{HostNetwork, Icmp, IpBlockPods, ServiceDnat};
 use crate::eval::{Connection, Evaluator, Family, Party, Step};
 use crate::manifest::Direction;
@@ -28,6 +29,8 @@ pub enum FaultKind {
     NotSelectable,
     /// The address is not in a block.
     Address,
+    /// The block has the address of the Service and not the one that it leads to (K-79).
+    ServiceAddress,
     /// The address is in an exception of a block.
     Except,
     /// The address may be in the block: it is not known (M-1).
@@ -141,6 +144,7 @@ pub fn misses(
         subject,
         seen: &seen,
         service_port,
+        service_ip: connection.service.map(|service| service.ip),
         name: short_name(eval.world, seen.party),
     };
     let mut found: Vec<Miss> = steps
@@ -156,14 +160,15 @@ pub fn misses(
     found
 }
 
-struct View<'v> {
-    eval: &'v Evaluator<'v>,
-    direction: Direction,
-    subject: EndpointId,
-    seen: &'v Seen,
-    service_port: Option<u16>,
+pub(super) struct View<'v> {
+    pub(super) eval: &'v Evaluator<'v>,
+    pub(super) direction: Direction,
+    pub(super) subject: EndpointId,
+    pub(super) seen: &'v Seen,
+    pub(super) service_port: Option<u16>,
+    pub(super) service_ip: Option<IpAddr>,
     /// How the other end is called.
-    name: String,
+    pub(super) name: String,
 }
 
 /// Further away than any label.
@@ -183,9 +188,13 @@ impl View<'_> {
         }
         if !step.traffic {
             faults.push(self.port_fault(rule));
-            // A rule for anybody is hardly meant for this port.
-            let for_anybody = rule.peers.iter().any(|peer| matches!(peer, Peer::Any));
-            distance += if for_anybody { 2 } else { 1 };
+            distance += match faults.last().map(|fault| fault.kind) {
+                // The Service is what its author meant.
+                Some(FaultKind::ServicePort) => 0,
+                // A rule for anybody is hardly meant for this port.
+                _ if is_for_anybody(rule) => 2,
+                _ => 1,
+            };
         }
         Miss {
             rule: step.rule,
@@ -194,7 +203,7 @@ impl View<'_> {
         }
     }
 
-    fn other(&self) -> Option<EndpointId> {
+    pub(super) fn other(&self) -> Option<EndpointId> {
         match self.seen.party.resolve(self.eval.world) {
             Party::Endpoint(id) => Some(id),
             _ => None,
@@ -202,7 +211,7 @@ impl View<'_> {
     }
 
     /// Whether the other end is seen as a node.
-    fn on_host(&self) -> bool {
+    pub(super) fn on_host(&self) -> bool {
         match self.seen.party.resolve(self.eval.world) {
             Party::Endpoint(id) => self.eval.world[id].host_network.is_some(),
             Party::Node(_) => true,
@@ -243,7 +252,7 @@ impl View<'_> {
         }
     }
 
-    fn selector_faults(
+    pub(super) fn selector_faults(
         &self,
         selector: &EndpointSelector,
         span: Span,
@@ -320,6 +329,16 @@ impl View<'_> {
         if pod.is_some() && switches.ipblock_pods == IpBlockPods::Never {
             let text = format!("admits {net}, and this engine matches no pod by it (K-65)");
             return (FAR, fault(FaultKind::Engine, text, span));
+        }
+        if let Some(service) = self.service_ip
+            && block.contains(service)
+            && self.direction == Direction::Egress
+        {
+            let text = format!(
+                "admits {net}, the address of the Service; policies see {} behind it (K-79)",
+                self.name
+            );
+            return (1, fault(FaultKind::ServiceAddress, text, span));
         }
         let party = self.seen.party.resolve(world);
         let given = match self.seen.party {

@@ -7,7 +7,9 @@
 //! evaluator did not say of a connection, and a question too large to answer exactly is refused.
 
 mod addresses;
+mod admits;
 mod advice;
+mod cells;
 mod explainer;
 mod miss;
 mod nearly;
@@ -21,6 +23,7 @@ use crate::eval::{Evaluator, Explanation, Family};
 use crate::world::ServiceId;
 
 pub use addresses::Range;
+pub use admits::admits;
 pub use advice::Advice;
 pub use miss::{Fault, FaultKind, Miss, misses, short_name};
 pub use nearly::Nearly;

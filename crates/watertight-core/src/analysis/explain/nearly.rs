@@ -120,11 +120,15 @@ impl NearlyFinder {
         port: u16,
     ) -> Option<usize> {
         let world = eval.world;
-        let ruleset = self.sections.get_or_init(|| {
-            let mut switches = eval.switches;
-            switches.policy_types_gate = PolicyTypesGate::Sections;
-            lower_kubernetes(world, &switches)
-        });
+        let ruleset = if world[id].spec.covers(direction) {
+            eval.ruleset
+        } else {
+            self.sections.get_or_init(|| {
+                let mut switches = eval.switches;
+                switches.policy_types_gate = PolicyTypesGate::Sections;
+                lower_kubernetes(world, &switches)
+            })
+        };
         let mut tiers = ruleset.tiers(direction).iter();
         let of_policy = |policy: &&Policy| policy.origin == Origin::Kubernetes(id);
         let policy = tiers.find_map(|tier| tier.policies.iter().find(of_policy))?;

@@ -16,28 +16,20 @@ pub(super) struct Pair {
     pub(super) to: Option<Party>,
     /// How many pairs there are like this one.
     pub(super) count: usize,
+    /// Whether the two are one pod.
+    pub(super) is_own: bool,
 }
 
 /// The pairs of two units.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pairs {
-    pub(super) pairs: Vec<Pair>,
-    /// Whether pairs of a pod with itself were left out, which nobody asks about (K-75).
-    pub(super) left_out_own: bool,
-}
-
-/// The pairs of two units; through a Service a pod may well reach itself (K-76).
-pub(super) fn pairs(world: &World, from: &Unit, to: &Unit, through_service: bool) -> Pairs {
-    let mut found = Pairs {
-        pairs: Vec::new(),
-        left_out_own: false,
-    };
-    let mut add = |from: EndpointId, to: EndpointId, count: usize| {
+pub(super) fn pairs(world: &World, from: &Unit, to: &Unit) -> Vec<Pair> {
+    let mut found = Vec::new();
+    let mut add = |from: EndpointId, to: EndpointId, count: usize, is_own: bool| {
         if count > 0 {
-            found.pairs.push(Pair {
+            found.push(Pair {
                 from: Some(Party::Endpoint(from)),
                 to: Some(Party::Endpoint(to)),
                 count,
+                is_own,
             });
         }
     };
@@ -59,7 +51,7 @@ pub(super) fn pairs(world: &World, from: &Unit, to: &Unit, through_service: bool
                 near = same_node(world, sources, targets);
             }
             if let Some((from, to, count)) = near {
-                add(from, to, count);
+                add(from, to, count, false);
             }
             let far = total - near.map_or(0, |(_, _, count)| count);
             if far > 0 {
@@ -71,17 +63,14 @@ pub(super) fn pairs(world: &World, from: &Unit, to: &Unit, through_service: bool
                     Some((*from, *targets.iter().find(fits)?))
                 });
                 if let Some((from, to)) = apart {
-                    add(from, to, far);
+                    add(from, to, far, false);
                 }
             }
-            let only_own = total == 0;
-            if own > 0 && (through_service || only_own) {
+            if own > 0 {
                 let known: FxHashSet<_> = targets.iter().collect();
                 if let Some(one) = sources.iter().find(|id| known.contains(id)) {
-                    add(*one, *one, own);
+                    add(*one, *one, own, true);
                 }
-            } else if own > 0 {
-                found.left_out_own = true;
             }
         }
         (Unit::Endpoints(pods), Unit::Node(node)) | (Unit::Node(node), Unit::Endpoints(pods)) => {
@@ -96,10 +85,11 @@ pub(super) fn pairs(world: &World, from: &Unit, to: &Unit, through_service: bool
                 let Some(pod) = pod else { continue };
                 let (pod, node) = (Party::Endpoint(*pod), Party::Node(*node));
                 let (from, to) = if forward { (pod, node) } else { (node, pod) };
-                found.pairs.push(Pair {
+                found.push(Pair {
                     from: Some(from),
                     to: Some(to),
                     count,
+                    is_own: false,
                 });
             }
         }
@@ -124,22 +114,20 @@ pub(super) fn pairs(world: &World, from: &Unit, to: &Unit, through_service: bool
                     continue;
                 };
                 let count = 1 + there.count();
-                if wanted == 0 && pods.len() > 1 {
-                    found.left_out_own = true;
-                    continue;
-                }
                 let example = Some(Party::Endpoint(*example));
-                found.pairs.push(Pair {
+                found.push(Pair {
                     from: example.filter(|_| forward),
                     to: example.filter(|_| !forward),
                     count,
+                    is_own: wanted == 0,
                 });
             }
         }
-        _ => found.pairs.push(Pair {
+        _ => found.push(Pair {
             from: from.example(),
             to: to.example(),
             count: 1,
+            is_own: false,
         }),
     }
     found

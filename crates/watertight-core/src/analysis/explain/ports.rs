@@ -4,9 +4,9 @@
 
 use std::net::IpAddr;
 
-use super::Refusal;
+use super::{Explainer, Refusal};
 use crate::analysis::parties::PortQuery;
-use crate::eval::{Evaluator, Party, ServiceAddress};
+use crate::eval::{Party, ServiceAddress};
 use crate::manifest::Direction;
 use crate::policy::Rule;
 use crate::sets::{PortMatch, Protocol};
@@ -213,28 +213,29 @@ fn every_protocol() -> impl Iterator<Item = Asked> {
 
 /// The rules that may decide between two parties.
 pub(super) fn rules_between<'e>(
-    eval: &'e Evaluator<'_>,
+    explainer: &Explainer<'e>,
     from: Party,
     to: Party,
 ) -> impl Iterator<Item = &'e Rule> {
+    let eval = explainer.eval();
     let of = |party: Party, direction| {
         let policies = match party.resolve(eval.world) {
-            Party::Endpoint(id) => eval.policies_of(id, direction).to_vec(),
+            Party::Endpoint(id) => explainer.policies_of(id, direction),
             _ => Vec::new(),
         };
-        policies
-            .into_iter()
-            .flat_map(|policy| &eval.ruleset[policy].rules)
+        let rules = policies.into_iter();
+        rules.flat_map(move |policy| &eval.ruleset[policy].rules)
     };
     of(from, Direction::Egress).chain(of(to, Direction::Ingress))
 }
 
 /// Cuts a span at the edges of the ports that rules between two parties name.
-pub(super) fn cut(eval: &Evaluator<'_>, from: Party, to: Party, span: Span) -> Vec<Span> {
+pub(super) fn cut(explainer: &Explainer<'_>, from: Party, to: Party, span: Span) -> Vec<Span> {
     if span.first == span.last {
         return vec![span];
     }
-    let target = match to.resolve(eval.world) {
+    let world = explainer.eval().world;
+    let target = match to.resolve(world) {
         Party::Endpoint(id) => Some(id),
         _ => None,
     };
@@ -243,7 +244,7 @@ pub(super) fn cut(eval: &Evaluator<'_>, from: Party, to: Party, span: Span) -> V
         edges.push(first);
         edges.extend(last.checked_add(1));
     };
-    for item in rules_between(eval, from, to).flat_map(|rule| &rule.traffic) {
+    for item in rules_between(explainer, from, to).flat_map(|rule| &rule.traffic) {
         match item {
             PortMatch::Range {
                 protocol,
@@ -252,8 +253,8 @@ pub(super) fn cut(eval: &Evaluator<'_>, from: Party, to: Party, span: Span) -> V
                 ..
             } if *protocol == span.protocol => edge(*first, *last),
             PortMatch::Named { protocol, name, .. } if *protocol == span.protocol => {
-                let name = eval.world.symbols.get(name);
-                let ports = target.map_or(&[][..], |id| &eval.world[id].ports);
+                let name = world.symbols.get(name);
+                let ports = target.map_or(&[][..], |id| &world[id].ports);
                 for port in ports.iter().filter(|port| port.name.is_some()) {
                     if port.name == name && port.protocol == span.protocol {
                         edge(port.number, port.number);

@@ -77,7 +77,7 @@ impl Explainer<'_> {
                 }
             }
         }
-        let units = units::of_endpoints(self.eval, &endpoints, others, Direction::Egress);
+        let units = units::of_endpoints(self, &endpoints, others, Direction::Egress);
         let mut targets = Vec::new();
         for unit in units {
             let Unit::Endpoints(members) = unit else {

@@ -9,9 +9,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
+use super::Explainer;
 use super::addresses::{Range, outside};
 use crate::analysis::parties::{Selection, What};
-use crate::eval::{Evaluator, Party};
+use crate::eval::Party;
 use crate::manifest::Direction;
 use crate::policy::{Peer, PolicyRef};
 use crate::sets::IpBlock;
@@ -92,12 +93,13 @@ fn alike(world: &World, endpoints: &[EndpointId]) -> Vec<Vec<EndpointId>> {
 
 /// The blocks of the policies of some pods, for one direction.
 pub(super) fn blocks<'e>(
-    eval: &'e Evaluator<'_>,
+    explainer: &Explainer<'e>,
     endpoints: impl Iterator<Item = EndpointId>,
     direction: Direction,
 ) -> Vec<&'e IpBlock> {
+    let eval = explainer.eval();
     let mut policies: Vec<PolicyRef> = endpoints
-        .flat_map(|id| eval.policies_of(id, direction).to_vec())
+        .flat_map(|id| explainer.policies_of(id, direction))
         .collect();
     policies.sort_unstable();
     policies.dedup();
@@ -133,24 +135,25 @@ fn by_blocks(world: &World, group: Vec<EndpointId>, blocks: &[&IpBlock]) -> Vec<
 
 /// The units of pods, as the other end's policies can tell them apart.
 pub(super) fn of_endpoints(
-    eval: &Evaluator<'_>,
+    explainer: &Explainer<'_>,
     endpoints: &[EndpointId],
     others: &[EndpointId],
     others_judge: Direction,
 ) -> Vec<Unit> {
-    let groups = alike(eval.world, endpoints);
+    let world = explainer.eval().world;
+    let groups = alike(world, endpoints);
     let several = groups.iter().any(|group| group.len() > 1);
     let blocks = if several {
         // What selects one of a group of alike pods selects all of them.
-        let examples = alike(eval.world, others);
+        let examples = alike(world, others);
         let examples = examples.iter().filter_map(|group| group.first().copied());
-        blocks(eval, examples, others_judge)
+        blocks(explainer, examples, others_judge)
     } else {
         Vec::new()
     };
     groups
         .into_iter()
-        .flat_map(|group| by_blocks(eval.world, group, &blocks))
+        .flat_map(|group| by_blocks(world, group, &blocks))
         .map(Unit::Endpoints)
         .collect()
 }
@@ -186,14 +189,14 @@ pub(super) fn endpoints_of(world: &World, selection: &Selection) -> Vec<Endpoint
 
 /// The units of a selection that is no Service.
 pub(super) fn of_selection(
-    eval: &Evaluator<'_>,
+    explainer: &Explainer<'_>,
     selection: &Selection,
     others: &[EndpointId],
     others_judge: Direction,
 ) -> Vec<Unit> {
-    let world = eval.world;
+    let world = explainer.eval().world;
     match &selection.what {
-        What::Endpoints(endpoints) => of_endpoints(eval, endpoints, others, others_judge),
+        What::Endpoints(endpoints) => of_endpoints(explainer, endpoints, others, others_judge),
         What::Nodes(nodes) => nodes.iter().copied().map(Unit::Node).collect(),
         What::World => vec![Unit::Addresses(outside(world))],
         What::Addresses(nets) => {
@@ -203,7 +206,7 @@ pub(super) fn of_selection(
             }
             let (pods, nodes) = owners(world, nets);
             let mut units = vec![Unit::Addresses(ranges)];
-            units.extend(of_endpoints(eval, &pods, others, others_judge));
+            units.extend(of_endpoints(explainer, &pods, others, others_judge));
             units.extend(nodes.into_iter().map(Unit::Node));
             units
         }

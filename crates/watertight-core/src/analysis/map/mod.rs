@@ -24,7 +24,7 @@ mod units;
 use rustc_hash::FxHashMap;
 
 pub use outside::{OutsideRow, Reached};
-pub use profile::{Answer, PROTOCOLS, Span, is_everything};
+pub use profile::{Answer, PROTOCOLS, Span, is_everything, is_uniform};
 pub use question::{Outside, Question, QuestionError};
 pub use services::{ServiceBackend, ServicePort};
 pub use source::{Connection, SourceRow};
@@ -98,7 +98,9 @@ impl<'e, 'w> ReachMap<'e, 'w> {
                 && !pinned.iter().any(|switch| switch == point.switch())
         };
         let hosts = eval.world.endpoints.iter();
-        let has_hosts = hosts.clone().any(|endpoint| endpoint.host_network.is_some());
+        let has_hosts = hosts
+            .clone()
+            .any(|endpoint| endpoint.host_network.is_some());
         let other = (has_hosts
             && is_open(Point::HostNetwork)
             && eval.switches.host_network == HostNetwork::NodeIp)
@@ -135,8 +137,7 @@ impl<'e, 'w> ReachMap<'e, 'w> {
         let wide = wide.collect();
         let irregular = (0..).zip(seen.all()).filter(|(_, unit)| unit.irregular);
         let irregular_targets = irregular.map(|(number, _)| number).collect();
-        let targets_by_class =
-            ByClass::new(reach.classes(), ingress_parts.classes(seen.all()));
+        let targets_by_class = ByClass::new(reach.classes(), ingress_parts.classes(seen.all()));
         let overlaps = match &targets {
             Some(targets) => overlaps(&sources, targets),
             None => FxHashMap::default(),
@@ -259,9 +260,8 @@ impl<'e, 'w> ReachMap<'e, 'w> {
 fn usual(units: &Units, family: Family) -> Runs<u32> {
     let regular = units.all().iter().filter(|unit| !unit.irregular);
     let groups = regular.flat_map(|unit| units.groups_of(unit));
-    let having = groups.filter(|group| {
-        group.look.standing == Standing::Pod && group.look.families.has(family)
-    });
+    let having = groups
+        .filter(|group| group.look.standing == Standing::Pod && group.look.families.has(family));
     Runs::from_numbers(having.map(|group| group.look.seen.class))
 }
 
@@ -269,12 +269,19 @@ fn usual(units: &Units, family: Family) -> Runs<u32> {
 fn overlaps(sources: &Units, targets: &Units) -> FxHashMap<u32, Vec<u32>> {
     let mut source_of: FxHashMap<Party, u32> = FxHashMap::default();
     for (number, unit) in (0..).zip(sources.all()) {
-        source_of.extend(sources.parties_of(unit).iter().map(|party| (*party, number)));
+        source_of.extend(
+            sources
+                .parties_of(unit)
+                .iter()
+                .map(|party| (*party, number)),
+        );
     }
     let mut found = FxHashMap::default();
     for (number, unit) in (0..).zip(targets.all()) {
         let parties = targets.parties_of(unit).iter();
-        let mut own: Vec<u32> = parties.filter_map(|party| source_of.get(party).copied()).collect();
+        let mut own: Vec<u32> = parties
+            .filter_map(|party| source_of.get(party).copied())
+            .collect();
         own.sort_unstable();
         own.dedup();
         if !own.is_empty() {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
+use super::ReachMap;
 use super::profile::{Answer, ProfileId, Profiles, Span};
 use super::question::Outside;
 use super::units::{Families, Group, Standing, Unit, Units};
-use super::ReachMap;
 use crate::eval::Family;
 use crate::eval::reach::{Band, Reach, RowId, SetId, Sets};
 use crate::manifest::Direction;
@@ -145,8 +145,16 @@ impl Finder<'_, '_, '_> {
                 ids.push(*id);
             }
         }
-        let runs4 = |id| v4.iter().find(|(of, _)| *of == id).map(|(_, runs)| runs.clone());
-        let runs6 = |id| v6.iter().find(|(of, _)| *of == id).map(|(_, runs)| runs.clone());
+        let runs4 = |id| {
+            v4.iter()
+                .find(|(of, _)| *of == id)
+                .map(|(_, runs)| runs.clone())
+        };
+        let runs6 = |id| {
+            v6.iter()
+                .find(|(of, _)| *of == id)
+                .map(|(_, runs)| runs.clone())
+        };
         let found = ids.into_iter().map(|id| {
             let (v4, v6) = (runs4(id), runs6(id));
             (id, v4.unwrap_or_default(), v6.unwrap_or_default())
@@ -210,7 +218,10 @@ impl Finder<'_, '_, '_> {
             if !within.contains(first) {
                 continue;
             }
-            let last = cuts.peek().and_then(|next| next.previous()).unwrap_or(A::MAX);
+            let last = cuts
+                .peek()
+                .and_then(|next| next.previous())
+                .unwrap_or(A::MAX);
             let mut profile = without.then_some(ProfileId::NONE);
             for (row, second) in &rows {
                 let mut at = row.at(first, &mut self.profiles);

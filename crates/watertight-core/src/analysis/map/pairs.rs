@@ -215,8 +215,14 @@ impl ReachMap<'_, '_> {
         let (profiles, memo) = (&mut scratch.profiles, &mut scratch.memo);
         let ends = (&a.look.seen, &b.look.seen);
         let default = memo.both(profiles, (self.reach, false), ends, family);
-        let by_host_pod = [a, b].iter().any(|group| group.look.standing == Standing::HostPod);
-        let other = match (self.other.as_ref(), a.look.other.as_ref(), b.look.other.as_ref()) {
+        let by_host_pod = [a, b]
+            .iter()
+            .any(|group| group.look.standing == Standing::HostPod);
+        let other = match (
+            self.other.as_ref(),
+            a.look.other.as_ref(),
+            b.look.other.as_ref(),
+        ) {
             (Some((_, reach)), Some(from), Some(to)) if by_host_pod => {
                 Some(memo.both(profiles, (reach, true), (from, to), family))
             }
@@ -249,17 +255,33 @@ impl ReachMap<'_, '_> {
     }
 
     fn pairs(&self, (a, b): (&Group, &Group), overlap: bool) -> Pairs {
-        let from = self.sources().parties.get(a.parties.clone()).unwrap_or_default();
-        let to = self.targets().parties.get(b.parties.clone()).unwrap_or_default();
+        let from = self
+            .sources()
+            .parties
+            .get(a.parties.clone())
+            .unwrap_or_default();
+        let to = self
+            .targets()
+            .parties
+            .get(b.parties.clone())
+            .unwrap_or_default();
         let mut pairs = Pairs {
             all: from.len().saturating_mul(to.len()),
             on_one_node: 0,
         };
-        let by_node = [a, b].iter().any(|group| group.look.standing != Standing::Pod);
+        let by_node = [a, b]
+            .iter()
+            .any(|group| group.look.standing != Standing::Pod);
         if by_node {
             let nodes = (
-                self.sources().nodes.get(a.nodes.clone()).unwrap_or_default(),
-                self.targets().nodes.get(b.nodes.clone()).unwrap_or_default(),
+                self.sources()
+                    .nodes
+                    .get(a.nodes.clone())
+                    .unwrap_or_default(),
+                self.targets()
+                    .nodes
+                    .get(b.nodes.clone())
+                    .unwrap_or_default(),
             );
             pairs.on_one_node = in_common(nodes.0, nodes.1);
         }

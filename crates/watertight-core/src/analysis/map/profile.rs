@@ -78,13 +78,21 @@ impl Span {
 /// The protocols that have ports.
 pub const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
+/// Whether spans say the same of every port of every protocol.
+#[must_use]
+pub fn is_uniform(spans: &[Span]) -> bool {
+    let whole = |span: &Span| (span.first, span.last) == (1, u16::MAX);
+    let same = |pair: &[Span]| match pair {
+        [a, b] => (a.most, a.least) == (b.most, b.least),
+        _ => true,
+    };
+    spans.len() == PROTOCOLS.len() && spans.iter().all(whole) && spans.windows(2).all(same)
+}
+
 /// Whether spans say that every pair is allowed on every port.
 #[must_use]
 pub fn is_everything(spans: &[Span]) -> bool {
-    spans.len() == PROTOCOLS.len()
-        && spans.iter().all(|span| {
-            (span.first, span.last) == (1, u16::MAX) && span.least == Answer::Allowed
-        })
+    is_uniform(spans) && spans.iter().all(|span| span.least == Answer::Allowed)
 }
 
 /// A stored profile.
@@ -162,7 +170,9 @@ impl Profiles {
         if let Some(known) = self.met.get(&(a, b)) {
             return *known;
         }
-        let found = combine(self.get(a), self.get(b), |x, y| (x.0.min(y.0), x.1.min(y.1)));
+        let found = combine(self.get(a), self.get(b), |x, y| {
+            (x.0.min(y.0), x.1.min(y.1))
+        });
         let found = self.intern(found);
         self.met.insert((a, b), found);
         found
@@ -177,7 +187,9 @@ impl Profiles {
         if let Some(known) = self.joined.get(&(a, b)) {
             return *known;
         }
-        let found = combine(self.get(a), self.get(b), |x, y| (x.0.max(y.0), x.1.min(y.1)));
+        let found = combine(self.get(a), self.get(b), |x, y| {
+            (x.0.max(y.0), x.1.min(y.1))
+        });
         let found = self.intern(found);
         self.joined.insert((a, b), found);
         found
@@ -192,7 +204,12 @@ impl Profiles {
     }
 
     /// What an answer becomes when another reading gives another one; both are about one pair.
-    pub(super) fn unless(&mut self, default: ProfileId, other: ProfileId, why: Answer) -> ProfileId {
+    pub(super) fn unless(
+        &mut self,
+        default: ProfileId,
+        other: ProfileId,
+        why: Answer,
+    ) -> ProfileId {
         if default == other {
             return default;
         }
@@ -216,7 +233,12 @@ impl Profiles {
             for (protocol, first, last) in ports.iter().filter(|of| of.0 == span.protocol) {
                 let (first, last) = ((*first).max(span.first), (*last).min(span.last));
                 if first <= last {
-                    found.push(Span { protocol: *protocol, first, last, ..*span });
+                    found.push(Span {
+                        protocol: *protocol,
+                        first,
+                        last,
+                        ..*span
+                    });
                 }
             }
         }
@@ -251,7 +273,11 @@ fn combine(a: &[Span], b: &[Span], with: impl Fn(Level, Level) -> Level) -> Vec<
     let mut starts: Vec<(Protocol, u16)> = Vec::with_capacity(2 * (a.len() + b.len()));
     for span in a.iter().chain(b) {
         starts.push((span.protocol, span.first));
-        starts.extend(span.last.checked_add(1).map(|behind| (span.protocol, behind)));
+        starts.extend(
+            span.last
+                .checked_add(1)
+                .map(|behind| (span.protocol, behind)),
+        );
     }
     starts.sort_unstable();
     starts.dedup();
@@ -266,7 +292,13 @@ fn combine(a: &[Span], b: &[Span], with: impl Fn(Level, Level) -> Level) -> Vec<
         let x = level_at(&mut left, protocol, first);
         let y = level_at(&mut right, protocol, first);
         let (most, least) = with(x, y);
-        found.push(Span { protocol, first, last, most, least });
+        found.push(Span {
+            protocol,
+            first,
+            last,
+            most,
+            least,
+        });
     }
     found
 }
@@ -277,7 +309,10 @@ fn level_at(
     protocol: Protocol,
     port: u16,
 ) -> Level {
-    while spans.next_if(|span| (span.protocol, span.last) < (protocol, port)).is_some() {}
+    while spans
+        .next_if(|span| (span.protocol, span.last) < (protocol, port))
+        .is_some()
+    {}
     match spans.peek() {
         Some(span) if span.protocol == protocol && span.first <= port => (span.most, span.least),
         _ => DENIED,
@@ -289,17 +324,29 @@ mod tests {
     use super::*;
 
     fn span(first: u16, last: u16, most: Answer, least: Answer) -> Span {
-        Span { protocol: Protocol::Tcp, first, last, most, least }
+        Span {
+            protocol: Protocol::Tcp,
+            first,
+            last,
+            most,
+            least,
+        }
     }
 
     #[test]
     fn both_sides_must_agree() {
         use Answer::{Address, Allowed, Denied};
         let mut profiles = Profiles::new();
-        let a = profiles.intern(vec![span(0, 100, Allowed, Denied), span(101, 200, Allowed, Allowed)]);
+        let a = profiles.intern(vec![
+            span(0, 100, Allowed, Denied),
+            span(101, 200, Allowed, Allowed),
+        ]);
         let b = profiles.intern(vec![span(50, 150, Address, Address)]);
         let met = profiles.meet(a, b);
-        let expected = [span(50, 100, Address, Denied), span(101, 150, Address, Address)];
+        let expected = [
+            span(50, 100, Address, Denied),
+            span(101, 150, Address, Address),
+        ];
         assert_eq!(**profiles.get(met), expected);
         assert_eq!(profiles.meet(b, a), met);
         assert_eq!(profiles.meet(ProfileId::ALL, a), a);

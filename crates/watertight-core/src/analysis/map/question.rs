@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::units::{By, Views, Units};
+use super::units::{By, Units, Views};
 use crate::analysis::parties::{Selection, What};
 use crate::eval::Evaluator;
 use crate::sets::Protocol;
@@ -66,16 +66,14 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn of(
-        eval: &Evaluator<'_>,
-        question: &Question<'_>,
-    ) -> Result<Self, QuestionError> {
+    pub(super) fn of(eval: &Evaluator<'_>, question: &Question<'_>) -> Result<Self, QuestionError> {
         let world = eval.world;
         if let Some(selection) = question.from
             && selection.service().is_some()
         {
             let name = &selection.text;
-            let message = format!("`{name}` opens no connections: a Service is no source; name its pods");
+            let message =
+                format!("`{name}` opens no connections: a Service is no source; name its pods");
             return Err(QuestionError(message));
         }
         for selection in question.from.into_iter().chain(question.to) {
@@ -91,7 +89,9 @@ impl Ends {
         let nobody = |end: &End| end.nodes.is_empty() && end.endpoints == Some(Vec::new());
         if nobody(&sources) && (service.is_some() || nobody(&targets)) {
             let message = match service {
-                Some(_) => "a Service's cluster address is reached from the cluster alone; ask about its pods",
+                Some(_) => {
+                    "a Service's cluster address is reached from the cluster alone; ask about its pods"
+                }
                 None => "one end has to be in the cluster",
             };
             return Err(QuestionError(message.into()));
@@ -143,7 +143,9 @@ impl End {
                         && endpoint.lifecycle == Lifecycle::Active
                         && endpoint.ips.iter().any(inside)
                 });
-                let nodes = world.node_ids().filter(|id| world[*id].ips.iter().any(inside));
+                let nodes = world
+                    .node_ids()
+                    .filter(|id| world[*id].ips.iter().any(inside));
                 let owners = end(endpoints.collect(), nodes.collect(), true);
                 // One address is that of its owner.
                 let owned = selection.address().is_some()
@@ -189,8 +191,7 @@ fn coarsest(world: &World, by: By, endpoints: &[EndpointId]) -> By {
             None => true,
         }),
         By::Namespace => {
-            let mut namespaces: Vec<_> =
-                selected.iter().map(|id| world[*id].namespace).collect();
+            let mut namespaces: Vec<_> = selected.iter().map(|id| world[*id].namespace).collect();
             namespaces.sort_unstable();
             namespaces.dedup();
             namespaces.iter().all(|namespace| {

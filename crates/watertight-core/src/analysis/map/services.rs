@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
+use super::ReachMap;
 use super::profile::{Answer, Profiles, Span};
 use super::source::{Connection, SourceRow};
 use super::units::pod_name;
-use super::ReachMap;
 use crate::analysis::readings::{Judged, Open, Point};
 use crate::eval::Party;
 use crate::sets::Protocol;
@@ -49,7 +49,11 @@ impl ReachMap<'_, '_> {
         };
         let ports = self.asked_ports(service).into_iter();
         let ports = ports.map(|(protocol, port)| {
-            let backends = self.eval.world.backends(service, port, protocol).into_iter();
+            let backends = self
+                .eval
+                .world
+                .backends(service, port, protocol)
+                .into_iter();
             let backends = backends.map(|backend| match backend {
                 Backend::Endpoint(id, port) => ServiceBackend {
                     name: pod_name(self.eval.world, id),
@@ -98,7 +102,8 @@ impl ReachMap<'_, '_> {
                     // Without a cluster address nothing is translated: a pod that is its own
                     // backend does not connect (K-75).
                     let itself = connection.to.resolve(self.eval.world) == *party;
-                    let template = matches!(party, Party::Endpoint(id) if self.eval.world[*id].template);
+                    let template =
+                        matches!(party, Party::Endpoint(id) if self.eval.world[*id].template);
                     if itself && !template && connection.service.is_none() {
                         continue;
                     }
@@ -111,7 +116,13 @@ impl ReachMap<'_, '_> {
             }
             if let Some((most, least)) = answers {
                 let (first, last) = (port, port);
-                spans.push(Span { protocol, first, last, most, least });
+                spans.push(Span {
+                    protocol,
+                    first,
+                    last,
+                    most,
+                    least,
+                });
             }
         }
         let mut profiles = Profiles::new();

@@ -87,7 +87,10 @@ impl ByClass {
 
     /// The units with classes of a run; some may come more than once.
     pub(super) fn of_run(&self, first: u32, last: u32) -> &[u32] {
-        let (from, to) = (self.start(first as usize), self.start((last as usize).saturating_add(1)));
+        let (from, to) = (
+            self.start(first as usize),
+            self.start((last as usize).saturating_add(1)),
+        );
         self.units.get(from..to).unwrap_or_default()
     }
 }
@@ -117,9 +120,8 @@ impl Shapes {
                     let Some(spread) = spreads.get_mut(*plain as usize) else {
                         return true;
                     };
-                    let spread = spread.get_or_insert_with(|| {
-                        spread_of(ingress, sources, *plain, &mut stamps)
-                    });
+                    let spread = spread
+                        .get_or_insert_with(|| spread_of(ingress, sources, *plain, &mut stamps));
                     match spread {
                         Spread::Few(units) => units.iter().any(|unit| !own.contains(unit)),
                         Spread::Many => true,
@@ -133,13 +135,21 @@ impl Shapes {
                     let bands = ingress.bands(part.row).iter().filter_map(|band| {
                         let (allowed, maybe) = (keep(&band.allowed), keep(&band.maybe));
                         let some = !allowed.is_empty() || !maybe.is_empty();
-                        some.then(|| PlainBand { allowed, maybe, ..band.clone() })
+                        some.then(|| PlainBand {
+                            allowed,
+                            maybe,
+                            ..band.clone()
+                        })
                     });
                     let open = part.row == RowId::EVERYTHING;
                     ShapePart {
                         families: part.families,
                         open,
-                        bands: if open { Box::default() } else { bands.collect() },
+                        bands: if open {
+                            Box::default()
+                        } else {
+                            bands.collect()
+                        },
                     }
                 })
                 .collect();
@@ -205,19 +215,19 @@ impl Shapes {
         let plain = self.of_source.get(source as usize);
         let plain = plain.map_or(&[][..], Vec::as_slice);
         let mut found = self.always.clone();
-        found.extend(plain.iter().filter_map(|plain| self.naming.get(plain)).flatten());
+        found.extend(
+            plain
+                .iter()
+                .filter_map(|plain| self.naming.get(plain))
+                .flatten(),
+        );
         found.sort_unstable();
         found.dedup();
         found
     }
 }
 
-fn spread_of(
-    ingress: &PlainSide<'_>,
-    sources: &ByClass,
-    plain: u32,
-    stamps: &mut [u32],
-) -> Spread {
+fn spread_of(ingress: &PlainSide<'_>, sources: &ByClass, plain: u32, stamps: &mut [u32]) -> Spread {
     if plain == EVERYBODY {
         return Spread::Many;
     }

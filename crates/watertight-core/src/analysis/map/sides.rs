@@ -186,7 +186,11 @@ impl<'r> PlainSide<'r> {
                     let union = self.share_of_union(&both, family, classes, &mut share);
                     union == Share::All
                 };
-            let least = if everyone { Answer::Address } else { Answer::Denied };
+            let least = if everyone {
+                Answer::Address
+            } else {
+                Answer::Denied
+            };
             spans.push(span(band, most, least));
         }
         profiles.intern(spans)

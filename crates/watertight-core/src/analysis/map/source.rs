@@ -52,12 +52,7 @@ impl Found {
     }
 
     /// Adds pairs that are known to have both families, over one of them.
-    pub(super) fn add_family(
-        &mut self,
-        profiles: &mut Profiles,
-        family: Family,
-        more: ProfileId,
-    ) {
+    pub(super) fn add_family(&mut self, profiles: &mut Profiles, family: Family, more: ProfileId) {
         let [v4, v6] = &mut self.both;
         profiles.add(if family == Family::V4 { v4 } else { v6 }, more);
     }
@@ -79,7 +74,10 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    pub(super) const NONE: Self = Self { ports: ProfileId::NONE, ipv6: None };
+    pub(super) const NONE: Self = Self {
+        ports: ProfileId::NONE,
+        ipv6: None,
+    };
 
     fn is_none(self) -> bool {
         self.ports == ProfileId::NONE && self.ipv6.is_none_or(|ipv6| ipv6 == ProfileId::NONE)
@@ -151,13 +149,7 @@ impl ReachMap<'_, '_> {
         self.collect(source, &answers, scratch)
     }
 
-    fn answer(
-        &self,
-        target: u32,
-        found: Answered,
-        answers: &mut Answers,
-        scratch: &mut Scratch,
-    ) {
+    fn answer(&self, target: u32, found: Answered, answers: &mut Answers, scratch: &mut Scratch) {
         let found = self.only_asked(found, &mut scratch.profiles);
         if !found.is_none()
             && let Some(entry) = scratch.answer_of.get_mut(target as usize)
@@ -185,7 +177,10 @@ impl ReachMap<'_, '_> {
             return Vec::new();
         };
         if unit.irregular {
-            return (0..).zip(self.targets().all()).map(|(target, _)| target).collect();
+            return (0..)
+                .zip(self.targets().all())
+                .map(|(target, _)| target)
+                .collect();
         }
         let mut found = Vec::new();
         let mut mark = |target: u32| {
@@ -196,7 +191,9 @@ impl ReachMap<'_, '_> {
                 found.push(target);
             }
         };
-        self.overlapping_targets(source).into_iter().for_each(&mut mark);
+        self.overlapping_targets(source)
+            .into_iter()
+            .for_each(&mut mark);
         self.irregular_targets.iter().copied().for_each(&mut mark);
         for part in self.egress_parts.of(source as usize) {
             for band in self.egress.bands(part.row) {
@@ -233,7 +230,9 @@ impl ReachMap<'_, '_> {
             }
         };
         let bands = self.egress.bands(row);
-        let found = self.egress.profile(&mut scratch.profiles, bands, family, classes, share);
+        let found = self
+            .egress
+            .profile(&mut scratch.profiles, bands, family, classes, share);
         scratch.universal.insert((row, family), found);
         found
     }
@@ -268,7 +267,11 @@ impl ReachMap<'_, '_> {
         }
         for (shape, found) in candidates.iter().zip(found) {
             let found = self.only_asked(found.finish(), &mut scratch.profiles);
-            let Some(shape) = self.shapes.all.get(*shape as usize).filter(|_| !found.is_none())
+            let Some(shape) = self
+                .shapes
+                .all
+                .get(*shape as usize)
+                .filter(|_| !found.is_none())
             else {
                 continue;
             };
@@ -337,8 +340,13 @@ impl ReachMap<'_, '_> {
             }
             None => Share::None,
         };
-        self.ingress
-            .profile(&mut scratch.profiles, &of.bands, family, &part.classes, share)
+        self.ingress.profile(
+            &mut scratch.profiles,
+            &of.bands,
+            family,
+            &part.classes,
+            share,
+        )
     }
 
     /// Puts the destinations of each answer together, and forgets them.
@@ -359,11 +367,16 @@ impl ReachMap<'_, '_> {
             .filter(|(_, targets)| !targets.is_empty())
             .map(|(answered, targets)| Connection {
                 ports: Arc::clone(scratch.profiles.get(answered.ports)),
-                ipv6: answered.ipv6.map(|ipv6| Arc::clone(scratch.profiles.get(ipv6))),
+                ipv6: answered
+                    .ipv6
+                    .map(|ipv6| Arc::clone(scratch.profiles.get(ipv6))),
                 targets,
             })
             .collect();
         connections.sort_unstable_by(|a, b| a.targets.first().cmp(&b.targets.first()));
-        SourceRow { source, connections }
+        SourceRow {
+            source,
+            connections,
+        }
     }
 }

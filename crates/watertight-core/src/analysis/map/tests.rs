@@ -64,8 +64,16 @@ fn spell(spans: &[Span]) -> String {
     }
     let spell = |span: &Span| {
         let some = if span.differs() { " some" } else { "" };
-        let open = span.most.open().map_or(String::new(), |id| format!(" {id}"));
-        format!("{}-{}/{}{some}{open}", span.first, span.last, span.protocol.word())
+        let open = span
+            .most
+            .open()
+            .map_or(String::new(), |id| format!(" {id}"));
+        format!(
+            "{}-{}/{}{some}{open}",
+            span.first,
+            span.last,
+            span.protocol.word()
+        )
     };
     spans.iter().map(spell).collect::<Vec<_>>().join(", ")
 }
@@ -91,14 +99,24 @@ fn boundaries(world: &World, ruleset: &Ruleset) -> BTreeSet<(Protocol, u16)> {
         for tier in ruleset.tiers(direction) {
             let rules = tier.policies.iter().flat_map(|policy| &policy.rules);
             for item in rules.flat_map(|rule| &rule.traffic) {
-                if let PortMatch::Range { protocol, first, last, .. } = item {
+                if let PortMatch::Range {
+                    protocol,
+                    first,
+                    last,
+                    ..
+                } = item
+                {
                     add(*protocol, *first);
                     add(*protocol, *last);
                 }
             }
         }
     }
-    for port in world.endpoints.iter().flat_map(|endpoint| endpoint.ports.iter()) {
+    for port in world
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| endpoint.ports.iter())
+    {
         add(port.protocol, port.number);
     }
     found
@@ -106,17 +124,24 @@ fn boundaries(world: &World, ruleset: &Ruleset) -> BTreeSet<(Protocol, u16)> {
 
 /// What the map says about a pair of units on a port.
 fn level(spans: &[Span], protocol: Protocol, port: u16) -> (Answer, Answer) {
-    let span = spans.iter().find(|span| {
-        span.protocol == protocol && (span.first..=span.last).contains(&port)
-    });
-    span.map_or((Answer::Denied, Answer::Denied), |span| (span.most, span.least))
+    let span = spans
+        .iter()
+        .find(|span| span.protocol == protocol && (span.first..=span.last).contains(&port));
+    span.map_or((Answer::Denied, Answer::Denied), |span| {
+        (span.most, span.least)
+    })
 }
 
 /// Holds the map against a verdict for each pair of pods and each port boundary.
 fn holds(sample: &Sample, by: By) {
     let eval = sample.eval();
     let reach = Reach::new(&eval);
-    let question = Question { by, from: None, to: None, ports: Vec::new() };
+    let question = Question {
+        by,
+        from: None,
+        to: None,
+        ports: Vec::new(),
+    };
     let map = ReachMap::new(&eval, &reach, &sample.profile, &[], &question).unwrap();
     let readings = Readings::new(&sample.world, &sample.ruleset, &sample.profile, &[]);
     let world = &sample.world;

@@ -110,12 +110,19 @@ impl Families {
                 let assumed = |family| {
                     let cidrs = world.assumed.pod_cidrs.iter();
                     endpoint.host_network.is_some()
-                        || cidrs.map(|cidr| Family::of(cidr.addr())).any(|of| of == family)
+                        || cidrs
+                            .map(|cidr| Family::of(cidr.addr()))
+                            .any(|of| of == family)
                 };
                 (&endpoint.ips, [assumed(Family::V4), assumed(Family::V6)])
             }
             Party::Node(id) => (&world[id].ips, [true; 2]),
-            Party::Address(_) => return Self { bits: 0, both_known: false },
+            Party::Address(_) => {
+                return Self {
+                    bits: 0,
+                    both_known: false,
+                };
+            }
         };
         let known = |family| ips.iter().any(|ip| Family::of(*ip) == family);
         let [v4, v6] = if ips.is_empty() {
@@ -405,7 +412,9 @@ impl Units {
             egress: isolation(|look| look.seen.egress),
             groups: first_group..self.groups.len(),
             parties: first_party..self.parties.len(),
-            irregular: groups.iter().any(|group| group.look.standing != Standing::Pod),
+            irregular: groups
+                .iter()
+                .any(|group| group.look.standing != Standing::Pod),
         });
     }
 

@@ -553,3 +553,33 @@ fn a_broken_line_of_line_delimited_json_hides_no_other() {
         assert_eq!(loaded.broken, 2, "{name}");
     }
 }
+
+#[test]
+fn long_lists_are_read_whole_wherever_they_are_cut() {
+    let pod = |name: usize, volumes: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p{name}"}},"spec":{{"volumes":[{volumes}]}}}}"#
+        )
+    };
+    // Longer than a batch, and like the items of the list: a cut in here is none between items.
+    let inner = vec![r#"{"apiVersion":"v1","metadata":{}}"#; 10_000].join(",");
+    for inner in ["", inner.as_str()] {
+        let mut items: Vec<_> = (0..5000).map(|name| pod(name, "")).collect();
+        items[2000] = pod(2000, inner);
+        items[3000] = "{\"apiVersion\":tru}".to_owned();
+        items[3001] = r#"{"metadata":{"name":"p3001"},"spec":{}}"#.to_owned();
+        let text = format!(
+            r#"{{"apiVersion":"v1","items":[{}],"kind":"PodList"}}"#,
+            items.join(",")
+        );
+        with_loaded("t.json", &text, |loaded| {
+            assert_eq!((loaded.broken, loaded.findings.len()), (1, 1));
+            let names = loaded
+                .objects
+                .iter()
+                .map(|object| object.meta.name.to_string());
+            let expected = (0..5000).filter(|name| *name != 3000);
+            assert!(names.eq(expected.map(|name| format!("p{name}"))));
+        });
+    }
+}

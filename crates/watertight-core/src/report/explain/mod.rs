@@ -4,6 +4,9 @@
 //! person does.
 
 mod build;
+mod reasons;
+mod sentence;
+mod trace;
 mod words;
 
 use schemars::JsonSchema;
@@ -132,11 +135,9 @@ pub struct Row {
     pub name: String,
     /// The ports as the destination sees them: `8080/tcp`, `1-65535/udp`, `icmp`.
     pub ports: Vec<String>,
-    /// The ports of the Service that was asked about, in the same order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The ports of the Service that was asked about, in the same order; empty without a Service.
     pub service_ports: Vec<String>,
-    /// The addresses, where an end is more than one: `10.0.0.0/8`, `10.0.0.1-10.0.0.9`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The addresses, where an end is more than one: `10.0.0.0/8`, `10.0.0.1-10.0.0.9`; else empty.
     pub addresses: Vec<String>,
     /// `ipv4` or `ipv6`, where the two have different answers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,6 +224,9 @@ pub struct PolicyTrace {
     /// The rule that matches, counting from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<usize>,
+    /// Whom and what that rule admits: `app=web of namespace shop on 5432/tcp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admits: Option<String>,
     /// Where that rule is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_location: Option<Location>,

@@ -14,7 +14,7 @@ const MOST_LISTED: usize = 6;
 
 /// Names for the rows of a case, in order.
 pub(super) fn row_names(rows: &[explain::Row]) -> Vec<String> {
-    let spans: Vec<BTreeSet<Span>> = distinct(rows.iter().map(|row| ports_of(row)));
+    let spans: Vec<BTreeSet<Span>> = distinct(rows.iter().map(ports_of));
     let ranges: Vec<Vec<Range>> = distinct(rows.iter().map(|row| row.addresses.clone()));
     rows.iter()
         .map(|row| {
@@ -24,13 +24,14 @@ pub(super) fn row_names(rows: &[explain::Row]) -> Vec<String> {
             }
             // One set of ports for all rows is in the question already.
             if parts.is_empty() || spans.len() > 1 {
-                parts.push(ports(&ports_of(row), &spans, row));
-            }
-            if let Some(family) = row.family {
-                parts.push(family_word(family).to_owned());
+                parts.push(ports(&ports_of(row), row));
             }
             parts.retain(|part| !part.is_empty());
-            parts.join("  ")
+            let name = parts.join(" on ");
+            match row.family {
+                Some(family) => format!("{name} over {}", family_word(family)),
+                None => name,
+            }
         })
         .collect()
 }
@@ -54,7 +55,7 @@ fn size(span: &Span) -> u32 {
 }
 
 /// `80-90/tcp, 443/tcp`, `all udp`, `all other tcp`.
-fn ports(own: &BTreeSet<Span>, all: &[BTreeSet<Span>], row: &explain::Row) -> String {
+fn ports(own: &BTreeSet<Span>, row: &explain::Row) -> String {
     let through: Vec<_> = row
         .ports
         .iter()
@@ -79,16 +80,10 @@ fn ports(own: &BTreeSet<Span>, all: &[BTreeSet<Span>], row: &explain::Row) -> St
     let mut whole = Vec::new();
     let mut others = Vec::new();
     for (protocol, spans) in &by_protocol {
-        let total = |spans: &mut dyn Iterator<Item = &Span>| -> u32 { spans.map(size).sum() };
-        let mine = total(&mut spans.iter());
-        let most = all.iter().map(|row| {
-            let mut of = row.iter().filter(|span| span.protocol == *protocol);
-            total(&mut of)
-        });
-        let most = most.max().unwrap_or_default();
+        let mine: u32 = spans.iter().map(size).sum();
         if spans.iter().all(|span| span.is_whole()) {
             whole.push(protocol.word().to_owned());
-        } else if mine == most && mine > 32_768 {
+        } else if spans.len() > 1 && mine > 32_768 {
             others.push(protocol.word().to_owned());
         } else {
             parts.extend(spans.iter().map(ToString::to_string));
@@ -136,6 +131,13 @@ fn family_word(family: Family) -> &'static str {
 /// `10.0.0.0/8`, `all of IPv6`, `all other IPv4 addresses`.
 fn addresses(own: &[Range], all: &[Vec<Range>]) -> String {
     let mut parts = Vec::new();
+    if all.len() == 1
+        && [Family::V4, Family::V6]
+            .iter()
+            .all(|family| own.iter().any(|range| range.family == *family))
+    {
+        return "all addresses".into();
+    }
     for family in [Family::V4, Family::V6] {
         let of = |ranges: &[Range]| -> Vec<Range> {
             let of = ranges.iter().filter(|range| range.family == family);
@@ -233,7 +235,7 @@ pub(super) fn members(world: &World, units: &[Unit]) -> Members {
 
 /// How the ports of one row are called in a sentence: those of the Service if it is one.
 pub(super) fn ports_in_sentence(row: &explain::Row) -> String {
-    let name = row_names(std::slice::from_ref(row)).concat();
+    let name = ports(&ports_of(row), row);
     match name.split_once(", behind it") {
         Some((port, _)) => port.to_owned(),
         None => name,

@@ -73,7 +73,7 @@ pub(in crate::rules) fn replace(sources: &Sources, at: Span, text: &str) -> Edit
     let text = if quoted {
         text.to_owned()
     } else {
-        scalar(text)
+        scalar(text).into_owned()
     };
     Edit { span: at, text }
 }
@@ -107,7 +107,6 @@ pub(in crate::rules) fn prepend(
 /// A copy of a list item, put before it with one entry more.
 pub(in crate::rules) fn duplicate_item(sources: &Sources, item: Span, entry: &str) -> Option<Edit> {
     let text = sources.text(item);
-    let dash = dash_of(sources, item);
     let in_braces = match text.strip_prefix('{') {
         Some(inside) if inside.trim_start().starts_with(['"', '}']) => return None,
         Some(inside) => Some(format!("{{{entry}, {inside}")),
@@ -116,7 +115,7 @@ pub(in crate::rules) fn duplicate_item(sources: &Sources, item: Span, entry: &st
     if text.contains(['#', '\n']) {
         return None;
     }
-    let Some(dash) = dash else {
+    let Some(dash) = dash_of(sources, item) else {
         let text = format!("{}, ", in_braces?);
         let span = item.at_start();
         return Some(Edit { span, text });
@@ -137,13 +136,16 @@ pub(in crate::rules) fn duplicate_item(sources: &Sources, item: Span, entry: &st
 pub(in crate::rules) fn join_items(sources: &Sources, first: Span, second: Span) -> Option<Edit> {
     let between = sources.file(first.file).text();
     let between = between.get(first.end as usize..second.start as usize)?;
+    // First of all: a dump in JSON may be one line of many megabytes.
+    if sources.text(first).starts_with('{') || sources.text(second).starts_with('{') {
+        return None;
+    }
     let same_indent = indent_of(sources, first)? == indent_of(sources, second)?;
-    let in_lines = !sources.text(first).starts_with('{') && !sources.text(second).starts_with('{');
     let dash = dash_of(sources, second)?;
     let only_a_dash = between
         .lines()
         .all(|line| line.trim().trim_start_matches('-').trim().is_empty() || is_comment(line));
-    (first.file == second.file && same_indent && in_lines && only_a_dash).then(|| Edit {
+    (first.file == second.file && same_indent && only_a_dash).then(|| Edit {
         span: dash,
         text: " ".to_owned(),
     })
@@ -176,10 +178,21 @@ fn indent_of(sources: &Sources, mapping: Span) -> Option<String> {
         .then(|| " ".repeat(before.len()))
 }
 
-/// What stands before a place in its line.
+/// Nobody indents further than this, and a dump may be one line of many megabytes.
+const LONGEST_INDENT: usize = 4096;
+
+/// What stands before a place in its line, unless that is far more than an indent.
 fn line_before(sources: &Sources, at: Span) -> Option<&str> {
-    let before = sources.file(at.file).text().get(..at.start as usize)?;
-    Some(before.rsplit_once('\n').map_or(before, |(_, line)| line))
+    let text = sources.file(at.file).text();
+    let before = text.get(..at.start as usize)?;
+    let mut start = before.len().saturating_sub(LONGEST_INDENT);
+    while !before.is_char_boundary(start) {
+        start += 1;
+    }
+    match before.get(start..)?.rsplit_once('\n') {
+        Some((_, line)) => Some(line),
+        None => Some(before).filter(|_| start == 0),
+    }
 }
 
 /// The places of key and value if a text is one entry and nothing else.

@@ -232,13 +232,13 @@ impl<T> NearMiss<'_, T> {
 
 /// `shop/Deployment/web has app=web`.
 fn tell_pods(context: &Context<'_>, miss: &NearMiss<'_, EndpointId>) -> String {
-    let names = context.workload_names(miss.who.iter().copied());
+    let names = context.workloads(miss.who.iter().copied());
     let told = miss.tell();
-    let told = match (names.len(), told.strip_prefix("has ")) {
+    let told = match (names.count, told.strip_prefix("has ")) {
         (2.., Some(rest)) => format!("have {rest}"),
         _ => told,
     };
-    format!("{} {told}", some_of(&names))
+    [&*names.some(), " ", &*told].concat()
 }
 
 /// How many requirements of one selector a finding points at.

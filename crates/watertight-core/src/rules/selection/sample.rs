@@ -50,7 +50,7 @@ pub(in crate::rules) fn address_in(block: &IpBlock) -> Option<IpAddr> {
 
 /// Some of those whom a rule means, other than the subject.
 pub(in crate::rules) fn other_ends(
-    selection: &mut Selection<'_>,
+    selection: &Selection<'_>,
     rule: &Rule,
     subject: EndpointId,
 ) -> Vec<Party> {
@@ -61,8 +61,8 @@ pub(in crate::rules) fn other_ends(
             Peer::Any => found.push(outside(world, subject)),
             Peer::Block(block) => found.extend(address_in(block).map(Party::Address)),
             Peer::Endpoints(selector, _) => {
-                let members = selection.members(selector);
-                let others = members.iter().copied().filter(|id| *id != subject);
+                let members = selection.first_members(selector, TRIES + 1);
+                let others = members.into_iter().filter(|id| *id != subject);
                 found.extend(others.take(TRIES).map(Party::Endpoint));
             }
         }

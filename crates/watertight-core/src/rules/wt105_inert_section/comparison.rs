@@ -104,7 +104,7 @@ impl<'c, 'a> Comparison<'c, 'a> {
 
     /// Pods of a policy that are not all under the same policies.
     fn different(&self, section: Section) -> Vec<EndpointId> {
-        let of = |id: EndpointId| self.context.eval.policies_of(id, section.direction);
+        let of = |id: EndpointId| self.context.policies_of(id, section.direction);
         let mut pods: Vec<EndpointId> = Vec::new();
         for id in self.subjects(section) {
             if !pods.iter().any(|known| of(*known) == of(*id)) {

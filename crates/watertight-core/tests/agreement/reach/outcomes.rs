@@ -86,7 +86,7 @@ fn any_ruleset_is_worth_asking_about() {
     for (what, per_mille) in [
         ("Allowed", 150),
         ("Denied", 150),
-        ("Uncertain", 8),
+        ("Uncertain", 6),
         ("Allow", 50),
         ("Deny", 30),
         ("Pass", 30),

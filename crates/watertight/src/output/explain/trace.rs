@@ -124,7 +124,11 @@ impl Rendering<'_> {
     }
 
     fn denied(&self, trace: &Trace, lines: &mut Vec<Line>) {
-        if let Some(policy) = trace.policies.iter().find(|policy| policy.outcome == "denies") {
+        if let Some(policy) = trace
+            .policies
+            .iter()
+            .find(|policy| policy.outcome == "denies")
+        {
             lines.push(Line {
                 word: "denied",
                 mood: Some(Mood::Bad),
@@ -251,10 +255,14 @@ fn named(policy: &PolicyTrace) -> String {
     format!("{} {}", policy.kind, one_line(&policy.name))
 }
 
+/// `NetworkPolicy shop/db rule 2: app=web of namespace shop on 5432/tcp`
 fn named_rule(policy: &PolicyTrace) -> String {
-    match policy.rule {
-        Some(rule) => format!("{} rule {rule}", named(policy)),
-        None => named(policy),
+    match (policy.rule, &policy.admits) {
+        (Some(rule), Some(admits)) => {
+            format!("{} rule {rule}: {}", named(policy), one_line(admits))
+        }
+        (Some(rule), None) => format!("{} rule {rule}", named(policy)),
+        (None, _) => named(policy),
     }
 }
 

@@ -1,0 +1,1 @@
+//! Every format on the example and on names from strangers.
