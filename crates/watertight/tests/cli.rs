@@ -9,5 +9,7 @@ mod explain;
 mod input;
 #[path = "cli/options.rs"]
 mod options;
+#[path = "cli/reach.rs"]
+mod reach;
 #[path = "cli/verbs.rs"]
 mod verbs;

@@ -12,6 +12,9 @@ use crate::world::{EndpointId, NamespaceId, Symbol, World};
 
 use super::{Evaluator, can_be_selected};
 
+/// The endpoints of a policy, once somebody has asked for them.
+type Subjects = OnceLock<Box<[EndpointId]>>;
+
 /// Which policies select which endpoints, found out namespace by namespace when somebody asks: a
 /// question about two pods of a large cluster shall not pay for all others.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ pub(super) struct Compiled {
     /// By namespace.
     namespaces: Vec<OnceLock<Selections>>,
     /// By direction, then by tier, then by policy.
-    subjects: [Vec<Vec<OnceLock<Box<[EndpointId]>>>>; 2],
+    subjects: [Vec<Vec<Subjects>>; 2],
 }
 
 /// The policies of the endpoints of one namespace. Few lists are distinct.

@@ -48,21 +48,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn exempt(id: &'static str, why: &'static str) -> Self {
+    /// A verdict that no policy was asked for.
+    fn without_policies(reason: Reason) -> Self {
         Self {
-            allowed: true,
-            reason: Reason::Exempt(id, why),
+            allowed: matches!(reason, Reason::Exempt(..)),
+            reason,
             egress: Decision::NotSubject,
             ingress: Decision::NotSubject,
             uncertain: None,
-        }
-    }
-
-    fn impossible(id: &'static str, why: &'static str) -> Self {
-        Self {
-            allowed: false,
-            reason: Reason::Impossible(id, why),
-            ..Self::exempt(id, why)
         }
     }
 }
@@ -215,7 +208,7 @@ impl Evaluator<'_> {
     ) -> Verdict {
         let (source, target) = match self.settle(connection) {
             Ok(ends) => ends,
-            Err(verdict) => return verdict,
+            Err(reason) => return Verdict::without_policies(reason),
         };
         let (egress_remote, egress_traffic) = self.seen_at_egress(connection, &target);
         let egress = self.one_side(
@@ -242,10 +235,10 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The two ends of a connection that policies judge; or else the verdict without them.
-    pub(super) fn settle(&self, connection: &Connection) -> Result<(End, End), Verdict> {
+    /// The two ends of a connection that policies judge; or else why they do not.
+    pub(super) fn settle(&self, connection: &Connection) -> Result<(End, End), Reason> {
         if connection.reply {
-            return Err(Verdict::exempt("K-77", "a reply of an allowed connection"));
+            return Err(Reason::Exempt("K-77", "a reply of an allowed connection"));
         }
         let from = connection.from.resolve(self.world);
         let to = connection.to.resolve(self.world);
@@ -255,17 +248,17 @@ impl Evaluator<'_> {
         {
             // K-75; through a Service it is a hairpin (K-76).
             if connection.service.is_none() {
-                return Err(Verdict::exempt("K-75", "a pod always reaches itself"));
+                return Err(Reason::Exempt("K-75", "a pod always reaches itself"));
             }
             if self.switches.hairpin_service == HairpinService::Exempt {
                 let why = "a pod reaches itself through a Service";
-                return Err(Verdict::exempt("K-76", why));
+                return Err(Reason::Exempt("K-76", why));
             }
         }
         if let Party::Address(ip) = to
             && ip.is_loopback()
         {
-            return Err(Verdict::exempt("K-75", "traffic inside the pod itself"));
+            return Err(Reason::Exempt("K-75", "traffic inside the pod itself"));
         }
         for party in [from, to] {
             if let Party::Endpoint(id) = party
@@ -275,7 +268,7 @@ impl Evaluator<'_> {
                     Lifecycle::Finished => "K-86",
                     _ => "K-33",
                 };
-                return Err(Verdict::impossible(id, "the pod has no address"));
+                return Err(Reason::Impossible(id, "the pod has no address"));
             }
         }
         // An address that the question names stays that address, whoever owns it.
@@ -292,7 +285,7 @@ impl Evaluator<'_> {
             .filter(|_| fits(given_from) && fits(given_to));
         let Some(family) = family else {
             let why = "the two ends have no address family in common";
-            return Err(Verdict::impossible("K-68", why));
+            return Err(Reason::Impossible("K-68", why));
         };
         let (mut source, mut target) = (self.end(from, family), self.end(to, family));
         source.remote.address = given_from.or(source.remote.address);
@@ -302,7 +295,7 @@ impl Evaluator<'_> {
         }
         if connection.protocol == Protocol::Icmp && self.switches.icmp == IcmpSwitch::Exempt {
             let why = "this engine does not police ICMP";
-            return Err(Verdict::exempt("K-61", why));
+            return Err(Reason::Exempt("K-61", why));
         }
         Ok((source, target))
     }
@@ -324,7 +317,7 @@ impl Evaluator<'_> {
     }
 
     /// Traffic between a pod and its own node (K-73, K-74).
-    fn own_node(&self, source: &End, target: &End) -> Option<Verdict> {
+    fn own_node(&self, source: &End, target: &End) -> Option<Reason> {
         let same = source.node.is_some() && source.node == target.node;
         let to_pod = source.remote.on_host && target.endpoint.is_some();
         let from_pod = source.endpoint.is_some() && target.remote.on_host;
@@ -335,7 +328,7 @@ impl Evaluator<'_> {
         };
         let by_host_pod = source.endpoint.is_some() && target.endpoint.is_some();
         let id = if by_host_pod { "K-74" } else { "K-73" };
-        (same && exempt).then(|| Verdict::exempt(id, "a pod and the node it runs on"))
+        (same && exempt).then_some(Reason::Exempt(id, "a pod and the node it runs on"))
     }
 
     /// What the source's policy sees: the Service itself where the engine looks before translation.

@@ -7,7 +7,7 @@ use watertight_core::manifest::Direction;
 use watertight_core::policy::{
     Action, EndpointSelector, NamespaceScope, Peer, Policy, Rule, Ruleset, Tier,
 };
-use watertight_core::sets::{Cidr, IpBlock, LabelSelector, PortMatch};
+use watertight_core::sets::{Cidr, IpBlock, LabelSelector, Operator, PortMatch};
 use watertight_core::source::Span;
 
 use super::Described;
@@ -34,6 +34,8 @@ struct Change {
     rules_at_most: usize,
     any_peer: bool,
     any_traffic: bool,
+    /// Selectors of peers ask for the opposite.
+    negated: bool,
     /// In place of the peers of a rule, in turn.
     blocks: Vec<Option<u8>>,
 }
@@ -83,21 +85,25 @@ fn change() -> impl Strategy<Value = Change> {
         subject,
         (any::<u8>(), one_of(&[1, 2, 3, 9, 9])),
         (prop::bool::weighted(0.05), prop::bool::weighted(0.3)),
+        prop::bool::weighted(0.3),
         prop::collection::vec(prop::option::weighted(0.75, any::<u8>()), 1..4),
     )
         .prop_map(
-            |(again, tier, isolates, actions, subject, rules, everything, blocks)| Change {
-                again,
-                tier,
-                isolates,
-                actions,
-                anywhere: subject.0,
-                every_pod: subject.1,
-                first_rule: rules.0,
-                rules_at_most: rules.1,
-                any_peer: everything.0,
-                any_traffic: everything.1,
-                blocks,
+            |(again, tier, isolates, actions, subject, rules, everything, negated, blocks)| {
+                Change {
+                    again,
+                    tier,
+                    isolates,
+                    actions,
+                    anywhere: subject.0,
+                    every_pod: subject.1,
+                    first_rule: rules.0,
+                    rules_at_most: rules.1,
+                    any_peer: everything.0,
+                    any_traffic: everything.1,
+                    negated,
+                    blocks,
+                }
             },
         )
 }
@@ -184,6 +190,9 @@ impl Change {
         let turns = self.actions.iter().cycle().zip(self.blocks.iter().cycle());
         for (rule, (action, choice)) in changed.rules.iter_mut().zip(turns) {
             rule.action = *action;
+            if self.negated {
+                rule.peers.iter_mut().for_each(negate);
+            }
             if let Some(choice) = choice {
                 rule.peers = vec![Peer::Block(block(*choice, pool.large, rule.span))];
             }
@@ -195,6 +204,20 @@ impl Change {
             }
         }
         changed
+    }
+}
+
+/// The opposite of each requirement of a peer's selector of pods.
+fn negate(peer: &mut Peer) {
+    if let Peer::Endpoints(selector, _) = peer {
+        for requirement in &mut selector.pods.requirements {
+            requirement.operator = match requirement.operator.clone() {
+                Operator::In(values) => Operator::NotIn(values),
+                Operator::NotIn(values) => Operator::In(values),
+                Operator::Exists => Operator::DoesNotExist,
+                Operator::DoesNotExist => Operator::Exists,
+            };
+        }
     }
 }
 

@@ -6,10 +6,10 @@
 
 mod concise;
 pub(crate) mod explain;
-pub(crate) mod reach;
 mod github;
 mod json;
 mod junit;
+pub(crate) mod reach;
 mod sarif;
 mod table;
 #[cfg(test)]

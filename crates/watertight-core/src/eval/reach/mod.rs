@@ -25,7 +25,7 @@ pub use side::{RowId, Side};
 pub use update::{Change, Updated};
 
 use super::verdict::End;
-use super::{Connection, Evaluator, Family, Party};
+use super::{Connection, Evaluator, Family, Party, Reason};
 use crate::manifest::Direction;
 use crate::sets::Protocol;
 use crate::world::{EndpointId, NodeId};
@@ -119,8 +119,8 @@ impl Reach {
     pub fn outcome(&self, eval: &Evaluator<'_>, connection: &Connection) -> Outcome {
         let (source, target) = match eval.settle(connection) {
             Ok(ends) => ends,
-            Err(verdict) if verdict.allowed => return Outcome::Allowed,
-            Err(_) => return Outcome::Denied,
+            Err(Reason::Impossible(..)) => return Outcome::Denied,
+            Err(_) => return Outcome::Allowed,
         };
         let (remote, traffic) = eval.seen_at_egress(connection, &target);
         let port = traffic.port.unwrap_or_default();

@@ -1,5 +1,7 @@
 //! All rows of one direction, and which endpoint has which.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::classes::Classes;
@@ -103,7 +105,7 @@ impl Side {
     }
 
     /// The rows of endpoints that any of these policies selects.
-    fn rows_of(&self, policies: &FxHashSet<PolicyRef>) -> Vec<RowId> {
+    fn rows_of(&self, policies: &BTreeSet<PolicyRef>) -> Vec<RowId> {
         let of_any = |key: &[PolicyRef]| key.iter().any(|at| policies.contains(at));
         let keys = self.ids.iter().filter(|((key, _), _)| of_any(key));
         let mut rows: Vec<RowId> = keys.map(|(_, row)| *row).collect();
@@ -112,7 +114,7 @@ impl Side {
     }
 
     /// The endpoints that had a row of any of these policies.
-    pub(super) fn selected_by(&self, policies: &FxHashSet<PolicyRef>) -> Vec<EndpointId> {
+    pub(super) fn selected_by(&self, policies: &BTreeSet<PolicyRef>) -> Vec<EndpointId> {
         let rows = self.rows_of(policies);
         let all = self.of_endpoint.iter().enumerate();
         all.filter(|(_, row)| rows.binary_search(row).is_ok())
@@ -156,7 +158,7 @@ impl Side {
         &mut self,
         eval: &Evaluator<'_>,
         classes: &Classes,
-        policies: &FxHashSet<PolicyRef>,
+        policies: &BTreeSet<PolicyRef>,
         forget: bool,
     ) {
         if forget {
@@ -183,7 +185,7 @@ impl Side {
         &mut self,
         eval: &Evaluator<'_>,
         classes: &Classes,
-        policies: &FxHashSet<PolicyRef>,
+        policies: &BTreeSet<PolicyRef>,
     ) -> Vec<RowId> {
         let of_any = |key: &[PolicyRef]| key.iter().any(|at| policies.contains(at));
         let keys = self.ids.iter().filter(|((key, _), _)| of_any(key));

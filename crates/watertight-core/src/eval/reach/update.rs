@@ -5,7 +5,7 @@
 //! of all peers that match it, and the rows that use them. Where a change brings what tells old
 //! classes apart (a label key, a port name, a bound between addresses), everything is computed again.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 
 use super::Reach;
 use super::classes::Joined;
@@ -63,7 +63,7 @@ impl Reach {
             }
         }
         let mut fresh = Vec::new();
-        let mut namespaces: FxHashSet<NamespaceId> = FxHashSet::default();
+        let mut namespaces: BTreeSet<NamespaceId> = BTreeSet::new();
         for id in &change.endpoints {
             namespaces.insert(eval.world[*id].namespace);
             match self.classes.put(eval, *id) {
@@ -80,7 +80,7 @@ impl Reach {
         let mut updated = Updated::default();
         for side in [ingress, egress] {
             let direction = side.direction();
-            let mut changed: FxHashSet<PolicyRef> = change
+            let mut changed: BTreeSet<PolicyRef> = change
                 .policies
                 .iter()
                 .copied()
@@ -96,20 +96,15 @@ impl Reach {
             }
             changed.extend(side.policies_with_peers(eval, classes, &fresh));
             side.renew(eval, classes, &changed, !fresh.is_empty());
-            let mut of_side: FxHashMap<RowId, ()> = FxHashMap::default();
-            for row in side.recompute(eval, classes, &changed) {
-                of_side.insert(row, ());
-            }
+            let mut rows = side.recompute(eval, classes, &changed);
             let before = side.rows().len();
-            let mut namespaces: Vec<_> = namespaces.into_iter().collect();
-            namespaces.sort_unstable();
             for namespace in namespaces {
                 updated
                     .endpoints
                     .extend(side.assign(eval, classes, namespace));
             }
             let made = before..side.rows().len();
-            let mut rows: Vec<RowId> = of_side.into_keys().chain(made.map(RowId::at)).collect();
+            rows.extend(made.map(RowId::at));
             rows.sort_unstable();
             updated
                 .rows

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde::ser::{SerializeSeq as _, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeSeq as _, Serializer};
 
 use super::{
     ReachConnection, ReachExternal, ReachPorts, ReachQuery, ReachRange, ReachReport,
@@ -190,9 +190,7 @@ impl<'m, 'w> Reporter<'m, 'w> {
             engine: engine(self.profile),
             query: self.query.clone(),
             complete,
-            problems: problems
-                .map(|found| finding(self.sources, found))
-                .collect(),
+            problems: problems.map(|found| finding(self.sources, found)).collect(),
             assumptions: self.assumptions(),
             units: self.units(),
             service: self.service_ports(),
@@ -207,9 +205,10 @@ impl<'m, 'w> Reporter<'m, 'w> {
         let mut found = assumptions(self.world);
         found.push(Assumption {
             id: "K-61".into(),
-            text: "ICMP has no ports and is no part of the map: `watertight explain 'A -> B:icmp'` \
+            text:
+                "ICMP has no ports and is no part of the map: `watertight explain 'A -> B:icmp'` \
                    answers it"
-                .into(),
+                    .into(),
         });
         found
     }
@@ -295,7 +294,9 @@ fn by_word(by: By) -> &'static str {
 }
 
 fn names(units: &Units, numbers: &[u32]) -> Vec<String> {
-    let units = numbers.iter().filter_map(|at| units.all().get(*at as usize));
+    let units = numbers
+        .iter()
+        .filter_map(|at| units.all().get(*at as usize));
     units.map(|unit| unit.name.clone()).collect()
 }
 
@@ -347,7 +348,10 @@ fn ports(spans: &[Span]) -> Vec<ReachPorts> {
     };
     match spans {
         [first, ..] if is_uniform(spans) => vec![one(first, "any")],
-        _ => spans.iter().map(|span| one(span, span.protocol.word())).collect(),
+        _ => spans
+            .iter()
+            .map(|span| one(span, span.protocol.word()))
+            .collect(),
     }
 }
 
@@ -355,11 +359,19 @@ fn ports(spans: &[Span]) -> Vec<ReachPorts> {
 fn addresses(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
     let narrow = v4.iter().map(|(first, last)| {
         let prefix = prefix(u128::from(first), u128::from(last), 32);
-        spell(Ipv4Addr::from(first).into(), Ipv4Addr::from(last).into(), prefix)
+        spell(
+            Ipv4Addr::from(first).into(),
+            Ipv4Addr::from(last).into(),
+            prefix,
+        )
     });
     let wide = v6.iter().map(|(first, last)| {
         let prefix = prefix(first, last, 128);
-        spell(Ipv6Addr::from(first).into(), Ipv6Addr::from(last).into(), prefix)
+        spell(
+            Ipv6Addr::from(first).into(),
+            Ipv6Addr::from(last).into(),
+            prefix,
+        )
     });
     narrow.chain(wide).collect()
 }
@@ -383,17 +395,22 @@ fn spell(first: IpAddr, last: IpAddr, prefix: Option<u32>) -> String {
 /// The ranges with a name that lie inside, if not all of their family does.
 fn named(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
     let standing = ranges::ranges().iter().filter(|range| {
-        !matches!(range.kind, RangeKind::ServiceDefault | RangeKind::PodDefault)
+        !matches!(
+            range.kind,
+            RangeKind::ServiceDefault | RangeKind::PodDefault
+        )
     });
-    let inside = standing.filter(|range| match (range.cidr.network(), range.cidr.broadcast()) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => {
-            !v4.is_all() && Runs::range(u32::from(first), u32::from(last)).is_subset(v4)
-        }
-        (IpAddr::V6(first), IpAddr::V6(last)) => {
-            !v6.is_all() && Runs::range(u128::from(first), u128::from(last)).is_subset(v6)
-        }
-        _ => false,
-    });
+    let inside = standing.filter(
+        |range| match (range.cidr.network(), range.cidr.broadcast()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                !v4.is_all() && Runs::range(u32::from(first), u32::from(last)).is_subset(v4)
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                !v6.is_all() && Runs::range(u128::from(first), u128::from(last)).is_subset(v6)
+            }
+            _ => false,
+        },
+    );
     inside.map(|range| range.name.to_owned()).collect()
 }
 
@@ -407,7 +424,9 @@ fn metadata_in(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
                 IpAddr::V6(ip) => v6.contains(ip.into()),
             }
     });
-    inside.map(|metadata| metadata.address.to_string()).collect()
+    inside
+        .map(|metadata| metadata.address.to_string())
+        .collect()
 }
 
 /// A question in the words of the report.

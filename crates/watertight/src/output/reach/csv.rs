@@ -67,7 +67,7 @@ fn lines(
 }
 
 /// Quoted where the text could be taken for more than one field, and harmless in a spreadsheet.
-fn field(text: &str) -> std::borrow::Cow<'_, str> {
+pub(super) fn field(text: &str) -> std::borrow::Cow<'_, str> {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if !formula && !text.contains([',', '"', '\n', '\r']) {
         return text.into();

@@ -166,7 +166,7 @@ fn node(number: Option<usize>) -> String {
     number.map_or("world".to_owned(), |number| format!("n{number}"))
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let text = one_line(text).replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{text}\"")
 }

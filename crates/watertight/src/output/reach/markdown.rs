@@ -82,7 +82,7 @@ fn sign(openness: Openness) -> String {
 }
 
 /// Text that Markdown takes for nothing else.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in one_line(text).chars() {
         if matches!(

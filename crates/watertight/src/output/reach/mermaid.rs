@@ -69,7 +69,7 @@ pub(super) fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Text in quotes; what Mermaid would read as more than text goes by its number.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in one_line(text).chars() {
         if matches!(

@@ -29,12 +29,16 @@ fn check(sample: &Sample, by: By, expected: Expect) {
 
 #[test]
 fn k_6_without_policies_everybody_reaches_everybody() {
-    check(&two(""), By::Workload, expect![[r#"
+    check(
+        &two(""),
+        By::Workload,
+        expect![[r#"
         shop/Deployment/db -> shop/Deployment/db: all
         shop/Deployment/db -> shop/Deployment/web: all
         shop/Deployment/web -> shop/Deployment/db: all
         shop/Deployment/web -> shop/Deployment/web: all
-    "#]]);
+    "#]],
+    );
 }
 
 /// K-16: both sides have to allow it.
@@ -45,10 +49,14 @@ fn k_16_egress_and_ingress_meet() {
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop}, spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5400, endPort: 7000}]}]}}
 "#);
-    check(&sample, By::Workload, expect![[r#"
+    check(
+        &sample,
+        By::Workload,
+        expect![[r#"
         shop/Deployment/db -> shop/Deployment/web: all
         shop/Deployment/web -> shop/Deployment/db: 5400-6000/tcp
-    "#]]);
+    "#]],
+    );
 }
 
 /// K-52, K-53: a name is the number that the destination gives it.
@@ -57,15 +65,23 @@ fn k_52_names_of_ports_are_numbers() {
     let sample = two(r#"
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{ports: [{port: pg}, {port: http}]}], egress: [{to: [{podSelector: {}}], ports: [{port: pg}, {port: http}]}]}}
 "#);
-    check(&sample, By::Workload, expect![[r#"
+    check(
+        &sample,
+        By::Workload,
+        expect![[r#"
         shop/Deployment/db -> shop/Deployment/db: 5432-5432/tcp
         shop/Deployment/db -> shop/Deployment/web: 8080-8080/tcp
         shop/Deployment/web -> shop/Deployment/db: 5432-5432/tcp
         shop/Deployment/web -> shop/Deployment/web: 8080-8080/tcp
-    "#]]);
-    check(&sample, By::Namespace, expect![[r#"
+    "#]],
+    );
+    check(
+        &sample,
+        By::Namespace,
+        expect![[r#"
         ns:shop -> ns:shop: 5432-5432/tcp some, 8080-8080/tcp some
-    "#]]);
+    "#]],
+    );
 }
 
 /// K-68: IPv4 where both have it; that IPv6 differs is said.
@@ -84,13 +100,17 @@ fn k_68_another_answer_over_ipv6_is_said() {
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: v6, namespace: ns1}, spec: {podSelector: {matchLabels: {app: a}}, ingress: [{from: [{ipBlock: {cidr: "fd00::/16"}}], ports: [{port: 443}]}]}}
 "#,
     );
-    check(&sample, By::Pod, expect![[r#"
+    check(
+        &sample,
+        By::Pod,
+        expect![[r#"
         ns1/Pod/a -> ns1/Pod/six: all
         ns1/Pod/a -> ns1/Pod/b: 80-80/tcp ipv6: none
         ns1/Pod/b -> ns1/Pod/six: all
         ns1/Pod/b -> ns1/Pod/a: none ipv6: 443-443/tcp
         ns1/Pod/six -> ns1/Pod/a: 443-443/tcp
-    "#]]);
+    "#]],
+    );
 }
 
 /// K-73, K-74: a pod and its own node; where engines differ on the way back it is uncertain.
@@ -107,14 +127,22 @@ fn k_73_a_pod_and_its_own_node() {
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: ns1}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
 "#,
     );
-    check(&sample, By::Pod, expect![[r#"
+    check(
+        &sample,
+        By::Pod,
+        expect![[r#"
         ns1/Pod/a -> node:n1: 1-65535/tcp K-73, 1-65535/udp K-73, 1-65535/sctp K-73
         node:n1 -> ns1/Pod/a: all
-    "#]]);
-    check(&sample, By::Workload, expect![[r#"
+    "#]],
+    );
+    check(
+        &sample,
+        By::Workload,
+        expect![[r#"
         ns1/Pod/a -> nodes: 1-65535/tcp some K-73, 1-65535/udp some K-73, 1-65535/sctp some K-73
         nodes -> ns1/Pod/a: 1-65535/tcp some, 1-65535/udp some, 1-65535/sctp some
-    "#]]);
+    "#]],
+    );
 }
 
 /// K-75: a pod to itself is no connection, two pods of one workload or template are.
@@ -125,16 +153,28 @@ fn k_75_a_pod_does_not_connect_to_itself() {
             "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: ns1, labels: {{app: a}}}}, spec: {{containers: [{{name: c}}]}}}}\n"
         )
     };
-    check(&Sample::new(&pod("a")), By::Pod, expect![[r#"
+    check(
+        &Sample::new(&pod("a")),
+        By::Pod,
+        expect![[r#"
 
-    "#]]);
-    check(&Sample::new(&pod("a")), By::Namespace, expect![[r#"
+    "#]],
+    );
+    check(
+        &Sample::new(&pod("a")),
+        By::Namespace,
+        expect![[r#"
 
-    "#]]);
+    "#]],
+    );
     let both = format!("{}---\n{}", pod("a"), pod("b"));
-    check(&Sample::new(&both), By::Namespace, expect![[r#"
+    check(
+        &Sample::new(&both),
+        By::Namespace,
+        expect![[r#"
         ns:ns1 -> ns:ns1: all
-    "#]]);
+    "#]],
+    );
 }
 
 /// K-79, K-80: a Service stands for its backends on their ports, said of the port dialled.
@@ -148,7 +188,8 @@ fn k_79_a_service_is_its_backends() {
     let text = asked(&sample, By::Workload, None, Some("shop/svc/db"));
     expect![[r#"
         shop/Deployment/web -> db: 80-80/tcp
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 /// Both ends in other groupings: a pod of a namespace is not counted against itself.
@@ -160,17 +201,20 @@ fn ends_may_overlap() {
     let text = asked(&sample, By::Namespace, Some("ns:shop"), Some("shop/web"));
     expect![[r#"
         ns:shop -> shop/Deployment/web: 1-65535/tcp some, 1-65535/udp some, 1-65535/sctp some
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
     let text = asked(&sample, By::Workload, Some("shop/db"), None);
     expect![[r#"
         shop/Deployment/db -> kube-system/Pod/kube-dns: all
         shop/Deployment/db -> shop/Deployment/db: all
         shop/Deployment/db -> shop/Deployment/web: all
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
     let text = asked(&sample, By::Workload, None, Some("shop/web"));
     expect![[r#"
         shop/Deployment/db -> shop/Deployment/web: all
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 /// K-63, K-66, M-1: the outside as ranges; a block that covers a part of the assumed addresses.
@@ -235,8 +279,12 @@ fn k_63_the_outside_is_ranges() {
         ingress kube-system/Pod/kube-dns shop/Deployment/db: 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff all
         ingress shop/Deployment/web: 203.0.113.0-203.0.113.255  all
     "#]].assert_eq(&text);
-    check(&sample, By::Workload, expect![[r#"
+    check(
+        &sample,
+        By::Workload,
+        expect![[r#"
         shop/Deployment/db -> shop/Deployment/db: all
         shop/Deployment/web -> shop/Deployment/db: all
-    "#]]);
+    "#]],
+    );
 }

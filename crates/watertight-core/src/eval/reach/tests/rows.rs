@@ -134,6 +134,40 @@ fn selectors_and_ports() {
     );
 }
 
+/// K-39..K-42: selectors that differ in the operator alone.
+#[test]
+fn operators_of_selectors() {
+    let rule = |port: u16, expression: &str| {
+        let selector = format!("{{matchExpressions: [{{key: app, {expression}}}]}}");
+        format!(
+            "{{from: [{{namespaceSelector: {{}}, podSelector: {selector}}}], ports: [{{port: {port}}}]}}"
+        )
+    };
+    let rules = [
+        rule(1, "operator: In, values: [b]"),
+        rule(2, "operator: NotIn, values: [b]"),
+        rule(3, "operator: Exists"),
+        rule(4, "operator: DoesNotExist"),
+        rule(5, "operator: NotIn, values: [other]"),
+        rule(6, "operator: In, values: [other]"),
+    ];
+    let spec = format!(
+        "podSelector: {{matchLabels: {{app: b}}}}, ingress: [{}]",
+        rules.join(", ")
+    );
+    ingress(
+        &[policy("p", &spec)],
+        &expect![[r#"
+        x/a x/new w/c
+        x/b
+          1-1/tcp x/b
+          2-2/tcp x/a x/new w/c
+          3-3/tcp x/a x/b x/new w/c
+          5-5/tcp x/a x/b x/new w/c
+    "#]],
+    );
+}
+
 /// K-20, K-21, K-61: an empty rule is everybody, on ICMP too.
 #[test]
 fn an_empty_rule() {
