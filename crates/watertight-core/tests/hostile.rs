@@ -303,10 +303,10 @@ fn json_is_read_alike_by_two_readers() {
 
 #[test]
 fn manifests_with_a_few_mistakes() {
-    hold(800, mutated(3), ALL);
+    hold(500, mutated(3), ALL);
 }
 
 #[test]
 fn manifests_with_many_mistakes() {
-    hold(800, mutated(12), ALL);
+    hold(500, mutated(12), ALL);
 }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::connection::{Connection, Family, Party};
-use super::matching::{Remote, Traffic};
+use super::matching::{Match, Remote, Traffic};
 use super::side::{Decision, Step};
 use super::{Evaluator, can_be_selected};
 use crate::engine::{HairpinService, Icmp as IcmpSwitch, NodeLocal, ServiceDnat, Snat};
 use crate::manifest::Direction;
-use crate::policy::RuleRef;
+use crate::policy::{Rule, RuleRef};
 use crate::sets::Protocol;
 use crate::world::{Backend, EndpointId, Lifecycle, NodeId, ServiceId};
 
@@ -103,6 +103,28 @@ impl Evaluator<'_> {
             port: Some(port),
         };
         self.walk(direction, subject, &remote.remote, traffic, |_| {})
+    }
+
+    /// The first of some rules that matches, as if a policy with them applied to `subject`.
+    #[must_use]
+    pub fn first_match(
+        &self,
+        rules: &[Rule],
+        direction: Direction,
+        subject: EndpointId,
+        other: Party,
+        protocol: Protocol,
+        port: u16,
+    ) -> Option<usize> {
+        let remote = self.other_end(subject, other)?.remote;
+        let traffic = Traffic {
+            protocol,
+            port: Some(port),
+        };
+        rules.iter().position(|rule| {
+            let (peer, ports) = self.rule_matches(rule, direction, subject, &remote, traffic);
+            peer == Match::Yes && ports
+        })
     }
 
     /// The other end as policies of `subject` see it; none if they do not apply to it, or if there

@@ -152,7 +152,8 @@ impl Decoder {
             return Vec::new();
         };
         self.path.push(Step::Field(name));
-        let mut found = Vec::new();
+        // Most are short, and spare room in the many lists of many policies would be most of them.
+        let mut found = Vec::with_capacity(node.items().count());
         if node.kind() == Kind::Sequence {
             for (index, item) in node.items().enumerate() {
                 self.path.push(Step::Item(index));

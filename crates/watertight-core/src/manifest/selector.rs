@@ -14,7 +14,8 @@ pub(super) fn decode(
     decoder.field(name, |decoder| {
         let [labels, expressions] =
             decoder.fields(node, ["matchLabels", "matchExpressions"], Unknown::Refuse);
-        let mut requirements = Vec::new();
+        let most = labels.map_or(0, Node::most_entries);
+        let mut requirements = Vec::with_capacity(most);
         decoder.string_map("matchLabels", labels, |decoder, key, value| {
             if let Some(reason) = validate::label_key(&key) {
                 let message = format!("label key `{}` {reason}", &*key);
@@ -29,7 +30,9 @@ pub(super) fn decode(
                 operator: Operator::In(vec![(&*value).into()]),
             });
         });
-        requirements.extend(decoder.items("matchExpressions", expressions, requirement));
+        let expressions = decoder.items("matchExpressions", expressions, requirement);
+        requirements.reserve_exact(expressions.len());
+        requirements.extend(expressions);
         LabelSelector {
             requirements,
             span: node.span(),

@@ -24,7 +24,9 @@ pub fn lower_kubernetes(world: &World, switches: &Switches) -> Ruleset {
     for direction in Direction::BOTH {
         let tier = Tier {
             name: TIER,
-            policies: lower_all(&ids, |id| lower(world, switches, id, direction)),
+            policies: lower_all(&ids, |id| {
+                lower_kubernetes_policy(world, switches, id, direction)
+            }),
         };
         ruleset.tiers_mut(direction).push(tier);
     }
@@ -57,7 +59,7 @@ pub fn relower_kubernetes(
     let mut changed = Vec::new();
     let is_there = world.policy_ids().any(|known| known == id);
     for direction in Direction::BOTH {
-        let lowered = lower(world, switches, id, direction).filter(|_| is_there);
+        let lowered = lower_kubernetes_policy(world, switches, id, direction).filter(|_| is_there);
         let tiers = ruleset.tiers_mut(direction);
         let Some(at) = tiers.iter().position(|tier| tier.name == TIER) else {
             continue;
@@ -102,7 +104,14 @@ fn void(world: &World, id: PolicyId) -> Policy {
     }
 }
 
-fn lower(world: &World, switches: &Switches, id: PolicyId, direction: Direction) -> Option<Policy> {
+/// Lowers one NetworkPolicy in one direction; none if it does not act in it.
+#[must_use]
+pub fn lower_kubernetes_policy(
+    world: &World,
+    switches: &Switches,
+    id: PolicyId,
+    direction: Direction,
+) -> Option<Policy> {
     let policy = &world[id];
     if !acts_on(&policy.spec, direction, switches) {
         return None;

@@ -15,7 +15,7 @@
 
 mod kubernetes;
 
-pub use kubernetes::{lower_kubernetes, relower_kubernetes};
+pub use kubernetes::{lower_kubernetes, lower_kubernetes_policy, relower_kubernetes};
 
 use crate::manifest::Direction;
 use crate::sets::{IpBlock, LabelSelector, PortMatch};

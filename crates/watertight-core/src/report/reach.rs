@@ -38,7 +38,7 @@ pub struct ReachReport<Connections = Vec<ReachConnection>> {
     /// Who is told apart: every source and every destination, in the order of namespaces and names.
     pub units: Vec<ReachUnit>,
     /// The ports of the Service that was asked about.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<ReachServicePort>,
     /// Who reaches whom: one entry for each source and each set of ports.
     pub connections: Connections,
@@ -71,16 +71,16 @@ pub struct ReachUnit {
     /// `namespace`, `workload`, `pod`, `node` or `service`.
     pub kind: String,
     /// The number of pods that own an address; a workload without pods in the input counts as one.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub pods: usize,
     /// The number of nodes.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub nodes: usize,
     /// Those of the pods that are on the host network.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub host_network: usize,
     /// Whether it was assumed, not read.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
     /// Whether policies restrict whom it accepts: `open` (none of the pods), `partly` or `isolated`
     /// (all of them).
@@ -129,7 +129,7 @@ pub struct ReachPorts {
     /// the best.
     pub verdict: String,
     /// Whether this holds for some pairs of pods only, and not for others.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub some: bool,
     /// Why it is uncertain: an id of docs/semantics.md.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,10 +156,10 @@ pub struct ReachRange {
     /// The ports.
     pub ports: Vec<ReachPorts>,
     /// Ranges with a name that lie inside, unless all of their family does: `rfc1918-10`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Addresses at which clouds hand out credentials, if they are among those that units send to.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<String>,
 }
 

@@ -171,6 +171,17 @@ impl std::fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
+/// The bytes of a file as text.
+///
+/// # Errors
+/// When the bytes are no UTF-8 or too many.
+pub fn text(bytes: Vec<u8>) -> Result<String, SourceError> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(SourceError::TooLarge(bytes.len()));
+    }
+    String::from_utf8(bytes).map_err(|error| SourceError::NotUtf8(error.utf8_error().valid_up_to()))
+}
+
 /// All files of a run, in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -189,11 +200,17 @@ impl Sources {
     /// # Errors
     /// When the bytes are no UTF-8 or too many.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<FileId, SourceError> {
-        if bytes.len() > MAX_FILE_BYTES {
-            return Err(SourceError::TooLarge(bytes.len()));
+        self.add_text(name, text(bytes)?)
+    }
+
+    /// Adds a file that is known to be text.
+    ///
+    /// # Errors
+    /// When the text is too long.
+    pub fn add_text(&mut self, name: &str, text: String) -> Result<FileId, SourceError> {
+        if text.len() > MAX_FILE_BYTES {
+            return Err(SourceError::TooLarge(text.len()));
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|error| SourceError::NotUtf8(error.utf8_error().valid_up_to()))?;
         let id = FileId::at(self.files.len());
         self.files.push(SourceFile {
             name: name.into(),
@@ -315,5 +332,7 @@ mod tests {
     fn bytes_that_are_no_text_are_refused() {
         let error = Sources::new().add("x", vec![b'a', 0xff]).unwrap_err();
         assert_eq!(error, SourceError::NotUtf8(1));
+        assert_eq!(text(vec![0xe9]), Err(SourceError::NotUtf8(0)));
+        assert_eq!(text(b"a".to_vec()).as_deref(), Ok("a"));
     }
 }

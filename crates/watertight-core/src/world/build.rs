@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicU64;
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-use self::part::{Gatherer, Part, Pod};
+use self::part::{Gatherer, Number, Part, Pod};
 use super::{
     Assumed, ClusterNode, Endpoint, EndpointId, Ips, Labels, Lifecycle, NAME_LABEL, Namespace,
     NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, Port, Symbols, Workload, WorkloadId,
@@ -86,7 +86,7 @@ fn merge(sources: &Sources, mut parts: Vec<Part<'_>>, assume: &Assume) -> (World
         .collect();
     let policies: Vec<_> = parts
         .iter_mut()
-        .flat_map(|part| std::mem::take(&mut part.policies))
+        .map(|part| std::mem::take(&mut part.policies))
         .collect();
     let mut builder = Builder {
         assume,
@@ -108,6 +108,7 @@ fn merge(sources: &Sources, mut parts: Vec<Part<'_>>, assume: &Assume) -> (World
             by_ip: FxHashMap::default(),
             node_by_ip: FxHashMap::default(),
             dns: OnceLock::new(),
+            shared_ips: Default::default(),
             gone_policies: Default::default(),
             gone_endpoints: Default::default(),
         },
@@ -120,7 +121,7 @@ fn merge(sources: &Sources, mut parts: Vec<Part<'_>>, assume: &Assume) -> (World
     builder.pods(&parts, pods);
     builder.templates(&parts);
     builder.services(&parts);
-    builder.policies(policies);
+    builder.policies(&parts, policies);
     builder.dns();
     builder.addresses();
     (builder.world, findings)
@@ -146,13 +147,12 @@ impl<'p> Builder<'p> {
     fn namespaces(
         &mut self,
         parts: &[Part<'_>],
-        pods: &[Vec<Pod>],
-        policies: &[(u32, Object<'_>)],
+        pods: &[Vec<Pod<'_>>],
+        policies: &[Vec<part::Policy<'_>>],
     ) {
         let default = &*self.assume.namespace;
         let mut found: BTreeMap<&str, Option<&Object<'_>>> = BTreeMap::new();
-        let policies = policies.iter().map(|(_, object)| object);
-        for object in objects(parts).chain(policies) {
+        for object in objects(parts) {
             if matches!(object.body, Body::Namespace) {
                 found.insert(&object.meta.name, Some(object));
             } else if object.body.is_namespaced() {
@@ -168,8 +168,9 @@ impl<'p> Builder<'p> {
                 found.entry(part.text(*id)).or_default();
             }
         }
-        let nowhere = pods.iter().flatten();
-        let nowhere = nowhere.filter(|pod| pod.namespace.is_none()).count();
+        let pods = pods.iter().flatten().map(|pod| pod.namespace);
+        let policies = policies.iter().flatten().map(|policy| policy.namespace);
+        let nowhere = pods.chain(policies).filter(Option::is_none).count();
         if nowhere > 0 {
             self.world.assumed.without_namespace += nowhere;
             found.entry(default).or_default();
@@ -209,8 +210,17 @@ impl<'p> Builder<'p> {
         });
     }
 
-    fn namespace_of(&self, meta: &Meta<'_>) -> NamespaceId {
-        let name = meta.namespace.as_deref().unwrap_or(&self.assume.namespace);
+    fn namespace_of_object(&self, meta: &Meta<'_>) -> NamespaceId {
+        self.namespace_named(meta.namespace.as_deref())
+    }
+
+    /// The namespace that a pod or policy of a part names.
+    fn namespace_of(&self, part: &Part<'_>, written: Option<Number>) -> NamespaceId {
+        self.namespace_named(written.map(|name| part.text(name)))
+    }
+
+    fn namespace_named(&self, written: Option<&str>) -> NamespaceId {
+        let name = written.unwrap_or(&self.assume.namespace);
         // INVARIANT: `namespaces` has made every namespace that an object names.
         self.world.namespace(name).unwrap_or(NamespaceId(0))
     }
@@ -310,7 +320,7 @@ impl<'p> Builder<'p> {
             let Body::Workload(workload) = &object.body else {
                 continue;
             };
-            let namespace = self.namespace_of(&object.meta);
+            let namespace = self.namespace_of_object(&object.meta);
             self.ignores(
                 &object.meta,
                 workload.kind.api(),
@@ -343,7 +353,7 @@ impl<'p> Builder<'p> {
             if object.meta.owner.is_some() {
                 continue;
             }
-            let namespace = self.namespace_of(&object.meta);
+            let namespace = self.namespace_of_object(&object.meta);
             let id = self.workload(namespace, workload.kind, &object.meta.name);
             let has_pods = self.world[id].endpoints.iter().any(|id| {
                 workload.kind != WorkloadKind::CronJob
@@ -379,7 +389,7 @@ impl<'p> Builder<'p> {
             name: (&*object.meta.name).into(),
             template: true,
             labels,
-            ips: self.ips(None, spec.host_network, node),
+            ips: self.ips(Ips::default(), spec.host_network, node),
             node,
             host_network: spec.host_network,
             ports,
@@ -393,8 +403,7 @@ impl<'p> Builder<'p> {
     }
 
     /// The addresses of a pod; on the host network they are the node's.
-    fn ips(&self, own: Option<Ips>, host_network: Option<Span>, node: Option<NodeId>) -> Ips {
-        let own = own.unwrap_or_default();
+    fn ips(&self, own: Ips, host_network: Option<Span>, node: Option<NodeId>) -> Ips {
         if !own.is_empty() || host_network.is_none() {
             return own;
         }
@@ -411,24 +420,26 @@ impl<'p> Builder<'p> {
         }
     }
 
-    fn policies(&mut self, policies: Vec<(u32, Object<'_>)>) {
-        self.world.policies.reserve_exact(policies.len());
-        for (_, object) in policies {
-            let namespace = self.namespace_of(&object.meta);
-            self.ignores(&object.meta, "NetworkPolicy", Some(namespace), object.span);
-            let Body::NetworkPolicy(spec) = object.body else {
-                continue;
-            };
-            let id = PolicyId::at(self.world.policies.len());
-            self.world.policies.push(Policy {
-                namespace,
-                name: object.meta.name.value.into(),
-                name_span: object.meta.name.span,
-                spec: *spec,
-                span: object.span,
-            });
-            if let Some(namespace) = self.world.namespaces.get_mut(namespace.index()) {
-                namespace.policies.push(id);
+    fn policies(&mut self, parts: &[Part<'_>], policies: Vec<Vec<part::Policy<'_>>>) {
+        let count = policies.iter().map(Vec::len).sum();
+        self.world.policies.reserve_exact(count);
+        for (part, policies) in parts.iter().zip(policies) {
+            for policy in policies {
+                let namespace = self.namespace_of(part, policy.namespace);
+                let ignores = part.ignores(policy.ordinal);
+                let kind = "NetworkPolicy";
+                self.add_ignores(ignores, &policy.name, kind, Some(namespace), policy.span);
+                let id = PolicyId::at(self.world.policies.len());
+                self.world.policies.push(Policy {
+                    namespace,
+                    name: policy.name.into(),
+                    name_span: policy.name_span,
+                    spec: policy.spec,
+                    span: policy.span,
+                });
+                if let Some(namespace) = self.world.namespaces.get_mut(namespace.index()) {
+                    namespace.policies.push(id);
+                }
             }
         }
     }
@@ -451,7 +462,14 @@ impl<'p> Builder<'p> {
                 continue;
             }
             for ip in &endpoint.ips {
-                self.world.by_ip.insert(*ip, EndpointId::at(index));
+                if self
+                    .world
+                    .by_ip
+                    .insert(*ip, EndpointId::at(index))
+                    .is_some()
+                {
+                    self.world.shared_ips.insert(*ip);
+                }
             }
         }
         // Nodes of a dump without Node objects are known by their host-network pods.

@@ -67,7 +67,11 @@ impl World {
         let endpoint = &self[id];
         if endpoint.host_network.is_none() && endpoint.lifecycle != Lifecycle::Finished {
             let ips = endpoint.ips.to_vec();
-            self.by_ip.extend(ips.into_iter().map(|ip| (ip, id)));
+            for ip in ips {
+                if self.by_ip.insert(ip, id).is_some() {
+                    self.shared_ips.insert(ip);
+                }
+            }
         }
         id
     }
@@ -98,8 +102,11 @@ impl World {
                 continue;
             }
             // Another pod may have the address as well.
+            let is_shared = self.shared_ips.contains(&ip);
+            let candidates = if is_shared { self.endpoints.len() } else { 0 };
             let other = self
                 .endpoint_ids()
+                .take(candidates)
                 .filter(|other| *other != id)
                 .filter(|other| {
                     let other = &self[*other];

@@ -294,6 +294,8 @@ pub struct World {
     node_by_ip: FxHashMap<IpAddr, NodeId>,
     /// Found once: several rules ask.
     dns: OnceLock<Vec<DnsServer>>,
+    /// Addresses that more than one pod has had.
+    shared_ips: FxHashSet<IpAddr>,
     /// Ids of what a change took out.
     gone_policies: FxHashSet<PolicyId>,
     gone_endpoints: FxHashSet<EndpointId>,

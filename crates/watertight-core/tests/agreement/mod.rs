@@ -1,6 +1,7 @@
 //! The evaluator against the second reading of the API text, connection by connection.
 
 mod changes;
+mod map;
 mod reach;
 
 use watertight_core::manifest::Direction;

@@ -203,7 +203,7 @@ fn many_documents() {
 
 #[test]
 fn many_rules() {
-    let peers = repeated(1000, |at| {
+    let peers = repeated(500, |at| {
         format!(
             "\n    - ipBlock: {{cidr: 10.{}.{}.0/24}}",
             at / 250,
@@ -219,7 +219,7 @@ fn many_rules() {
     )));
     let ports = repeated(3000, |at| format!("\n    - port: {}", at + 1));
     check(&policy(&format!("\n  ingress:\n  - ports:{ports}")));
-    let rules = repeated(300, |at| {
+    let rules = repeated(150, |at| {
         format!("\n  - from: [{{podSelector: {{matchLabels: {{k{at}: v}}}}}}]")
     });
     check(&policy(&format!("\n  ingress:{rules}")));

@@ -277,19 +277,32 @@ impl Mutation {
     }
 }
 
-/// A line with another value behind its last colon, or else behind its dash.
+/// A line with another value behind its last colon, or else behind its dash. What is behind the value
+/// stays: a comma, the bracket of a collection that it is in.
 fn with_value(line: &str, value: &str) -> String {
-    let end = if line.ends_with('\n') { "\n" } else { "" };
-    let last = |find: &str| line.rfind(find).map(|at| at + find.len());
-    match last(": ").or_else(|| {
-        line.trim_end()
-            .ends_with(':')
-            .then(|| line.trim_end().len())
-    }) {
-        Some(at) => format!("{} {value}{end}", line[..at].trim_end()),
-        None => match last("- ") {
-            Some(at) => format!("{}{value}{end}", &line[..at]),
-            None => format!("{value}{end}"),
-        },
-    }
+    let content = line.trim_end();
+    let last = |find: &str| content.rfind(find).map(|at| at + find.len());
+    let colon = last(": ").or_else(|| content.ends_with(':').then_some(content.len()));
+    let at = colon.or_else(|| last("- ")).unwrap_or(0);
+    let mut depth = 0;
+    let behind = content[at..].char_indices().find(|(_, c)| {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        depth < 0 || depth == 0 && *c == ','
+    });
+    let end = behind.map_or(content.len(), |(length, _)| at + length);
+    let space = if content[..at].ends_with(':') {
+        " "
+    } else {
+        ""
+    };
+    format!(
+        "{}{space}{value}{}{}",
+        &content[..at],
+        &content[end..],
+        &line[content.len()..]
+    )
 }

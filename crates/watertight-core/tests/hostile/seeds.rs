@@ -9,6 +9,7 @@ pub(crate) const ALL: &[&str] = &[
     SERVICES,
     NOT_EVALUATED,
     LIST,
+    PRETTY,
     SUPPRESSED,
 ];
 
@@ -295,4 +296,87 @@ spec:
   # watertight: ignore[all] on purpose
   - from: []
     ports: []
+"#;
+
+const PRETTY: &str = r#"{
+  "kind": "NetworkPolicyList",
+  "apiVersion": "networking.k8s.io/v1",
+  "items": [
+    {
+      "metadata": {
+        "name": "web",
+        "namespace": "shop",
+        "annotations": {
+          "ignore.watertight.dev/WT101": "on purpose"
+        }
+      },
+      "spec": {
+        "podSelector": {
+          "matchLabels": {
+            "app": "web"
+          }
+        },
+        "policyTypes": [
+          "Ingress",
+          "Egress"
+        ],
+        "ingress": [
+          {
+            "from": [
+              {
+                "namespaceSelector": {},
+                "podSelector": {
+                  "matchExpressions": [
+                    {
+                      "key": "app",
+                      "operator": "In",
+                      "values": [
+                        "front"
+                      ]
+                    }
+                  ]
+                }
+              }
+            ],
+            "ports": [
+              {
+                "protocol": "TCP",
+                "port": 8080,
+                "endPort": 8090
+              }
+            ]
+          }
+        ],
+        "egress": [
+          {
+            "to": [
+              {
+                "ipBlock": {
+                  "cidr": "0.0.0.0/0",
+                  "except": [
+                    "169.254.169.254/32"
+                  ]
+                }
+              }
+            ]
+          }
+        ]
+      }
+    },
+    {
+      "apiVersion": "v1",
+      "kind": "Pod",
+      "metadata": {
+        "name": "web",
+        "namespace": "shop",
+        "labels": {
+          "app": "web"
+        }
+      },
+      "spec": {
+        "containers": []
+      }
+    }
+  ]
+}
 "#;

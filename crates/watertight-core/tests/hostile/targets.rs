@@ -275,7 +275,8 @@ fn findings(findings: &[Finding], text: &str) {
     }
 }
 
-/// A whole check, with its report, does not panic, and its fixes leave files that can be read.
+/// A whole check, with its report, does not panic. Its fixes settle their findings and leave files
+/// that can be read.
 pub(crate) fn check(bytes: &[u8]) {
     let name = "t.yaml";
     let Some((sources, file)) = sources(name, bytes) else {
@@ -288,22 +289,32 @@ pub(crate) fn check(bytes: &[u8]) {
     let report = report::report(&sources, &options, &checked);
     serde_json::to_string(&report).expect("a report can be written");
     // A tag stays in front of what an edit puts there, and may not agree with it.
-    if checked.broken > 0 || text.contains("!!") {
+    if checked.broken > 0 || text.contains('!') {
         return;
     }
-    let fixes = checked.findings.iter().filter_map(|finding| {
-        let fix = finding.fix.as_ref().filter(|fix| !fix.edits.is_empty())?;
-        Some((finding.rule.id, fix))
-    });
-    for (id, fix) in fixes.take(20) {
-        let fixed = apply(text, fix);
+    let with_edits = |finding: &&Finding| {
+        let fix = finding.fix.as_ref();
+        fix.is_some_and(|fix| !fix.edits.is_empty())
+    };
+    for finding in checked.findings.iter().filter(with_edits).take(6) {
+        let fixed = apply(text, finding.fix.as_ref().expect("it has edits"));
         let (sources, _) = self::sources(name, fixed.as_bytes()).expect("text stays text");
-        let loaded = manifest::load(&sources, &Options::default());
-        assert_eq!(
-            loaded.broken, 0,
-            "the fix of {id} breaks the file:\n{fixed}"
+        let again = check::check(&sources, &options);
+        let id = finding.rule.id;
+        assert_eq!(again.broken, 0, "the fix of {id} breaks {name}:\n{fixed}");
+        let mut left = again.findings.iter().map(told);
+        assert!(
+            !left.any(|left| left == told(finding)),
+            "the fix of {id} settles nothing:\n{fixed}"
         );
     }
+}
+
+/// What makes a finding the same one after an edit at its place.
+fn told(finding: &Finding) -> (&str, &str, Option<&str>, Option<u32>) {
+    let place = finding.span().map(|span| span.start);
+    let field = finding.field.as_deref();
+    (finding.rule.id, &finding.message, field, place)
 }
 
 /// A text with the edits of a fix, which must not overlap.

@@ -67,6 +67,8 @@ fn state() -> impl Strategy<Value = State> {
 
 #[derive(Clone, Debug)]
 struct RawPod {
+    /// It is as the pod before it but for the value of a label and its ports.
+    twin: Option<&'static str>,
     namespace: usize,
     node: usize,
     labels: Labels,
@@ -125,6 +127,7 @@ fn container() -> impl Strategy<Value = Container> {
 
 fn pod() -> impl Strategy<Value = RawPod> {
     (
+        prop::option::weighted(0.25, one_of(POD_VALUES)),
         0..NAMESPACES.len(),
         0..3usize,
         labels(POD_KEYS, POD_VALUES, 3),
@@ -133,7 +136,8 @@ fn pod() -> impl Strategy<Value = RawPod> {
         prop::collection::vec(container(), 1..=2),
     )
         .prop_map(
-            |(namespace, node, labels, state, stack, containers)| RawPod {
+            |(twin, namespace, node, labels, state, stack, containers)| RawPod {
+                twin,
                 namespace,
                 node,
                 labels,
@@ -201,13 +205,35 @@ fn raw() -> impl Strategy<Value = Raw> {
         prop::collection::vec(service(), 0..=2),
         prop::collection::vec(policies::policy(), 0..=6),
     )
-        .prop_map(|(namespaces, nodes, pods, services, policies)| Raw {
-            namespaces,
-            nodes,
-            pods,
-            services,
-            policies,
+        .prop_map(|(namespaces, nodes, mut pods, services, policies)| {
+            for at in 1..pods.len() {
+                if let (before, [pod, ..]) = pods.split_at_mut(at) {
+                    pod.follow(&before[at - 1]);
+                }
+            }
+            Raw {
+                namespaces,
+                nodes,
+                pods,
+                services,
+                policies,
+            }
         })
+}
+
+impl RawPod {
+    fn follow(&mut self, other: &Self) {
+        if let Some(value) = self.twin {
+            *self = Self {
+                twin: self.twin,
+                containers: std::mem::take(&mut self.containers),
+                ..other.clone()
+            };
+            if let Some(label) = self.labels.values_mut().next() {
+                *label = value.into();
+            }
+        }
+    }
 }
 
 fn v4(text: String) -> IpAddr {

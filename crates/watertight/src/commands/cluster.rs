@@ -142,19 +142,15 @@ impl Cluster {
         let options = Options {
             strict_cidr: settings.profile.switches.strict_cidr,
         };
-        let loaded = manifest::load_with(&sources, &options, Some(&progress.done));
-        let (world, duplicates) = world::build(&sources, &loaded.objects, &settings.assume);
+        let progress_of = Some(&*progress.done);
+        let (world, loaded) = world::read(&sources, &options, &settings.assume, progress_of);
         drop(progress);
         let mut findings = loaded.findings;
-        findings.extend(duplicates);
         let unreadable = read.unreadable.iter();
         findings.extend(unreadable.map(|(name, reason)| manifest::unreadable(name, reason)));
         diag::sort(&mut findings);
         anything_to_ask(&world, &findings, &loaded.other_kinds, loaded.not_objects)?;
         let broken = loaded.broken + read.unreadable.len();
-        // Nothing but the world is needed, and the process ends soon: taking the objects of a large
-        // cluster apart would only take time.
-        std::mem::forget(loaded.objects);
         let ruleset = lower_kubernetes(&world, &settings.profile.switches);
         Ok(Self {
             sources,

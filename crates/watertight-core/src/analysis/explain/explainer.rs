@@ -63,11 +63,7 @@ impl<'a> Explainer<'a> {
     /// Answers with an evaluator, and with the readings that are open beside its own.
     #[must_use]
     pub fn new(eval: &'a Evaluator<'a>, readings: &'a Readings<'a>) -> Self {
-        Self {
-            eval,
-            readings,
-            nearly: nearly::NearlyFinder::default(),
-        }
+        Self { eval, readings }
     }
 
     /// Why a side of a row denies; none if it does not.
@@ -92,7 +88,7 @@ impl<'a> Explainer<'a> {
             service_port,
             steps,
         );
-        let nearly = self.nearly.find(self.eval, direction, subject, connection);
+        let nearly = nearly::find(self.eval, direction, subject, connection);
         let advice = advice::advice(
             self.eval,
             direction,

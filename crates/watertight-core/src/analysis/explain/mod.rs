@@ -156,7 +156,6 @@ impl std::error::Error for Refusal {}
 pub struct Explainer<'a> {
     eval: &'a Evaluator<'a>,
     readings: &'a Readings<'a>,
-    nearly: nearly::NearlyFinder,
 }
 
 /// Why one side denies a connection, and what to do about it.

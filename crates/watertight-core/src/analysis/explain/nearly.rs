@@ -3,16 +3,12 @@
 //!
 //! INVARIANT: proved, not guessed: each is judged alone, as if it applied, and must allow.
 
-use std::sync::OnceLock;
-
 use super::miss::{holds, needs, seen, short_name};
 use crate::engine::PolicyTypesGate;
-use crate::eval::{Connection, Decision, Evaluator, Party};
+use crate::eval::{Connection, Evaluator, Party};
 use crate::manifest::Direction;
-use crate::policy::{
-    EndpointSelector, NamespaceScope, Origin, Policy, Ruleset, Tier, lower_kubernetes,
-};
-use crate::sets::{LabelSelector, Operator, Requirement};
+use crate::policy::lower_kubernetes_policy;
+use crate::sets::{Operator, Requirement};
 use crate::source::Span;
 use crate::suggest::misspelt;
 use crate::world::{EndpointId, PolicyId, World};
@@ -35,135 +31,89 @@ pub struct Nearly {
 /// More policies of one namespace are not tried.
 const MOST_TRIED: usize = 200;
 
-/// Finds such policies; keeps what it needs for the next question.
-#[derive(Debug, Default)]
-pub(super) struct NearlyFinder {
-    /// The policies as an engine would read them that goes by sections (D-12).
-    sections: OnceLock<Ruleset>,
+/// The policies of the subject's namespace that nearly allow a connection, in reading order.
+pub(super) fn find(
+    eval: &Evaluator<'_>,
+    direction: Direction,
+    subject: EndpointId,
+    connection: &Connection,
+) -> Vec<Nearly> {
+    let world = eval.world;
+    let Some(port) = connection.port else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let mut tried = 0;
+    for id in &world[world[subject].namespace].policies {
+        let policy = &world[*id];
+        let spec = &policy.spec;
+        if spec.section(direction).rules.is_empty() || tried >= MOST_TRIED {
+            continue;
+        }
+        let failing: Vec<_> = spec
+            .pod_selector
+            .requirements
+            .iter()
+            .filter(|requirement| !holds(requirement, world.label(subject, &requirement.key)))
+            .collect();
+        let covers =
+            spec.covers(direction) || eval.switches.policy_types_gate == PolicyTypesGate::Sections;
+        let who = short_name(world, Party::Endpoint(subject));
+        let way = direction.word();
+        let (text, help, span) = match (failing.as_slice(), covers) {
+            ([], false) => {
+                let (types, span) = match &spec.policy_types {
+                    Some((_, span)) => ("its policyTypes leave", *span),
+                    None => ("without policyTypes it leaves", policy.name_span),
+                };
+                (
+                    format!("{types} {way} out, so that its {way} section does nothing (K-10)"),
+                    format!("add `{}` to its policyTypes", direction.api()),
+                    span,
+                )
+            }
+            ([requirement], true) => match slip(world, subject, requirement) {
+                Some(label) => (
+                    format!("it selects {}, {who} has {label}", needs(requirement)),
+                    format!("select {label}"),
+                    requirement.span,
+                ),
+                None => continue,
+            },
+            _ => continue,
+        };
+        tried += 1;
+        if let Some(rule) = would_allow(eval, *id, direction, subject, connection, port) {
+            found.push(Nearly {
+                policy: *id,
+                rule,
+                text,
+                help,
+                span,
+            });
+        }
+    }
+    found
 }
 
-impl NearlyFinder {
-    /// The policies of the subject's namespace that nearly allow a connection, in reading order.
-    pub(super) fn find(
-        &self,
-        eval: &Evaluator<'_>,
-        direction: Direction,
-        subject: EndpointId,
-        connection: &Connection,
-    ) -> Vec<Nearly> {
-        let world = eval.world;
-        let Some(port) = connection.port else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        let mut tried = 0;
-        for id in &world[world[subject].namespace].policies {
-            let policy = &world[*id];
-            let spec = &policy.spec;
-            if spec.section(direction).rules.is_empty() || tried >= MOST_TRIED {
-                continue;
-            }
-            let failing: Vec<_> = spec
-                .pod_selector
-                .requirements
-                .iter()
-                .filter(|requirement| !holds(requirement, world.label(subject, &requirement.key)))
-                .collect();
-            let covers = spec.covers(direction)
-                || eval.switches.policy_types_gate == PolicyTypesGate::Sections;
-            let who = short_name(world, Party::Endpoint(subject));
-            let way = direction.word();
-            let (text, help, span) = match (failing.as_slice(), covers) {
-                ([], false) => {
-                    let (types, span) = match &spec.policy_types {
-                        Some((_, span)) => ("its policyTypes leave", *span),
-                        None => ("without policyTypes it leaves", policy.name_span),
-                    };
-                    (
-                        format!("{types} {way} out, so that its {way} section does nothing (K-10)"),
-                        format!("add `{}` to its policyTypes", direction.api()),
-                        span,
-                    )
-                }
-                ([requirement], true) => match slip(world, subject, requirement) {
-                    Some(label) => (
-                        format!("it selects {}, {who} has {label}", needs(requirement)),
-                        format!("select {label}"),
-                        requirement.span,
-                    ),
-                    None => continue,
-                },
-                _ => continue,
-            };
-            tried += 1;
-            if let Some(rule) = self.would_allow(eval, *id, direction, subject, connection, port) {
-                found.push(Nearly {
-                    policy: *id,
-                    rule,
-                    text,
-                    help,
-                    span,
-                });
-            }
-        }
-        found
-    }
-
-    /// The rule of a policy that would allow a connection if the policy applied to the subject.
-    fn would_allow(
-        &self,
-        eval: &Evaluator<'_>,
-        id: PolicyId,
-        direction: Direction,
-        subject: EndpointId,
-        connection: &Connection,
-        port: u16,
-    ) -> Option<usize> {
-        let world = eval.world;
-        let ruleset = if world[id].spec.covers(direction) {
-            eval.ruleset
-        } else {
-            self.sections.get_or_init(|| {
-                let mut switches = eval.switches;
-                switches.policy_types_gate = PolicyTypesGate::Sections;
-                lower_kubernetes(world, &switches)
-            })
-        };
-        let mut tiers = ruleset.tiers(direction).iter();
-        let of_policy = |policy: &&Policy| policy.origin == Origin::Kubernetes(id);
-        let policy = tiers.find_map(|tier| tier.policies.iter().find(of_policy))?;
-        let tier = Tier {
-            name: "alone",
-            policies: vec![Policy {
-                subject: EndpointSelector {
-                    namespaces: NamespaceScope::Only(world[subject].namespace),
-                    pods: LabelSelector::everything(world[id].span),
-                },
-                ..policy.clone()
-            }],
-        };
-        let mut alone = Ruleset::default();
-        match direction {
-            Direction::Ingress => alone.ingress.push(tier),
-            Direction::Egress => alone.egress.push(tier),
-        }
-        let alone = Evaluator::new(world, &alone, eval.switches);
-        let seen = seen(eval, direction, connection);
-        let decision = alone.decide(
-            direction,
-            subject,
-            seen.party,
-            connection.protocol,
-            seen.port.unwrap_or(port),
-        );
-        match decision {
-            Decision::Rule {
-                rule,
-                allowed: true,
-            } => Some(rule.rule),
-            _ => None,
-        }
-    }
+/// The rule of a policy that would allow a connection if the policy applied to the subject.
+fn would_allow(
+    eval: &Evaluator<'_>,
+    id: PolicyId,
+    direction: Direction,
+    subject: EndpointId,
+    connection: &Connection,
+    port: u16,
+) -> Option<usize> {
+    let world = eval.world;
+    // As if policyTypes named the direction, where they do not.
+    let mut switches = eval.switches;
+    switches.policy_types_gate = PolicyTypesGate::Sections;
+    let policy = lower_kubernetes_policy(world, &switches, id, direction)?;
+    let seen = seen(eval, direction, connection);
+    let port = seen.port.unwrap_or(port);
+    let (party, protocol) = (seen.party, connection.protocol);
+    eval.first_match(&policy.rules, direction, subject, party, protocol, port)
 }
 
 /// The label that a requirement was probably meant to name, if a slip lies between the two: a value

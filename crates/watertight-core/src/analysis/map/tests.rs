@@ -12,7 +12,7 @@ use crate::analysis::testing::Sample;
 use crate::eval::Connection as Flow;
 use crate::policy::Ruleset;
 use crate::sets::PortMatch;
-use crate::world::{Lifecycle, World};
+use crate::world::World;
 
 /// `FROM -> TO: PORTS`, one a line.
 fn printed(sample: &Sample, by: By) -> String {

@@ -80,6 +80,14 @@ impl Class {
     }
 }
 
+impl Class {
+    /// The families in which rows alone decide about an endpoint of this class.
+    fn plain(&self, number: u32) -> [bool; 2] {
+        let is_pod = number != NOBODY && !self.on_host;
+        self.places.map(|place| is_pod && place != Place::None)
+    }
+}
+
 /// Symbols, as one bit each.
 #[derive(Clone, Debug, Default)]
 struct Chosen(Vec<bool>);
@@ -111,6 +119,9 @@ fn number(index: usize) -> u32 {
 pub(super) struct Classes {
     /// By endpoint.
     of_endpoint: Vec<u32>,
+    /// By endpoint: whether it is a pod with a network of its own and an address in a family, so that
+    /// nothing but its rows decides about it.
+    plain: Vec<[bool; 2]>,
     /// By node.
     of_node: Vec<u32>,
     classes: Vec<Class>,
@@ -180,6 +191,7 @@ impl Classes {
         }
         let mut classes = Self {
             of_endpoint: Vec::new(),
+            plain: Vec::new(),
             of_node: Vec::new(),
             classes: Vec::new(),
             numbers: FxHashMap::default(),
@@ -216,6 +228,7 @@ impl Classes {
             fresh
         };
         self.of_endpoint = vec![NOBODY; world.endpoints.len()];
+        self.plain = vec![[false; 2]; world.endpoints.len()];
         for id in world.endpoint_ids() {
             let found = match self.describe(eval, id, &mut class) {
                 true => class_of(self, &class),
@@ -223,6 +236,9 @@ impl Classes {
             };
             if let Some(entry) = self.of_endpoint.get_mut(id.index()) {
                 *entry = found;
+            }
+            if let Some(entry) = self.plain.get_mut(id.index()) {
+                *entry = class.plain(found);
             }
         }
         for id in world.node_ids() {
@@ -397,6 +413,12 @@ impl Classes {
     pub(super) fn of_endpoint(&self, id: EndpointId) -> Option<u32> {
         let class = self.of_endpoint.get(id.index()).copied();
         class.filter(|class| *class != NOBODY)
+    }
+
+    /// The class of a pod about which rows alone decide, with the families in which it has an address.
+    pub(super) fn plain(&self, id: EndpointId) -> Option<(u32, [bool; 2])> {
+        let families = *self.plain.get(id.index())?;
+        (families != [false; 2]).then_some((*self.of_endpoint.get(id.index())?, families))
     }
 
     pub(super) fn of_node(&self, id: NodeId) -> Option<u32> {

@@ -117,6 +117,49 @@ impl Reach {
     /// Judges a connection by rows.
     #[must_use]
     pub fn outcome(&self, eval: &Evaluator<'_>, connection: &Connection) -> Outcome {
+        self.of_two_pods(connection)
+            .unwrap_or_else(|| self.of_any(eval, connection))
+    }
+
+    /// The plain case: two pods with networks of their own, not through a Service. Only rows decide.
+    fn of_two_pods(&self, connection: &Connection) -> Option<Outcome> {
+        let Connection {
+            from: Party::Endpoint(from),
+            to: Party::Endpoint(to),
+            protocol: Protocol::Tcp | Protocol::Udp | Protocol::Sctp,
+            icmp: None,
+            family: None,
+            service: None,
+            via_node: None,
+            reply: false,
+            ..
+        } = *connection
+        else {
+            return None;
+        };
+        let (source, [from4, from6]) = self.classes.plain(from)?;
+        let (target, [to4, to6]) = self.classes.plain(to)?;
+        let family = match (from != to, from4 && to4, from6 && to6) {
+            (true, true, _) => Family::V4,
+            (true, false, true) => Family::V6,
+            _ => return None,
+        };
+        let (protocol, port) = (connection.protocol, connection.port.unwrap_or_default());
+        let decided = |side: &Side, own: EndpointId, other: u32| {
+            let row = side.row_of(own);
+            if row == RowId::EVERYTHING {
+                return Outcome::Allowed;
+            }
+            side.of_port(row, Peer::Class(other, family), protocol, port)
+        };
+        let egress = decided(&self.egress, from, target);
+        Some(match egress {
+            Outcome::Denied => egress,
+            _ => egress.min(decided(&self.ingress, to, source)),
+        })
+    }
+
+    fn of_any(&self, eval: &Evaluator<'_>, connection: &Connection) -> Outcome {
         let (source, target) = match eval.settle(connection) {
             Ok(ends) => ends,
             Err(Reason::Impossible(..)) => return Outcome::Denied,

@@ -6,11 +6,10 @@
 //! own to what one block covers shall not repeat the block.
 
 use std::borrow::Cow;
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, Hash};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Peer;
 use crate::eval::Family;
@@ -79,15 +78,19 @@ enum Axis {
 /// Values that are stored once.
 #[derive(Clone, Debug)]
 struct Pool<T> {
-    items: Vec<Arc<T>>,
-    ids: FxHashMap<Arc<T>, u32>,
+    items: Vec<T>,
+    /// By hash: the latest item that has it.
+    latest: FxHashMap<u64, u32>,
+    /// By item: the one before it with the same hash.
+    before: Vec<Option<u32>>,
 }
 
 impl<T: Eq + Hash> Pool<T> {
     fn starting_with(items: impl IntoIterator<Item = T>) -> Self {
         let mut pool = Self {
             items: Vec::new(),
-            ids: FxHashMap::default(),
+            latest: FxHashMap::default(),
+            before: Vec::new(),
         };
         for item in items {
             pool.intern(item);
@@ -96,13 +99,19 @@ impl<T: Eq + Hash> Pool<T> {
     }
 
     fn intern(&mut self, item: T) -> u32 {
-        if let Some(id) = self.ids.get(&item) {
-            return *id;
+        let hash = FxBuildHasher.hash_one(&item);
+        let latest = self.latest.get(&hash).copied();
+        let mut known = latest;
+        while let Some(id) = known {
+            if *self.get(id) == item {
+                return id;
+            }
+            known = self.before.get(id as usize).copied().flatten();
         }
         let id = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
-        let item = Arc::new(item);
-        self.items.push(Arc::clone(&item));
-        self.ids.insert(item, id);
+        self.items.push(item);
+        self.before.push(latest);
+        self.latest.insert(hash, id);
         id
     }
 

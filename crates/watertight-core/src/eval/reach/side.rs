@@ -106,6 +106,9 @@ impl Side {
 
     /// The rows of endpoints that any of these policies selects.
     fn rows_of(&self, policies: &BTreeSet<PolicyRef>) -> Vec<RowId> {
+        if policies.is_empty() {
+            return Vec::new();
+        }
         let of_any = |key: &[PolicyRef]| key.iter().any(|at| policies.contains(at));
         let keys = self.ids.iter().filter(|((key, _), _)| of_any(key));
         let mut rows: Vec<RowId> = keys.map(|(_, row)| *row).collect();
@@ -116,6 +119,9 @@ impl Side {
     /// The endpoints that had a row of any of these policies.
     pub(super) fn selected_by(&self, policies: &BTreeSet<PolicyRef>) -> Vec<EndpointId> {
         let rows = self.rows_of(policies);
+        if rows.is_empty() {
+            return Vec::new();
+        }
         let all = self.of_endpoint.iter().enumerate();
         all.filter(|(_, row)| rows.binary_search(row).is_ok())
             .map(|(at, _)| EndpointId::at(at))
@@ -187,6 +193,9 @@ impl Side {
         classes: &Classes,
         policies: &BTreeSet<PolicyRef>,
     ) -> Vec<RowId> {
+        if policies.is_empty() {
+            return Vec::new();
+        }
         let of_any = |key: &[PolicyRef]| key.iter().any(|at| policies.contains(at));
         let keys = self.ids.iter().filter(|((key, _), _)| of_any(key));
         let keys: Vec<_> = keys.map(|(key, row)| (key.clone(), *row)).collect();

@@ -394,10 +394,12 @@ fn spell(first: IpAddr, last: IpAddr, prefix: Option<u32>) -> String {
 
 /// The ranges with a name that lie inside, if not all of their family does.
 fn named(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
+    // Defaults of products are no property of an address, and nobody is met at the other two.
     let standing = ranges::ranges().iter().filter(|range| {
+        use RangeKind::{Loopback, Multicast, PodDefault, ServiceDefault};
         !matches!(
             range.kind,
-            RangeKind::ServiceDefault | RangeKind::PodDefault
+            Loopback | Multicast | PodDefault | ServiceDefault
         )
     });
     let inside = standing.filter(
@@ -416,7 +418,7 @@ fn named(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
 
 /// The addresses of metadata services that lie inside.
 fn metadata_in(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
-    let all = metadata::distinct_addresses(&Cloud::ALL).into_iter();
+    let all = metadata::distinct_addresses(Cloud::ALL).into_iter();
     let inside = all.filter(|metadata| {
         metadata.reachable_from_pod()
             && match metadata.address {

@@ -4,11 +4,13 @@ use std::hash::{Hash as _, Hasher as _};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::part::{Part, Pod};
+use super::part::{Part, Pod, Policy};
 use crate::diag::{Finding, Severity, Subject};
 use crate::manifest::Object;
 use crate::rules::reading;
 use crate::source::{Sources, Span};
+
+const NETWORK_POLICY: &str = "NetworkPolicy";
 
 /// An object, as far as it can be given twice.
 #[derive(Clone, Copy)]
@@ -28,7 +30,7 @@ fn given<'p>(
     default: &'p str,
 ) -> impl Iterator<Item = Given<'p>> {
     let pods = part.pods.iter().filter(|pod| !pod.generated);
-    let pods = pods.map(move |pod: &Pod| {
+    let pods = pods.map(move |pod: &'p Pod<'_>| {
         let namespace = pod.namespace.map_or(default, |id| part.text(id));
         Given {
             key: ("Pod", namespace, &pod.name),
@@ -37,8 +39,20 @@ fn given<'p>(
             name_span: pod.name_span,
         }
     });
-    let others = part.objects.iter().chain(&part.policies);
-    let others = others.filter(|(_, object)| !object.meta.generated);
+    let policies = part.policies.iter().filter(|policy| !policy.generated);
+    let policies = policies.map(move |policy: &'p Policy<'_>| {
+        let namespace = policy.namespace.map_or(default, |id| part.text(id));
+        Given {
+            key: (NETWORK_POLICY, namespace, &policy.name),
+            place: (index, policy.ordinal),
+            span: policy.span,
+            name_span: policy.name_span,
+        }
+    });
+    let others = part
+        .objects
+        .iter()
+        .filter(|(_, object)| !object.meta.generated);
     let others = others.map(move |(ordinal, object): &'p (u32, Object<'_>)| {
         let namespace = if object.body.is_namespaced() {
             object.meta.namespace.as_deref().unwrap_or(default)
@@ -52,7 +66,7 @@ fn given<'p>(
             name_span: object.meta.name.span,
         }
     });
-    pods.chain(others)
+    pods.chain(policies).chain(others)
 }
 
 /// Whether no two objects have one name; by hashes, so it may be false for no reason.
@@ -98,7 +112,7 @@ pub(super) fn remove(sources: &Sources, parts: &mut [Part<'_>], default: &str) -
         let is_kept = |ordinal: u32| !overwritten.contains(&(index, ordinal));
         part.pods.retain(|pod| is_kept(pod.ordinal));
         part.objects.retain(|(ordinal, _)| is_kept(*ordinal));
-        part.policies.retain(|(ordinal, _)| is_kept(*ordinal));
+        part.policies.retain(|policy| is_kept(policy.ordinal));
     }
     findings
 }
@@ -118,7 +132,7 @@ fn finding(earlier: Given<'_>, later: Given<'_>) -> Finding {
     .at(earlier.name_span, "this one is overwritten")
     .why(&["V-2"])
     .subject(subject);
-    if kind == "NetworkPolicy" {
+    if kind == NETWORK_POLICY {
         finding
     } else {
         finding.severity(Severity::Warning)

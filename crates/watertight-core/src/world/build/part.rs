@@ -8,55 +8,104 @@
 
 use std::borrow::Cow;
 use std::hash::Hash;
+use std::num::NonZeroU32;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::manifest::{
-    Body, Gather, IgnoreAnnotation, Meta, Object, PodSpec, PodStatus, WorkloadKind,
+    Body, Gather, IgnoreAnnotation, Ips, Meta, NetworkPolicySpec, Object, Phase, PodSpec,
+    PodStatus, WorkloadKind,
 };
 use crate::sets::Protocol;
 use crate::source::Span;
 use crate::world::dns;
 
-/// The position of a text in its part.
+/// The position of something in one of the lists of its part, counted from one so that none takes
+/// no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TextId(pub(super) u32);
+pub(super) struct Number(NonZeroU32);
+
+impl Number {
+    pub(super) fn at(index: usize) -> Self {
+        // INVARIANT: an object takes bytes, and a file has less than 2^32 of them.
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        Self(NonZeroU32::MIN.saturating_add(index))
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// A batch of objects.
 #[derive(Debug, Default)]
 pub(crate) struct Part<'s> {
-    /// Texts that pods name, each once.
+    /// Texts that pods and policies name, each once.
     pub(super) texts: Vec<Cow<'s, str>>,
     /// Sets of labels.
-    pub(super) labels: Vec<LabelSet>,
+    pub(super) labels: Lists<(Number, Number)>,
+    /// Which of them are those of a DNS server.
+    pub(super) dns_labels: Vec<Number>,
     /// Lists of container ports.
-    pub(super) ports: Vec<Box<[PodPort]>>,
+    pub(super) ports: Lists<PodPort>,
     /// What owns pods.
     pub(super) owners: Vec<PodOwner>,
-    /// The namespaces that pods name.
-    pub(super) namespaces: Vec<TextId>,
+    /// The namespaces that pods and policies name.
+    pub(super) namespaces: Vec<Number>,
     /// The pods.
-    pub(super) pods: Vec<Pod>,
-    /// Suppressions on pods, by ordinal.
-    pub(super) ignores: Vec<(u32, Vec<IgnoreAnnotation<'s>>)>,
-    /// Everything but pods and policies, by ordinal.
+    pub(super) pods: Vec<Pod<'s>>,
+    /// The NetworkPolicies.
+    pub(super) policies: Vec<Policy<'s>>,
+    /// Everything else, by ordinal.
     pub(super) objects: Vec<(u32, Object<'s>)>,
-    /// The NetworkPolicies, by ordinal.
-    pub(super) policies: Vec<(u32, Object<'s>)>,
+    /// Suppressions on pods and policies, by ordinal.
+    ignores: Vec<(u32, Vec<IgnoreAnnotation<'s>>)>,
+    /// Where pods ask for the network of their node, by ordinal.
+    host_networks: Vec<(u32, Span)>,
 }
 
-/// The labels of pods.
+/// Many short lists, in one.
 #[derive(Debug)]
-pub(super) struct LabelSet {
-    pub(super) pairs: Box<[(TextId, TextId)]>,
-    /// Whether they are those of a DNS server.
-    pub(super) is_dns: bool,
+pub(super) struct Lists<T> {
+    items: Vec<T>,
+    /// Where each list ends.
+    ends: Vec<u32>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+}
+
+impl<T: Clone> Lists<T> {
+    fn push(&mut self, list: &[T]) -> Number {
+        let number = Number::at(self.ends.len());
+        self.items.extend_from_slice(list);
+        self.ends
+            .push(u32::try_from(self.items.len()).unwrap_or(u32::MAX));
+        number
+    }
+
+    pub(super) fn get(&self, number: Number) -> &[T] {
+        let end = |index: usize| self.ends.get(index).map(|end| *end as usize);
+        let start = number.index().checked_sub(1).and_then(end).unwrap_or(0);
+        let list = end(number.index()).and_then(|end| self.items.get(start..end));
+        list.unwrap_or_default()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
 }
 
 /// A container port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PodPort {
-    pub(super) name: Option<TextId>,
+    pub(super) name: Option<Number>,
     pub(super) number: u16,
     pub(super) protocol: Protocol,
 }
@@ -65,39 +114,72 @@ pub(super) struct PodPort {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PodOwner {
     /// The namespace, if it is written.
-    pub(super) namespace: Option<TextId>,
+    pub(super) namespace: Option<Number>,
     pub(super) kind: WorkloadKind,
-    pub(super) name: TextId,
+    pub(super) name: Number,
     /// What the label `pod-template-hash` of the pods says.
-    pub(super) hash: Option<TextId>,
+    pub(super) hash: Option<Number>,
 }
 
 /// A pod.
 #[derive(Debug)]
-pub(super) struct Pod {
+pub(super) struct Pod<'s> {
     /// The position among all objects of the batch.
     pub(super) ordinal: u32,
-    pub(super) labels: u32,
-    pub(super) ports: u32,
-    pub(super) owner: Option<u32>,
+    pub(super) labels: Number,
+    pub(super) ports: Number,
+    pub(super) owner: Option<Number>,
     /// The namespace, if it is written.
-    pub(super) namespace: Option<TextId>,
-    pub(super) node: Option<TextId>,
-    pub(super) service_account: Option<TextId>,
-    pub(super) name: Box<str>,
+    pub(super) namespace: Option<Number>,
+    pub(super) node: Option<Number>,
+    pub(super) service_account: Option<Number>,
+    pub(super) name: Cow<'s, str>,
     /// Whether the server completes the name.
     pub(super) generated: bool,
-    pub(super) host_network: Option<Span>,
-    pub(super) status: Option<PodStatus>,
+    pub(super) phase: Option<Phase>,
+    pub(super) ips: Ips,
     /// The object.
     pub(super) span: Span,
     pub(super) name_span: Span,
 }
 
-impl Part<'_> {
-    pub(super) fn text(&self, id: TextId) -> &str {
-        self.texts.get(id.0 as usize).map_or("", |text| text)
+/// A NetworkPolicy.
+#[derive(Debug)]
+pub(super) struct Policy<'s> {
+    /// The position among all objects of the batch.
+    pub(super) ordinal: u32,
+    /// The namespace, if it is written.
+    pub(super) namespace: Option<Number>,
+    pub(super) name: Cow<'s, str>,
+    /// Whether the server completes the name.
+    pub(super) generated: bool,
+    pub(super) spec: NetworkPolicySpec,
+    /// The object.
+    pub(super) span: Span,
+    pub(super) name_span: Span,
+}
+
+impl<'s> Part<'s> {
+    pub(super) fn text(&self, number: Number) -> &str {
+        self.texts.get(number.index()).map_or("", |text| text)
     }
+
+    /// The suppressions on a pod or policy.
+    pub(super) fn ignores(&self, ordinal: u32) -> &[IgnoreAnnotation<'s>] {
+        of_ordinal(&self.ignores, ordinal).map_or(&[], |ignores| ignores.as_slice())
+    }
+
+    /// Where a pod asks for the network of its node.
+    pub(super) fn host_network(&self, ordinal: u32) -> Option<Span> {
+        of_ordinal(&self.host_networks, ordinal).copied()
+    }
+}
+
+/// What few objects have.
+fn of_ordinal<T>(list: &[(u32, T)], ordinal: u32) -> Option<&T> {
+    let found = list.binary_search_by_key(&ordinal, |(ordinal, _)| *ordinal);
+    let (_, value) = list.get(found.ok()?)?;
+    Some(value)
 }
 
 /// Makes a [`Part`].
@@ -105,14 +187,14 @@ impl Part<'_> {
 pub(crate) struct Gatherer<'s> {
     part: Part<'s>,
     count: u32,
-    texts: FxHashMap<Cow<'s, str>, TextId>,
-    labels: FxHashMap<Box<[(TextId, TextId)]>, u32>,
-    ports: FxHashMap<Box<[PodPort]>, u32>,
-    owners: FxHashMap<PodOwner, u32>,
-    namespaces: FxHashSet<TextId>,
+    texts: FxHashMap<Cow<'s, str>, Number>,
+    labels: FxHashMap<Box<[(Number, Number)]>, Number>,
+    ports: FxHashMap<Box<[PodPort]>, Number>,
+    owners: FxHashMap<PodOwner, Number>,
+    namespaces: FxHashSet<Number>,
     /// Pods of a workload mostly follow each other: what the last one had is looked at first.
-    last_labels: Option<(Pairs<'s>, u32)>,
-    last_namespace: Option<(Cow<'s, str>, TextId)>,
+    last_labels: Option<(Pairs<'s>, Number)>,
+    last_namespace: Option<(Cow<'s, str>, Number)>,
 }
 
 /// Labels as written.
@@ -127,9 +209,21 @@ impl<'s> Gather<'s> for Gatherer<'s> {
         let Object { meta, span, body } = object;
         match body {
             Body::Pod(spec, status) => self.pod(ordinal, meta, span, spec, status),
-            Body::NetworkPolicy(_) => {
-                let object = Object { meta, span, body };
-                self.part.policies.push((ordinal, object));
+            Body::NetworkPolicy(spec) => {
+                if !meta.ignores.is_empty() {
+                    self.part.ignores.push((ordinal, meta.ignores));
+                }
+                let namespace = meta.namespace;
+                let policy = Policy {
+                    ordinal,
+                    namespace: namespace.map(|namespace| self.namespace(namespace.value)),
+                    name: meta.name.value,
+                    generated: meta.generated,
+                    spec: *spec,
+                    span,
+                    name_span: meta.name.span,
+                };
+                self.part.policies.push(policy);
             }
             body => {
                 let object = Object { meta, span, body };
@@ -155,6 +249,9 @@ impl<'s> Gatherer<'s> {
         if !meta.ignores.is_empty() {
             self.part.ignores.push((ordinal, meta.ignores));
         }
+        if let Some(place) = spec.host_network {
+            self.part.host_networks.push((ordinal, place));
+        }
         let namespace = meta
             .namespace
             .map(|namespace| self.namespace(namespace.value));
@@ -166,7 +263,10 @@ impl<'s> Gatherer<'s> {
                 name: self.text(owner.name.value),
                 hash: self.template_hash(labels),
             };
-            once(&mut self.owners, &mut self.part.owners, owner)
+            *self.owners.entry(owner).or_insert_with(|| {
+                self.part.owners.push(owner);
+                Number::at(self.part.owners.len() - 1)
+            })
         });
         let ports = spec.ports.into_iter().map(|port| PodPort {
             name: port.name.map(|name| self.text(name)),
@@ -174,97 +274,91 @@ impl<'s> Gatherer<'s> {
             protocol: port.protocol,
         });
         let ports: Box<[PodPort]> = ports.collect();
+        let (phase, ips) = match status {
+            Some(status) => (Some(status.phase), status.ips),
+            None => (None, Ips::default()),
+        };
         let pod = Pod {
             ordinal,
             labels,
-            ports: once(&mut self.ports, &mut self.part.ports, ports),
+            ports: once(&mut self.ports, &mut self.part.ports, ports).0,
             owner,
             namespace,
             node: spec.node.map(|node| self.text(node)),
             service_account: spec.service_account.map(|account| self.text(account)),
-            name: meta.name.value.into(),
+            name: meta.name.value,
             generated: meta.generated,
-            host_network: spec.host_network,
-            status,
+            phase,
+            ips,
             span,
             name_span: meta.name.span,
         };
         self.part.pods.push(pod);
     }
 
-    fn text(&mut self, text: Cow<'s, str>) -> TextId {
-        if let Some(id) = self.texts.get(&text) {
-            return *id;
+    fn text(&mut self, text: Cow<'s, str>) -> Number {
+        if let Some(number) = self.texts.get(&text) {
+            return *number;
         }
-        let id = TextId(narrow(self.part.texts.len()));
+        let number = Number::at(self.part.texts.len());
         self.part.texts.push(text.clone());
-        self.texts.insert(text, id);
-        id
+        self.texts.insert(text, number);
+        number
     }
 
-    fn namespace(&mut self, name: Cow<'s, str>) -> TextId {
-        if let Some((last, id)) = &self.last_namespace
+    fn namespace(&mut self, name: Cow<'s, str>) -> Number {
+        if let Some((last, number)) = &self.last_namespace
             && *last == name
         {
-            return *id;
+            return *number;
         }
-        let id = self.text(name.clone());
-        if self.namespaces.insert(id) {
-            self.part.namespaces.push(id);
+        let number = self.text(name.clone());
+        if self.namespaces.insert(number) {
+            self.part.namespaces.push(number);
         }
-        self.last_namespace = Some((name, id));
-        id
+        self.last_namespace = Some((name, number));
+        number
     }
 
-    fn labels(&mut self, labels: Pairs<'s>) -> u32 {
-        if let Some((last, id)) = &self.last_labels
+    fn labels(&mut self, labels: Pairs<'s>) -> Number {
+        if let Some((last, number)) = &self.last_labels
             && *last == labels
         {
-            return *id;
+            return *number;
         }
         let pairs = labels
             .iter()
             .map(|(key, value)| (self.text(key.clone()), self.text(value.clone())));
         let pairs: Box<[_]> = pairs.collect();
-        let id = match self.labels.get(&pairs) {
-            Some(id) => *id,
-            None => {
-                let id = narrow(self.part.labels.len());
-                self.part.labels.push(LabelSet {
-                    pairs: pairs.clone(),
-                    is_dns: dns::is_dns_server(|key| {
-                        let label = labels.iter().find(|(known, _)| known == key);
-                        label.map(|(_, value)| &**value)
-                    }),
-                });
-                self.labels.insert(pairs, id);
-                id
-            }
+        let (number, is_new) = once(&mut self.labels, &mut self.part.labels, pairs);
+        let value = |wanted: &str| {
+            let label = labels.iter().find(|(key, _)| key == wanted);
+            label.map(|(_, value)| &**value)
         };
-        self.last_labels = Some((labels, id));
-        id
+        if is_new && dns::is_dns_server(value) {
+            self.part.dns_labels.push(number);
+        }
+        self.last_labels = Some((labels, number));
+        number
     }
 
-    fn template_hash(&self, labels: u32) -> Option<TextId> {
-        let set = self.part.labels.get(labels as usize)?;
-        let mut pairs = set.pairs.iter();
+    fn template_hash(&self, labels: Number) -> Option<Number> {
+        let mut pairs = self.part.labels.get(labels).iter();
         let pair = pairs.find(|(key, _)| self.part.text(*key) == "pod-template-hash");
         pair.map(|(_, hash)| *hash)
     }
 }
 
-/// The position of a value in a list that holds every value once.
-fn once<T: Clone + Eq + Hash>(known: &mut FxHashMap<T, u32>, list: &mut Vec<T>, value: T) -> u32 {
-    if let Some(id) = known.get(&value) {
-        return *id;
+/// The number of a list among lists of which each is there once, and whether it is new.
+fn once<T: Clone + Eq + Hash>(
+    known: &mut FxHashMap<Box<[T]>, Number>,
+    lists: &mut Lists<T>,
+    list: Box<[T]>,
+) -> (Number, bool) {
+    if let Some(number) = known.get(&list) {
+        return (*number, false);
     }
-    let id = narrow(list.len());
-    list.push(value.clone());
-    known.insert(value, id);
-    id
-}
-
-fn narrow(count: usize) -> u32 {
-    // INVARIANT: an object takes bytes, and a file has less than 2^32 of them.
-    u32::try_from(count).unwrap_or(u32::MAX)
+    let number = lists.push(&list);
+    known.insert(list, number);
+    (number, true)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::part::{Part, Pod, PodOwner, TextId};
+use super::part::{Number, Part, Pod, PodOwner};
 use super::{Builder, place};
 use crate::manifest::{Body, Phase, WorkloadKind};
 use crate::world::{
@@ -11,7 +11,7 @@ use crate::world::{
 };
 
 /// Whether there are pods or templates of pods, and no DNS server among them.
-pub(super) fn miss_dns(parts: &[Part<'_>], pods: &[Vec<Pod>]) -> bool {
+pub(super) fn miss_dns(parts: &[Part<'_>], pods: &[Vec<Pod<'_>>]) -> bool {
     let mut any = false;
     for object in super::objects(parts) {
         if let Body::Workload(workload) = &object.body {
@@ -28,11 +28,8 @@ pub(super) fn miss_dns(parts: &[Part<'_>], pods: &[Vec<Pod>]) -> bool {
     }
     for (part, pods) in parts.iter().zip(pods) {
         any |= !pods.is_empty();
-        let is_dns = |pod: &Pod| {
-            let set = part.labels.get(pod.labels as usize);
-            set.is_some_and(|set| set.is_dns)
-        };
-        if part.labels.iter().any(|set| set.is_dns) && pods.iter().any(is_dns) {
+        let is_dns = |pod: &Pod<'_>| part.dns_labels.contains(&pod.labels);
+        if !part.dns_labels.is_empty() && pods.iter().any(is_dns) {
             return false;
         }
     }
@@ -53,8 +50,8 @@ struct Meaning<'p, 's> {
 }
 
 /// What is known at a position, or else what is found out now.
-fn known<T: Clone>(table: &mut [Option<T>], index: u32, find: impl FnOnce() -> T) -> T {
-    match table.get_mut(index as usize) {
+fn known<T: Clone>(table: &mut [Option<T>], number: Number, find: impl FnOnce() -> T) -> T {
+    match table.get_mut(number.index()) {
         Some(place) => place.get_or_insert_with(find).clone(),
         None => find(),
     }
@@ -75,46 +72,46 @@ impl<'p, 's> Meaning<'p, 's> {
         }
     }
 
-    fn symbol(&mut self, symbols: &mut Symbols, id: TextId) -> Symbol {
-        known(&mut self.symbols, id.0, || {
-            symbols.intern(self.part.text(id))
+    fn symbol(&mut self, symbols: &mut Symbols, number: Number) -> Symbol {
+        known(&mut self.symbols, number, || {
+            symbols.intern(self.part.text(number))
         })
     }
 
-    fn labels(&mut self, symbols: &mut Symbols, id: u32) -> Labels {
-        if let Some(Some(labels)) = self.labels.get(id as usize) {
+    fn labels(&mut self, symbols: &mut Symbols, number: Number) -> Labels {
+        if let Some(Some(labels)) = self.labels.get(number.index()) {
             return labels.clone();
         }
-        let set = self.part.labels.get(id as usize);
-        let pairs = set.into_iter().flat_map(|set| &set.pairs);
+        let pairs = self.part.labels.get(number).iter();
         let pairs = pairs.map(|(key, value)| {
             let key = self.symbol(symbols, *key);
             (key, self.symbol(symbols, *value))
         });
         let labels = Symbols::sorted(pairs);
-        known(&mut self.labels, id, || labels)
+        known(&mut self.labels, number, || labels)
     }
 
-    fn ports(&mut self, symbols: &mut Symbols, id: u32) -> Shared<Port> {
-        if let Some(Some(ports)) = self.ports.get(id as usize) {
+    fn ports(&mut self, symbols: &mut Symbols, number: Number) -> Shared<Port> {
+        if let Some(Some(ports)) = self.ports.get(number.index()) {
             return ports.clone();
         }
-        let list = self.part.ports.get(id as usize);
-        let ports = list.into_iter().flatten().map(|port| Port {
+        let ports = self.part.ports.get(number).iter().map(|port| Port {
             name: port.name.map(|name| self.symbol(symbols, name)),
             number: port.number,
             protocol: port.protocol,
         });
         let ports = ports.collect();
-        known(&mut self.ports, id, || ports)
+        known(&mut self.ports, number, || ports)
     }
 }
 
 impl<'p> Builder<'p> {
-    pub(super) fn pods(&mut self, parts: &'p [Part<'_>], pods: Vec<Vec<Pod>>) {
-        let workloads = super::objects(parts).filter(|o| matches!(o.body, Body::Workload(_)));
-        let most = pods.iter().map(Vec::len).sum::<usize>() + workloads.count() + 1;
+    pub(super) fn pods(&mut self, parts: &'p [Part<'_>], pods: Vec<Vec<Pod<'_>>>) {
+        let templates = super::objects(parts).filter(|o| matches!(o.body, Body::Workload(_)));
+        let most = pods.iter().map(Vec::len).sum::<usize>() + templates.count() + 1;
         self.world.endpoints.reserve_exact(most);
+        let owners = parts.iter().map(|part| part.owners.len());
+        self.world.workloads.reserve_exact(owners.sum());
         // The records of a part are freed as soon as the world has them.
         for (part, pods) in parts.iter().zip(pods) {
             let mut meaning = Meaning::new(part);
@@ -124,31 +121,24 @@ impl<'p> Builder<'p> {
         }
     }
 
-    fn pod(&mut self, meaning: &mut Meaning<'p, '_>, pod: Pod) {
+    fn pod(&mut self, meaning: &mut Meaning<'p, '_>, pod: Pod<'_>) {
         let part = meaning.part;
         let namespace = self.namespace_of_pod(meaning, pod.namespace);
-        if !part.ignores.is_empty() {
-            let found = part
-                .ignores
-                .binary_search_by_key(&pod.ordinal, |(ordinal, _)| *ordinal);
-            let ignores = found.ok().and_then(|index| part.ignores.get(index));
-            if let Some((_, ignores)) = ignores {
-                self.add_ignores(ignores, &pod.name, "Pod", Some(namespace), pod.span);
-            }
-        }
+        let ignores = part.ignores(pod.ordinal);
+        self.add_ignores(ignores, &pod.name, "Pod", Some(namespace), pod.span);
         let workload = pod.owner.and_then(|owner| {
-            if let Some(Some(workload)) = meaning.owners.get(owner as usize) {
+            if let Some(Some(workload)) = meaning.owners.get(owner.index()) {
                 return Some(*workload);
             }
-            let workload = self.owner(part, namespace, part.owners.get(owner as usize)?);
+            let workload = self.owner(part, namespace, part.owners.get(owner.index())?);
             Some(known(&mut meaning.owners, owner, || workload))
         });
         let node = pod
             .node
-            .map(|node| known(&mut meaning.nodes, node.0, || self.node(part.text(node))));
-        let phase = pod.status.as_ref().map(|status| status.phase);
-        let ips = self.ips(pod.status.map(|status| status.ips), pod.host_network, node);
-        let lifecycle = match phase {
+            .map(|node| known(&mut meaning.nodes, node, || self.node(part.text(node))));
+        let host_network = part.host_network(pod.ordinal);
+        let ips = self.ips(pod.ips, host_network, node);
+        let lifecycle = match pod.phase {
             Some(Phase::Finished) => Lifecycle::Finished,
             Some(_) if ips.is_empty() => Lifecycle::NoAddress,
             _ => Lifecycle::Active,
@@ -158,16 +148,16 @@ impl<'p> Builder<'p> {
         let id = EndpointId::at(self.world.endpoints.len());
         self.world.endpoints.push(Endpoint {
             namespace,
-            name: pod.name,
+            name: pod.name.into(),
             template: false,
             labels: meaning.labels(symbols, pod.labels),
             ips,
             node,
-            host_network: pod.host_network,
+            host_network,
             ports: meaning.ports(symbols, pod.ports),
             workload,
             service_account: account
-                .map(|id| known(&mut meaning.accounts, id.0, || part.text(id).into())),
+                .map(|name| known(&mut meaning.accounts, name, || part.text(name).into())),
             lifecycle,
             assumed: false,
             span: Some(place(pod.name_span, pod.span)),
@@ -178,16 +168,13 @@ impl<'p> Builder<'p> {
     fn namespace_of_pod(
         &self,
         meaning: &mut Meaning<'p, '_>,
-        written: Option<TextId>,
+        written: Option<Number>,
     ) -> NamespaceId {
-        // INVARIANT: `namespaces` has made every namespace that a pod names.
-        let find = |name: &str| self.world.namespace(name).unwrap_or(NamespaceId(0));
         match written {
-            Some(id) => {
-                let part = meaning.part;
-                known(&mut meaning.namespaces, id.0, || find(part.text(id)))
-            }
-            None => find(&self.assume.namespace),
+            Some(name) => known(&mut meaning.namespaces, name, || {
+                self.namespace_of(meaning.part, written)
+            }),
+            None => self.namespace_of(meaning.part, written),
         }
     }
 

@@ -19,7 +19,7 @@ impl Builder<'_> {
                 Body::Endpoints(subsets) => subsets.as_slice(),
                 _ => continue,
             };
-            let namespace = self.namespace_of(&object.meta);
+            let namespace = self.namespace_of_object(&object.meta);
             for set in found {
                 sets.entry((namespace, &set.service)).or_default().push(set);
             }
@@ -28,7 +28,7 @@ impl Builder<'_> {
             let Body::Service(service) = &object.body else {
                 continue;
             };
-            let namespace = self.namespace_of(&object.meta);
+            let namespace = self.namespace_of_object(&object.meta);
             let own = sets.get(&(namespace, &*object.meta.name));
             let mut addresses: Vec<ServiceAddress> = own
                 .into_iter()

@@ -61,6 +61,7 @@ fn show((world, findings): &(World, Vec<Finding>)) -> String {
         by_ip,
         node_by_ip,
         dns: _,
+        shared_ips: _,
         gone_policies: _,
         gone_endpoints: _,
     } = world;

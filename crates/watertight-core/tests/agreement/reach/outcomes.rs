@@ -86,15 +86,15 @@ fn any_ruleset_is_worth_asking_about() {
     for (what, per_mille) in [
         ("Allowed", 150),
         ("Denied", 150),
-        ("Uncertain", 6),
+        ("Uncertain", 5),
         ("Allow", 50),
-        ("Deny", 30),
-        ("Pass", 30),
-        ("Log", 30),
+        ("Deny", 20),
+        ("Pass", 20),
+        ("Log", 10),
         ("tier 0", 50),
-        ("tier 1", 30),
-        ("tier 2", 30),
-        ("tier 3", 30),
+        ("tier 1", 15),
+        ("tier 2", 15),
+        ("tier 3", 15),
     ] {
         let found = tally.get(what).copied().unwrap_or_default();
         assert!(

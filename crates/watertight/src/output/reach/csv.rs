@@ -32,10 +32,9 @@ pub(super) fn render(rendering: &Rendering<'_, '_>, out: &mut dyn Write) -> io::
         for unit in &external.units {
             for range in &external.ranges {
                 for address in &range.addresses {
-                    let address = format!("ip:{address}");
                     let (from, to) = match external.direction.as_str() {
-                        "egress" => (unit.as_str(), address.as_str()),
-                        _ => (address.as_str(), unit.as_str()),
+                        "egress" => (unit, address),
+                        _ => (address, unit),
                     };
                     lines(from, to, &range.ports, "", out)?;
                 }

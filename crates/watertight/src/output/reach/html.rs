@@ -146,7 +146,7 @@ fn matrix(view: &View<'_>, rows: &[End], columns: &[End], out: &mut dyn Write) -
                 let class = cell.openness.word();
                 let (text, title) = (escaped(&cell.text), escaped(&cell.title));
                 let to = namespace(view, *to);
-                if cell.openness == Openness::Closed {
+                if cell.text.is_empty() {
                     write!(
                         out,
                         "<td class=\"{class}\" data-to=\"{to}\" title=\"{title}\"><i>denied</i></td>"

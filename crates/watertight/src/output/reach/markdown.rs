@@ -54,7 +54,11 @@ pub(super) fn matrix(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     for from in &view.sources {
         write!(out, "| {} |", name(from))?;
         for to in &view.targets {
-            write!(out, " {} |", sign(view.openness(*from, *to)))?;
+            if view.is_no_pair(*from, *to) {
+                write!(out, " |")?;
+            } else {
+                write!(out, " {} |", sign(view.openness(*from, *to)))?;
+            }
         }
         let world = view
             .egress

@@ -29,7 +29,11 @@ pub(super) fn render(view: &View<'_>, color: bool, out: &mut dyn Write) -> io::R
     for (row, from) in rows.iter().zip(&view.sources) {
         write!(out, "{row:label$} ")?;
         for to in &view.targets {
-            cell(view.openness(*from, *to), digits, color, out)?;
+            if view.is_no_pair(*from, *to) {
+                write!(out, " {:>digits$}", "-")?;
+            } else {
+                cell(view.openness(*from, *to), digits, color, out)?;
+            }
         }
         let world = view
             .egress

@@ -50,10 +50,20 @@ impl View<'_> {
             }
             (None, None) => (Openness::Closed, None),
         };
+        let no_pair = match (from, to) {
+            (Some(from), Some(to)) => self.is_no_pair(from, to),
+            (None, None) => true,
+            _ => false,
+        };
         let name = |end: End| end.map_or("world", |number| self.short(number)).to_owned();
-        let told = ports.as_deref().unwrap_or("nothing");
+        let told = match (&ports, no_pair) {
+            (Some(ports), _) => ports.as_str(),
+            (None, true) => "not asked",
+            (None, false) => "nothing",
+        };
         let world = from.is_none() || to.is_none();
         let text = match openness {
+            Openness::Closed if no_pair => "\u{2013}".to_owned(),
             Openness::Closed => String::new(),
             Openness::Open => "all".to_owned(),
             Openness::Uncertain if world => "?".to_owned(),

@@ -59,7 +59,8 @@ fn parts(name: &str) -> (&str, &str, &str) {
 impl<'r> View<'r> {
     pub(super) fn new(report: &'r ReachReport, map: &ReachMap<'_, '_>) -> Self {
         let mut known: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for unit in &report.units {
+        // A Service is always called by its kind.
+        for unit in report.units.iter().filter(|unit| unit.kind != "service") {
             let (namespace, _, name) = parts(&unit.name);
             *known.entry((namespace, name)).or_default() += 1;
         }
@@ -151,13 +152,9 @@ impl<'r> View<'r> {
         };
         let senders = open(&self.sources, |unit| &unit.egress);
         let takers = open(&self.targets, |unit| &unit.ingress);
-        // A pod and itself, and nodes among themselves, are no pairs.
-        let no_pair = |from: usize, to: usize| {
-            let is_node = |number| self.party(number).is_some_and(|p| p.unit.kind == "node");
-            (from == to && self.is_one_pod(from)) || (is_node(from) && is_node(to))
+        let open = |from: usize, to: usize| {
+            self.is_no_pair(from, to) || self.openness(from, to) == Openness::Open
         };
-        let open =
-            |from: usize, to: usize| no_pair(from, to) || self.openness(from, to) == Openness::Open;
         let on_host = |number: &usize| {
             self.party(*number)
                 .is_some_and(|party| party.unit.host_network > 0)
@@ -201,6 +198,12 @@ impl<'r> View<'r> {
     pub(super) fn is_one_pod(&self, number: usize) -> bool {
         self.party(number)
             .is_some_and(|party| party.unit.pods == 1 && party.unit.kind == "pod")
+    }
+
+    /// Whether there is nothing to answer: a pod and itself (K-75), nodes among themselves.
+    pub(super) fn is_no_pair(&self, from: usize, to: usize) -> bool {
+        let is_node = |number| self.party(number).is_some_and(|p| p.unit.kind == "node");
+        (from == to && self.is_one_pod(from)) || (is_node(from) && is_node(to))
     }
 
     /// What a unit is called in plural.
@@ -294,13 +297,11 @@ impl<'r> View<'r> {
 
 /// The outside of some units in one direction.
 fn outside(external: &ReachExternal) -> World {
-    let all = match external.ranges.as_slice() {
-        [one] => {
-            words::addresses(one).as_deref() == Some("world")
-                && Openness::of(&one.ports) == Openness::Open
-        }
-        _ => false,
-    };
+    // A pod has no family in which nothing is said of it.
+    let all = external.ranges.iter().any(|range| {
+        let whole = |address: &String| address == "0.0.0.0/0" || address == "::/0";
+        range.addresses.iter().any(whole) && Openness::of(&range.ports) == Openness::Open
+    });
     let certain = external
         .ranges
         .iter()

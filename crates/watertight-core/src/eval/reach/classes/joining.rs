@@ -89,6 +89,7 @@ impl Classes {
         }
         if self.of_endpoint.len() <= id.index() {
             self.of_endpoint.resize(id.index() + 1, NOBODY);
+            self.plain.resize(id.index() + 1, [false; 2]);
         }
         let mut class = Class::default();
         let (found, joined) = if self.describe(eval, id, &mut class) {
@@ -100,7 +101,7 @@ impl Classes {
                     let fresh = number(self.classes.len());
                     self.numbers.insert(key.into(), fresh);
                     self.include(eval, &class, fresh);
-                    self.classes.push(class);
+                    self.classes.push(class.clone());
                     (fresh, Joined::New(fresh))
                 }
             }
@@ -109,6 +110,9 @@ impl Classes {
         };
         if let Some(entry) = self.of_endpoint.get_mut(id.index()) {
             *entry = found;
+        }
+        if let Some(entry) = self.plain.get_mut(id.index()) {
+            *entry = class.plain(found);
         }
         joined
     }

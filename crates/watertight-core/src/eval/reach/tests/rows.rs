@@ -227,6 +227,34 @@ fn blocks() {
     );
 }
 
+/// K-64: an exception of one block is not a block of its own.
+#[test]
+fn blocks_that_are_spelled_alike() {
+    let rule = |port: u16, peers: &str| format!("{{from: [{peers}], ports: [{{port: {port}}}]}}");
+    let rules = [
+        rule(1, "{ipBlock: {cidr: 10.0.0.0/30, except: [10.0.0.1/32]}}"),
+        rule(
+            2,
+            "{ipBlock: {cidr: 10.0.0.0/30}}, {ipBlock: {cidr: 10.0.0.1/32}}",
+        ),
+        rule(3, "{ipBlock: {cidr: 10.0.0.1/32}}"),
+    ];
+    let spec = format!(
+        "podSelector: {{matchLabels: {{app: b}}}}, ingress: [{}]",
+        rules.join(", ")
+    );
+    ingress(
+        &[policy("p", &spec)],
+        &expect![[r#"
+        x/a x/new w/c
+        x/b
+          1-1/tcp x/b.v4 10.0.0.0-10.0.0.0 10.0.0.2-10.0.0.3
+          2-2/tcp x/a.v4 x/b.v4 10.0.0.0-10.0.0.3
+          3-3/tcp x/a.v4 10.0.0.1-10.0.0.1
+    "#]],
+    );
+}
+
 /// K-52: of the selected pods; each meaning has a row.
 #[test]
 fn names_of_ingress_ports() {
