@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::analysis::exposure::Targets;
 use crate::analysis::namespaces::{NamespaceRow, rows};
 use crate::diag::{self, ConfigEntry, Finding, Suppressed};
 use crate::engine::Profile;
@@ -109,8 +108,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     let eval = Evaluator::new(&world, &ruleset, options.profile.switches);
     let context = Context::new(sources, &eval, &options.profile, clouds);
     rules::run(&context, |rule| options.is_active(rule), &mut findings);
-    let targets = Targets::new(&world, clouds);
-    let mut namespaces = rows(&context, &targets);
+    let mut namespaces = rows(&context);
     // Reading findings tell what could not be analysed: never left out, only not shown.
     let broken = loaded.broken + options.unreadable.len();
     findings.retain(|finding| finding.incomplete || options.is_active(finding.rule));

@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use serde_json::Value;
-use watertight_core::report::{API_VERSION, CheckReport};
+use watertight_core::diag::Finding;
+use watertight_core::report::{API_VERSION, fingerprint};
+use watertight_core::source::Sources;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,24 +20,23 @@ struct File<'r> {
 
 #[derive(Serialize)]
 struct Entry<'r> {
-    fingerprint: &'r str,
+    fingerprint: String,
     rule: &'r str,
     message: &'r str,
 }
 
 const KIND: &str = "Baseline";
 
-/// Writes the findings of a report.
-pub(crate) fn write(path: &Path, report: &CheckReport) -> anyhow::Result<()> {
+/// Writes findings.
+pub(crate) fn write(path: &Path, sources: &Sources, findings: &[Finding]) -> anyhow::Result<()> {
     let file = File {
         api_version: API_VERSION,
         kind: KIND,
-        findings: report
-            .findings
+        findings: findings
             .iter()
             .map(|finding| Entry {
-                fingerprint: &finding.fingerprint,
-                rule: &finding.rule,
+                fingerprint: fingerprint(sources, finding),
+                rule: finding.rule.id,
                 message: &finding.message,
             })
             .collect(),

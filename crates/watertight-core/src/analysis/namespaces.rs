@@ -4,7 +4,7 @@
 use super::exposure::Targets;
 use crate::engine::Enforcement;
 use crate::manifest::Direction;
-use crate::rules::Context;
+use crate::rules::{Context, parallel};
 use crate::world::{NamespaceId, World};
 
 /// How many of how many.
@@ -120,7 +120,8 @@ impl NamespaceRow {
 
 /// One row for each namespace that has pods or policies, by name.
 #[must_use]
-pub fn rows(context: &Context<'_>, targets: &Targets) -> Vec<NamespaceRow> {
+pub fn rows(context: &Context<'_>) -> Vec<NamespaceRow> {
+    let targets = Targets::new(context);
     let world = context.world;
     let mut host_network = vec![0usize; world.namespaces.len()];
     for id in context.host_network() {
@@ -128,23 +129,23 @@ pub fn rows(context: &Context<'_>, targets: &Targets) -> Vec<NamespaceRow> {
             *count += 1;
         }
     }
-    world
-        .namespace_ids()
-        .map(|id| {
-            let host = host_network.get(id.index()).copied().unwrap_or_default();
-            row(context, targets, id, host)
-        })
+    let namespaces: Vec<_> = world.namespace_ids().collect();
+    let rows = parallel::map(&namespaces, |id| {
+        let host = host_network.get(id.index()).copied().unwrap_or_default();
+        row(context, &targets, *id, host)
+    });
+    rows.into_iter()
         .filter(|row| row.policies > 0 || row.both.total > 0 || row.host_network > 0)
         .collect()
 }
 
 fn row(
     context: &Context<'_>,
-    targets: &Targets,
+    targets: &Targets<'_>,
     id: NamespaceId,
     host_network: usize,
 ) -> NamespaceRow {
-    let (world, eval) = (context.world, context.eval);
+    let world = context.world;
     let mut row = NamespaceRow {
         namespace: id,
         policies: world[id].policies.len(),
@@ -162,17 +163,17 @@ fn row(
     };
     for group in context.groups_of(id) {
         let (one, number) = (group.example(), group.members.len());
-        let ingress = eval.is_isolated(one, Direction::Ingress);
-        let egress = eval.is_isolated(one, Direction::Egress);
+        let ingress = group.is_isolated(Direction::Ingress);
+        let egress = group.is_isolated(Direction::Egress);
         row.ingress.add(number, ingress);
         row.egress.add(number, egress);
         row.both.add(number, ingress && egress);
-        let dns = targets.dns(eval, one);
+        let dns = targets.dns(one);
         row.dns.add(number, dns.is_alive());
         row.dns_udp.add(number, dns.udp);
-        let closed = targets.open_metadata(eval, one).next().is_none();
+        let closed = !targets.metadata_is_open(one);
         row.metadata_closed.add(number, closed);
-        if let (Some(share), Some(open)) = (&mut row.api_closed, targets.api_server(eval, one)) {
+        if let (Some(share), Some(open)) = (&mut row.api_closed, targets.api_server(one)) {
             share.add(number, !open);
         }
     }

@@ -1,6 +1,6 @@
 //! Answers that the specification leaves open: a third verdict, never a guess.
 //!
-//! With a named engine its readings are known. With the reference engine the points tagged [U] in
+//! With a named engine its readings are known. With the reference engine the points tagged `[U]` in
 //! docs/semantics.md are open unless somebody has set their switch: a connection whose shape touches
 //! one is judged again under the other readings, and where they disagree the answer is uncertain.
 //! Points that the conformance tests or all engines settle (K-65, K-70, K-79) are not open.

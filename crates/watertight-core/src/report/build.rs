@@ -2,25 +2,41 @@
 
 use super::{
     API_VERSION, Answer, Assumption, CheckReport, Counts, Edit, Engine, Evidence, Finding, Fix,
-    Location, Namespace, Share, Subject, Summary, SuppressedFinding, Tool, fingerprint,
+    Location, Namespace, NoFindings, Share, Subject, Summary, SuppressedFinding, Tool, fingerprint,
 };
 use crate::analysis::namespaces::{self, NamespaceRow};
 use crate::check::{CheckOptions, Checked};
 use crate::diag::{self, Severity};
 use crate::engine::Profile;
-use crate::rules::{count, some_of};
+use crate::rules::{count, parallel, some_of};
 use crate::source::{Sources, Span};
 use crate::world::World;
 
 /// The report of a check.
 #[must_use]
 pub fn report(sources: &Sources, options: &CheckOptions, checked: &Checked) -> CheckReport {
+    let rest = without_findings(sources, options, checked);
+    CheckReport {
+        findings: parallel::map(&checked.findings, |found| finding(sources, found)),
+        api_version: rest.api_version,
+        kind: rest.kind,
+        tool: rest.tool,
+        engine: rest.engine,
+        summary: rest.summary,
+        assumptions: rest.assumptions,
+        suppressed: rest.suppressed,
+        namespaces: rest.namespaces,
+    }
+}
+
+/// The report of a check but for its findings, which [`finding`] makes one by one.
+#[must_use]
+pub fn without_findings(
+    sources: &Sources,
+    options: &CheckOptions,
+    checked: &Checked,
+) -> CheckReport<NoFindings> {
     let profile = &options.profile;
-    let findings: Vec<_> = checked
-        .findings
-        .iter()
-        .map(|found| finding(sources, found))
-        .collect();
     let suppressed: Vec<_> = checked
         .suppressed
         .iter()
@@ -36,7 +52,7 @@ pub fn report(sources: &Sources, options: &CheckOptions, checked: &Checked) -> C
         engine: engine(profile),
         summary: summary(sources, checked),
         assumptions: assumptions(&checked.world),
-        findings,
+        findings: NoFindings::default(),
         suppressed,
         namespaces: checked
             .namespaces
@@ -168,7 +184,9 @@ pub(super) fn assumptions(world: &World) -> Vec<Assumption> {
     found
 }
 
-pub(super) fn finding(sources: &Sources, found: &diag::Finding) -> Finding {
+/// A finding as reports say it.
+#[must_use]
+pub fn finding(sources: &Sources, found: &diag::Finding) -> Finding {
     Finding {
         rule: found.rule.id.into(),
         name: found.rule.name.into(),

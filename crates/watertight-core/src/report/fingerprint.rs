@@ -9,7 +9,11 @@ pub fn fingerprint(sources: &Sources, finding: &Finding) -> String {
     let mut hash = Fnv::new();
     hash.part(finding.rule.id);
     if let Some(subject) = &finding.subject {
-        hash.part(&subject.to_string());
+        let namespace = subject.namespace.as_deref();
+        let slash = namespace.map_or("", |_| "/");
+        let namespace = namespace.unwrap_or_default();
+        // As it is displayed.
+        hash.parts(&[&subject.kind, " ", namespace, slash, &subject.name]);
     }
     hash.part(finding.field.as_deref().unwrap_or_default());
     if let Some(span) = finding.span() {
@@ -31,7 +35,12 @@ impl Fnv {
     }
 
     fn part(&mut self, text: &str) {
-        for byte in text.bytes().chain([0]) {
+        self.parts(&[text]);
+    }
+
+    /// One part, in pieces.
+    fn parts(&mut self, texts: &[&str]) {
+        for byte in texts.iter().flat_map(|text| text.bytes()).chain([0]) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }

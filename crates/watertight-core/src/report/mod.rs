@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use build::report;
+pub use build::{finding, report, without_findings};
 pub use explain::{ExplainReport, explain_schema};
 pub use fingerprint::fingerprint;
 pub use reach::{ReachReport, reach_schema};
@@ -22,10 +22,12 @@ pub use reach::{ReachReport, reach_schema};
 /// The version of the contract.
 pub const API_VERSION: &str = "watertight.dev/v1";
 
-/// The answer of `watertight check`.
+/// The answer of `watertight check`. There may be many findings: they can be left out, to be written
+/// one after the other.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct CheckReport {
+#[schemars(rename = "CheckReport")]
+pub struct CheckReport<Findings = Vec<Finding>> {
     /// Always `watertight.dev/v1`.
     pub api_version: String,
     /// Always `CheckReport`.
@@ -39,12 +41,15 @@ pub struct CheckReport {
     /// What was assumed where the input does not say.
     pub assumptions: Vec<Assumption>,
     /// What was found, in the order of places.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
     /// Findings that were suppressed, with the reason.
     pub suppressed: Vec<SuppressedFinding>,
     /// The four questions of a default deny, for every namespace with pods or policies.
     pub namespaces: Vec<Namespace>,
 }
+
+/// In the place of findings that are left out: an empty list.
+pub type NoFindings = [(); 0];
 
 /// The program.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

@@ -8,8 +8,8 @@ use super::parallel;
 use super::resolvers::Resolvers;
 use super::selection::{Index, find_in_force};
 use crate::engine::Profile;
-use crate::eval::Evaluator;
-use crate::eval::reach::Reach;
+use crate::eval::reach::{Outcome, Reach};
+use crate::eval::{Connection, Evaluator};
 use crate::facts::metadata::Cloud;
 use crate::manifest::Direction;
 use crate::policy::{Origin, PolicyRef, RuleRef};
@@ -98,6 +98,12 @@ impl<'a> Context<'a> {
         self.reach.get_or_init(|| Reach::new(self.eval))
     }
 
+    /// Whether a connection is allowed, for questions about many.
+    #[must_use]
+    pub fn allows(&self, connection: &Connection) -> bool {
+        self.reach().outcome(self.eval, connection) == Outcome::Allowed
+    }
+
     fn all_groups(&self) -> &Groups {
         self.groups.get_or_init(|| Groups::new(self.eval))
     }
@@ -152,6 +158,16 @@ impl<'a> Context<'a> {
     /// The group of an endpoint, if groups are known and it is in one.
     fn group_of(&self, endpoint: EndpointId) -> Option<&Group> {
         self.groups.get()?.of_endpoint(endpoint)
+    }
+
+    /// The node-local DNS caches.
+    #[must_use]
+    pub fn node_local_dns(&self) -> Vec<EndpointId> {
+        match self.world.symbols.get("node-local-dns") {
+            Some(_) => self.world.node_local_dns(),
+            // Nothing has such a label: no need to look at every pod.
+            None => Vec::new(),
+        }
     }
 
     /// Active host-network pods that were read.

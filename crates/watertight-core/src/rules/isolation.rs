@@ -376,13 +376,15 @@ pub(super) fn with_policy_types(
 ) -> Option<String> {
     let whole = sources.text(spec);
     let text = sources.text(value);
+    // First of all: a dump in JSON may be one line of many megabytes.
+    if whole.starts_with('{') || text.contains('\n') {
+        return None;
+    }
     let (before, behind) = around(sources, value);
     let key = before.trim_start_matches(' ');
     let indent = before.get(..before.len().saturating_sub(key.len()))?;
     let name = key.strip_suffix(' ')?.trim_end().strip_suffix(':')?;
-    let plain = !whole.starts_with('{')
-        && !whole.contains("policyTypes")
-        && !text.contains('\n')
+    let plain = !whole.contains("policyTypes")
         && behind.trim().is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphabetic());
     plain.then(|| format!("{text}\n{indent}policyTypes: {types}"))

@@ -14,7 +14,7 @@ mod engines;
 mod groups;
 mod isolation;
 mod not_isolated;
-mod parallel;
+pub(crate) mod parallel;
 mod proposal;
 mod resolvers;
 mod selection;

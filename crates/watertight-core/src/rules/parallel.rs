@@ -5,7 +5,7 @@
 
 /// What a function makes of each item, in their order.
 #[cfg(feature = "parallel")]
-pub(super) fn map<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+pub(crate) fn map<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
     use rayon::prelude::*;
     // Threads cost more than they save on a handful.
     if items.len() < 64 {
@@ -15,13 +15,13 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync +
 }
 
 #[cfg(not(feature = "parallel"))]
-pub(super) fn map<T, R>(items: &[T], make: impl Fn(&T) -> R) -> Vec<R> {
+pub(crate) fn map<T, R>(items: &[T], make: impl Fn(&T) -> R) -> Vec<R> {
     items.iter().map(make).collect()
 }
 
 /// Two things at once.
 #[cfg(feature = "parallel")]
-pub(super) fn both<A: Send, B: Send>(
+pub(crate) fn both<A: Send, B: Send>(
     a: impl FnOnce() -> A + Send,
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
@@ -29,6 +29,6 @@ pub(super) fn both<A: Send, B: Send>(
 }
 
 #[cfg(not(feature = "parallel"))]
-pub(super) fn both<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
+pub(crate) fn both<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
     (a(), b())
 }

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashSet;
 
-use super::{Context, egress};
+use super::{Context, Group, egress};
 use crate::engine::{HostNetwork, IpBlockPods, NodeLocal, ServiceDnat};
 use crate::eval::{Connection, Family, Party, Reason, ServiceAddress, Verdict};
 use crate::facts::ranges::node_local_dns;
@@ -96,7 +96,7 @@ impl Resolvers {
             return None;
         }
         let servers = in_system_namespace(world, world.dns_servers());
-        let caches = world.node_local_dns();
+        let caches = context.node_local_dns();
         if servers.is_empty() && caches.is_empty() {
             return None;
         }
@@ -228,6 +228,44 @@ impl Resolvers {
             _ => State::Mixed,
         };
         asked
+    }
+
+    /// Whether every server answers all pods of a group, over every protocol that it speaks.
+    ///
+    /// A question about many, most of whom are well: it is put to rows, once for pods that no rule
+    /// tells apart.
+    pub(super) fn answer_all(&self, context: &Context<'_>, group: &Group, guarded: bool) -> bool {
+        let reach = context.reach();
+        let on_host = |class: &Class| context.world[class.server.endpoint].host_network.is_some();
+        // On the node of such a server nobody asks its policies (K-73).
+        let by_class = !self.classes.iter().any(on_host);
+        let mut seen = FxHashSet::default();
+        let mut clients = group.members.iter().copied().filter(|id| !self.serves(*id));
+        let mut last = None;
+        clients.all(|client| {
+            let class = reach.class_of(client);
+            let known = if guarded {
+                by_class && (last == class || !seen.insert(class))
+            } else {
+                last.is_some()
+            };
+            last = class;
+            known || self.all_answer(context, client)
+        })
+    }
+
+    fn all_answer(&self, context: &Context<'_>, client: EndpointId) -> bool {
+        let answers = |protocol| {
+            let mut queries = self.classes.iter();
+            queries.all(|class| {
+                let query = self.query(client, &class.server, protocol);
+                query.is_none_or(|query| context.allows(&query))
+            })
+        };
+        let mut servers = self.classes.iter();
+        servers.any(|class| listens(&class.server, Protocol::Udp).is_some())
+            && answers(Protocol::Udp)
+            && answers(Protocol::Tcp)
     }
 
     /// Judged as pod to pod; where policy sees the Service's address before translation, that may

@@ -116,15 +116,24 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The distinct lists of policies that apply together, in the order of their first group.
+/// The distinct lists of policies that apply together and have exceptions, in the order of their
+/// first group.
 fn by_policies<'c>(
     context: &'c Context<'_>,
     direction: Direction,
 ) -> Vec<(&'c [PolicyRef], Vec<EndpointId>)> {
     let mut index: FxHashMap<&[PolicyRef], usize> = FxHashMap::default();
     let mut lists: Vec<(&[PolicyRef], Vec<EndpointId>)> = Vec::new();
+    let has_exceptions = |at: &PolicyRef| {
+        let rules = context.eval.ruleset[*at].rules.iter();
+        let mut blocks = rules.flat_map(blocks::blocks_of);
+        blocks.any(|block| !block.except.is_empty())
+    };
     for group in context.groups() {
         let policies = group.policies(direction);
+        if !policies.iter().any(has_exceptions) {
+            continue;
+        }
         let at = *index.entry(policies).or_insert_with(|| {
             lists.push((policies, Vec::new()));
             lists.len() - 1

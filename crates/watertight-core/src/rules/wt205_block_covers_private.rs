@@ -47,7 +47,7 @@ use std::net::IpAddr;
 
 use super::addresses::{Names, blocks, workloads};
 use super::isolation::{enforced, is_system};
-use super::{Check, Context, Rule, some_of};
+use super::{Check, Context, Rule, parallel, some_of};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::engine::IpBlockPods;
 use crate::eval::{Connection, Family, Party, Reason};
@@ -55,7 +55,7 @@ use crate::facts::ranges::SHARED_V4;
 use crate::manifest::Direction;
 use crate::policy::{Action, EndpointSelector, NamespaceScope, Peer, RuleRef};
 use crate::sets::{IpBlock, PortMatch, Protocol};
-use crate::world::{EndpointId, NodeId, Symbol};
+use crate::world::{EndpointId, NodeId, PolicyId, Symbol};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -117,44 +117,50 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     let neighbours = Neighbours::of(context);
-    for id in context.world.policy_ids() {
-        for at in Direction::BOTH
-            .into_iter()
-            .filter_map(|direction| context.policy_ref(id, direction))
-        {
-            let policy = &context.eval.ruleset[at];
-            let wide = policy.rules.iter().enumerate().flat_map(|(index, rule)| {
-                let blocks = blocks::blocks_of(rule).filter(|block| blocks::is_wide(block));
-                blocks.map(move |block| (index, rule, block))
-            });
-            let mut subjects = None;
-            for (index, rule, block) in wide {
-                let other = blocks::counterpart(policy, block);
-                if rule.action != Action::Allow
-                    || blocks::is_dns_only(rule)
-                    || (at.direction == Direction::Egress
-                        && other.is_some_and(blocks::withholds_private))
-                {
-                    continue;
-                }
-                let subjects: &Vec<_> =
-                    subjects.get_or_insert_with(|| workloads::subjects(context, at));
-                let place = Place {
-                    context,
-                    at: RuleRef {
-                        policy: at,
-                        rule: index,
-                    },
-                    block,
-                    subjects,
-                };
-                findings.extend(match at.direction {
-                    Direction::Egress => place.egress(&neighbours),
-                    Direction::Ingress => place.ingress(&neighbours),
-                });
+    let policies: Vec<_> = context.world.policy_ids().collect();
+    let found = parallel::map(&policies, |id| of_policy(context, &neighbours, *id));
+    findings.extend(found.into_iter().flatten());
+}
+
+fn of_policy(context: &Context<'_>, neighbours: &Neighbours, id: PolicyId) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for at in Direction::BOTH
+        .into_iter()
+        .filter_map(|direction| context.policy_ref(id, direction))
+    {
+        let policy = &context.eval.ruleset[at];
+        let wide = policy.rules.iter().enumerate().flat_map(|(index, rule)| {
+            let blocks = blocks::blocks_of(rule).filter(|block| blocks::is_wide(block));
+            blocks.map(move |block| (index, rule, block))
+        });
+        let mut subjects = None;
+        for (index, rule, block) in wide {
+            let other = blocks::counterpart(policy, block);
+            if rule.action != Action::Allow
+                || blocks::is_dns_only(rule)
+                || (at.direction == Direction::Egress
+                    && other.is_some_and(blocks::withholds_private))
+            {
+                continue;
             }
+            let subjects: &Vec<_> =
+                subjects.get_or_insert_with(|| workloads::subjects(context, at));
+            let place = Place {
+                context,
+                at: RuleRef {
+                    policy: at,
+                    rule: index,
+                },
+                block,
+                subjects,
+            };
+            findings.extend(match at.direction {
+                Direction::Egress => place.egress(neighbours),
+                Direction::Ingress => place.ingress(neighbours),
+            });
         }
     }
+    findings
 }
 
 impl Place<'_> {

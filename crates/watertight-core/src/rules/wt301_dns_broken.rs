@@ -58,14 +58,14 @@ use super::proposal::{self, Allow, Whom};
 use super::resolvers::names_dns;
 use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens};
 use super::wording::Workloads;
-use super::{Check, Context, Group, Rule, count};
+use super::{Check, Context, Group, Rule, count, parallel};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::Decision;
 use crate::manifest::Direction;
 use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef, RuleRef};
 use crate::sets::{LabelSelector, Operator, Protocol, Requirement};
 use crate::source::Span;
-use crate::world::{EndpointId, NamespaceId, WorkloadId};
+use crate::world::{EndpointId, NamespaceId};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -108,23 +108,16 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         return;
     };
     let guarded = resolvers.guarded(context);
+    let broken = |group: &Group| broken(context, resolvers, group, guarded);
+    let found = parallel::map(context.groups(), broken);
     let mut causes: BTreeMap<Cause, Vec<Unit>> = BTreeMap::new();
     let mut dead: BTreeMap<NamespaceId, Vec<Unit>> = BTreeMap::new();
-    for group in context.groups() {
-        if group.egress.is_empty() && !guarded {
-            continue;
-        }
-        for unit in units(context, resolvers, group, guarded) {
-            let udp = resolvers.ask(context, unit.client, Protocol::Udp);
-            let tcp = resolvers.ask(context, unit.client, Protocol::Tcp);
-            match cause(&udp, &tcp) {
-                None => {}
-                Some(Cause { at, kind, .. })
-                    if kind == Kind::Dead && at.direction == Direction::Egress =>
-                {
-                    dead.entry(group.namespace).or_default().push(unit);
-                }
-                Some(cause) => causes.entry(cause).or_default().push(unit),
+    for (group, found) in context.groups().iter().zip(found) {
+        for (cause, unit) in found {
+            if cause.kind == Kind::Dead && cause.at.direction == Direction::Egress {
+                dead.entry(group.namespace).or_default().push(unit);
+            } else {
+                causes.entry(cause).or_default().push(unit);
             }
         }
     }
@@ -139,22 +132,43 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The pods of a group that do not get all answers, and why.
+fn broken(
+    context: &Context<'_>,
+    resolvers: &Resolvers,
+    group: &Group,
+    guarded: bool,
+) -> Vec<(Cause, Unit)> {
+    if group.egress.is_empty() && !guarded || resolvers.answer_all(context, group, guarded) {
+        return Vec::new();
+    }
+    let units = units(context, resolvers, group, guarded).into_iter();
+    let broken = units.filter_map(|unit| {
+        let udp = resolvers.ask(context, unit.client, Protocol::Udp);
+        let tcp = resolvers.ask(context, unit.client, Protocol::Tcp);
+        Some((cause(&udp, &tcp)?, unit))
+    });
+    broken.collect()
+}
+
 /// The pods of a group that ask the cluster's DNS: all as one, or one for each workload where the
 /// servers' policies may tell their labels apart.
 fn units(context: &Context<'_>, resolvers: &Resolvers, group: &Group, guarded: bool) -> Vec<Unit> {
-    let asking = group.members.iter().filter(|id| !resolvers.serves(**id));
-    let mut found: BTreeMap<(Option<WorkloadId>, Option<EndpointId>), Vec<EndpointId>> =
-        BTreeMap::new();
-    for id in asking {
+    let key = |id: &EndpointId| {
         let workload = context.world[*id].workload.filter(|_| guarded);
         let alone = (guarded && workload.is_none()).then_some(*id);
-        found.entry((workload, alone)).or_default().push(*id);
-    }
-    let unit = |members: Vec<EndpointId>| {
+        (workload, alone)
+    };
+    let asking = group.members.iter().copied();
+    let mut asking: Vec<_> = asking.filter(|id| !resolvers.serves(*id)).collect();
+    asking.sort_by_key(key);
+    let units = asking.chunk_by(|a, b| key(a) == key(b));
+    let unit = |members: &[EndpointId]| {
         let client = *members.first()?;
+        let members = members.to_vec();
         Some(Unit { client, members })
     };
-    found.into_values().filter_map(unit).collect()
+    units.filter_map(unit).collect()
 }
 
 fn cause(udp: &Asked, tcp: &Asked) -> Option<Cause> {

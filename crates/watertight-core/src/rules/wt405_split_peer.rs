@@ -207,6 +207,9 @@ impl Split<'_> {
                 let to = sample::destination(direction, *subject, other);
                 let port = sample::port(context.world, &self.rule.traffic, to);
                 let connection = sample::connection(direction, *subject, other, port);
+                if !context.allows(&connection) {
+                    continue;
+                }
                 let verdict = context.eval.verdict(&connection);
                 let decision = match direction {
                     Direction::Ingress => verdict.ingress,

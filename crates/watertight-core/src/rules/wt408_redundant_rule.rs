@@ -42,11 +42,12 @@
 
 mod cover;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Check, Context, Rule, some_of};
+use super::{Check, Context, Rule, parallel, some_of};
 use crate::diag::{Finding, Fix, Severity};
 use crate::manifest::Direction;
 use crate::policy::{self, PolicyRef, RuleRef};
@@ -71,7 +72,15 @@ const PLACES: usize = 4;
 const POLICIES: usize = 256;
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    findings.extend(Remaining::new(context).judge_all());
+    let namespaces: Vec<_> = context.world.namespace_ids().collect();
+    // Policies select pods of their own namespace only (K-1): what they add, they add there.
+    let found = parallel::map(&namespaces, |id| {
+        let policies = &context.world[*id].policies;
+        Remaining::new(context).judge_all(policies)
+    });
+    let mut found: Vec<_> = found.into_iter().flatten().collect();
+    found.sort_by_key(|(policy, _)| Reverse(*policy));
+    findings.extend(found.into_iter().map(|(_, finding)| finding));
 }
 
 /// What remains of the policies if everything that was reported is taken out.
@@ -129,10 +138,11 @@ impl<'c> Remaining<'c> {
 
     /// From the last policy to the first, so that of two equal ones the later is reported and what
     /// makes others redundant stays.
-    fn judge_all(&mut self) -> Vec<Finding> {
-        let policies: Vec<_> = self.context.world.policy_ids().collect();
-        let policies = policies.into_iter().rev();
-        policies.filter_map(|policy| self.judge(policy)).collect()
+    fn judge_all(&mut self, policies: &[PolicyId]) -> Vec<(PolicyId, Finding)> {
+        let policies = policies.iter().rev();
+        policies
+            .filter_map(|policy| Some((*policy, self.judge(*policy)?)))
+            .collect()
     }
 
     fn judge(&mut self, policy: PolicyId) -> Option<Finding> {

@@ -223,7 +223,7 @@ fn a_policy_with_very_many_ports() {
             .collect()
     };
     for of in [&numbers as &dyn Fn(usize) -> Vec<Value>, &ranges, &names] {
-        reach(&sources([both_ways(&[], &of(30_000))]));
+        reach(&sources([both_ways(&[], &of(15_000))]));
         check(&sources([both_ways(&[], &of(200))]));
     }
 }
@@ -231,7 +231,7 @@ fn a_policy_with_very_many_ports() {
 #[test]
 fn a_policy_with_very_many_blocks() {
     let blocks = |count: usize| (0..count).map(block).collect::<Vec<Value>>();
-    reach(&sources([both_ways(&blocks(20_000), &[])]));
+    reach(&sources([both_ways(&blocks(10_000), &[])]));
     check(&sources([both_ways(&blocks(300), &[])]));
     let except: Vec<String> = (0..10_000)
         .map(|at| format!("{}/32", address(at * 16)))
@@ -249,7 +249,7 @@ fn a_policy_with_very_many_rules() {
         (0..count).map(rule).collect()
     };
     let spec = |count: usize| json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": rules(count)});
-    reach(&sources([policy(0, spec(10_000))]));
+    reach(&sources([policy(0, spec(5000))]));
     check(&sources([policy(0, spec(300))]));
 }
 
@@ -288,7 +288,7 @@ fn one_name_for_all_ports() {
 
 #[test]
 fn namespaces_without_pods() {
-    let namespaces = (0..5000).map(|at| {
+    let namespaces = (0..3000).map(|at| {
         json!({
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": format!("n{at}"), "labels": {"team": format!("t{}", at % 50)}},
@@ -321,7 +321,7 @@ fn policies_without_pods() {
 
 #[test]
 fn pods_without_labels() {
-    let pods = (0..5000).map(|at| {
+    let pods = (0..3000).map(|at| {
         let mut bare = pod(
             &format!("bare{at}"),
             Value::Null,
@@ -416,7 +416,7 @@ fn many_policies_that_select_the_same_pods() {
         policy(at, json!({"podSelector": {}, "ingress": [rule]}))
     };
     for of in [&equal as &dyn Fn(usize) -> Value, &distinct, &blocks] {
-        let large = sources((0..5000).map(of));
+        let large = sources((0..3000).map(of));
         let size = reach(&large);
         assert_eq!((size.ingress, size.egress), (2, 1));
         check(&sources((0..300).map(of)));

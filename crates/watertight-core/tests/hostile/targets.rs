@@ -7,10 +7,15 @@ use serde_json::Value;
 use watertight_core::check::{self, CheckOptions};
 use watertight_core::diag::{Edit, Finding, Fix};
 use watertight_core::document::{Document, Kind, Node, SyntaxError, Unit, units};
+use watertight_core::engine::Switches;
+use watertight_core::eval::reach::{Outcome, Reach};
+use watertight_core::eval::{Connection, Evaluator, Party};
 use watertight_core::manifest::{self, Options};
+use watertight_core::policy::lower_kubernetes;
 use watertight_core::report;
+use watertight_core::sets::Protocol;
 use watertight_core::source::{FileId, Sources, Span};
-use watertight_core::world::{self, Assume};
+use watertight_core::world::{self, Assume, World};
 
 /// A file under a name; none if the bytes are no text.
 fn sources(name: &str, bytes: &[u8]) -> Option<(Sources, FileId)> {
@@ -244,7 +249,7 @@ fn value(node: Node<'_, '_>) -> Option<Value> {
     })
 }
 
-/// Manifests are decoded and become a cluster without a panic.
+/// Manifests are decoded and become a cluster, with rows, without a panic.
 pub(crate) fn manifest(bytes: &[u8]) {
     for name in ["t.yaml", "t.json"] {
         let Some((sources, file)) = sources(name, bytes) else {
@@ -257,6 +262,42 @@ pub(crate) fn manifest(bytes: &[u8]) {
         findings(&loaded.findings, text);
         findings(&duplicates, text);
         assert!(world.policies.len() <= loaded.objects.len());
+        rows(&world);
+    }
+}
+
+/// Rows say what verdicts say, between a few parties of a cluster.
+fn rows(world: &World) {
+    let switches = Switches::default();
+    let ruleset = lower_kubernetes(world, &switches);
+    let eval = Evaluator::new(world, &ruleset, switches);
+    let reach = Reach::new(&eval);
+    let endpoints = world.endpoint_ids().map(Party::Endpoint).take(3);
+    let nodes = world.node_ids().map(Party::Node).take(1);
+    let addresses = ["10.0.0.1", "2001:db8::1"].map(|ip| ip.parse().expect("an address"));
+    let addresses = addresses.into_iter().map(Party::Address);
+    let parties: Vec<Party> = endpoints.chain(nodes).chain(addresses).collect();
+    for (from, to) in parties
+        .iter()
+        .flat_map(|a| parties.iter().map(move |b| (*a, *b)))
+    {
+        for (protocol, port) in [
+            (Protocol::Tcp, Some(80)),
+            (Protocol::Tcp, Some(u16::MAX)),
+            (Protocol::Udp, Some(53)),
+            (Protocol::Icmp, None),
+        ] {
+            let mut connection = Connection::new(from, to, protocol, 0);
+            connection.port = port;
+            let verdict = eval.verdict(&connection);
+            let expected = match (verdict.allowed, verdict.uncertain) {
+                (true, _) => Outcome::Allowed,
+                (false, Some(_)) => Outcome::Uncertain,
+                (false, None) => Outcome::Denied,
+            };
+            let found = reach.outcome(&eval, &connection);
+            assert_eq!(found, expected, "{connection:?}: {verdict:?}");
+        }
     }
 }
 

@@ -102,8 +102,8 @@ fn rules_may_be_split_into_single_peers_and_ports() {
     hold(100, input, |(described, readings, changes)| {
         let read = read_under(described, readings, changes)?;
         let split = with_rules(&read.ruleset, |rule| {
-            // A rule that decides nothing does not end the search behind its first peer.
-            if rule.action == Action::Log {
+            // Behind a rule that decides nothing the walk goes on, with what its peers may be.
+            if matches!(rule.action, Action::Log | Action::Pass) {
                 return vec![rule.clone()];
             }
             let single = rule.peers.iter().flat_map(|peer| {

@@ -1,5 +1,6 @@
 //! `watertight check`: the main job.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -8,7 +9,7 @@ use anyhow::{anyhow, bail};
 use watertight_core::check::{CheckOptions, Checked, check};
 use watertight_core::diag::{ConfigEntry, Severity};
 use watertight_core::facts::metadata::Cloud;
-use watertight_core::report::{CheckReport, fingerprint, report};
+use watertight_core::report::{CheckReport, NoFindings, fingerprint, without_findings};
 use watertight_core::rules::{ALL, Rule, count};
 use watertight_core::source::Sources;
 
@@ -86,10 +87,10 @@ impl Run<'_> {
             cluster::known_namespace(&checked.world, namespace)?;
         }
         let known = self.baseline(&input.sources, &mut checked)?;
-        let report = report(&input.sources, &options, &checked);
+        let report = without_findings(&input.sources, &options, &checked);
         if let Some(path) = &self.args.write_baseline {
-            baseline::write(path, &report)?;
-            let written = count(report.findings.len(), "finding");
+            baseline::write(path, &input.sources, &checked.findings)?;
+            let written = count(checked.findings.len(), "finding");
             say(&format!("wrote {written} to `{}`", path.display()));
         }
         if self.args.diff {
@@ -137,10 +138,16 @@ impl Run<'_> {
         Ok(before - checked.findings.len())
     }
 
-    fn render(&self, report: &CheckReport, checked: &Checked, input: &Input) -> anyhow::Result<()> {
+    fn render(
+        &self,
+        report: &CheckReport<NoFindings>,
+        checked: &Checked,
+        input: &Input,
+    ) -> anyhow::Result<()> {
         super::deliver(self.targets, self.global, |format, color, out| {
             let rendering = Rendering {
                 report,
+                findings: OnceCell::new(),
                 checked,
                 sources: &input.sources,
                 color,
@@ -152,7 +159,7 @@ impl Run<'_> {
         })
     }
 
-    fn summarise(&self, report: &CheckReport, known: usize, started: Instant) {
+    fn summarise(&self, report: &CheckReport<NoFindings>, known: usize, started: Instant) {
         let summary = &report.summary;
         let known = match known {
             0 => String::new(),
@@ -175,7 +182,7 @@ impl Run<'_> {
         }
     }
 
-    fn exit(&self, report: &CheckReport, checked: &Checked) -> Exit {
+    fn exit(&self, report: &CheckReport<NoFindings>, checked: &Checked) -> Exit {
         if !report.summary.complete {
             return Exit::Unable;
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{Rendering, one_line, place};
 
 pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for finding in &rendering.report.findings {
+    for finding in rendering.findings() {
         let (severity, rule) = (&finding.severity, &finding.rule);
         let (place, message) = (one_line(&place(finding)), one_line(&finding.message));
         writeln!(out, "{place}: {severity}[{rule}] {message}")?;

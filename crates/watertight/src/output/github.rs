@@ -12,7 +12,7 @@ use super::{Rendering, because, connection, harmless, verdict};
 const MAX_LINES: u32 = 4;
 
 pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for finding in &rendering.report.findings {
+    for finding in rendering.findings() {
         let command = match finding.severity.as_str() {
             "note" => "notice",
             severity => severity,

@@ -27,7 +27,7 @@ struct Case<'a> {
 pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut cases: BTreeMap<(&str, &str, &str), Case<'_>> = BTreeMap::new();
     let report = rendering.report;
-    for (finding, found) in report.findings.iter().zip(&rendering.checked.findings) {
+    for (finding, found) in rendering.findings().iter().zip(&rendering.checked.findings) {
         let case = cases.entry(key(finding)).or_default();
         case.findings.push(finding);
         case.incomplete |= found.incomplete;

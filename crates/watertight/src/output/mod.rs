@@ -17,17 +17,20 @@ mod testing;
 mod text;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::io::{self, Write};
 
 use watertight_core::check::Checked;
-use watertight_core::report::{self, CheckReport};
+use watertight_core::report::{self, CheckReport, NoFindings};
 use watertight_core::source::Sources;
 
 /// Everything that a format needs.
 #[derive(Debug)]
 pub(crate) struct Rendering<'a> {
-    /// What was found, as the JSON contract says it.
-    pub(crate) report: &'a CheckReport,
+    /// What the JSON contract says, but for the findings.
+    pub(crate) report: &'a CheckReport<NoFindings>,
+    /// The findings as the JSON contract says them, once a format asks for all of them.
+    pub(crate) findings: OnceCell<Vec<report::Finding>>,
     /// What was found, with spans; its findings are those of the report, in the same order.
     pub(crate) checked: &'a Checked,
     /// The files.
@@ -40,6 +43,18 @@ pub(crate) struct Rendering<'a> {
     pub(crate) show_suppressed: bool,
     /// Whether to leave out everything but the answer.
     pub(crate) quiet: bool,
+}
+
+impl Rendering<'_> {
+    /// All findings as the JSON contract says them.
+    fn findings(&self) -> &[report::Finding] {
+        self.findings.get_or_init(|| {
+            let found = self.checked.findings.iter();
+            found
+                .map(|found| report::finding(self.sources, found))
+                .collect()
+        })
+    }
 }
 
 /// How to print the report.

@@ -40,7 +40,7 @@ struct Entry<'a> {
 
 fn log(rendering: &Rendering<'_>, limit: usize) -> Log {
     let (report, checked) = (rendering.report, rendering.checked);
-    let open = report.findings.iter().zip(&checked.findings);
+    let open = rendering.findings().iter().zip(&checked.findings);
     let open = open.map(|(finding, found)| (finding, found, None));
     let suppressed = report.suppressed.iter().zip(&checked.suppressed);
     let suppressed =
@@ -109,8 +109,7 @@ fn log(rendering: &Rendering<'_>, limit: usize) -> Log {
 /// Code scanning wants a place for every result: for those without, a file of this run.
 fn fallback(rendering: &Rendering<'_>) -> String {
     let mut placed = rendering
-        .report
-        .findings
+        .findings()
         .iter()
         .filter_map(|found| found.locations.first());
     let first_file = || {

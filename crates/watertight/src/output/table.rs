@@ -276,6 +276,7 @@ mod tests {
         };
         let rendering = Rendering {
             report: &report,
+            findings: std::cell::OnceCell::new(),
             checked: &sample.checked,
             sources: &sample.sources,
             color,

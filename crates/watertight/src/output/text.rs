@@ -40,17 +40,11 @@ fn findings(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Result<()> {
     };
     let renderer = renderer.term_width(rendering.width.max(40));
     let mut by_rule: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in &rendering.report.findings {
+    for finding in rendering.findings() {
         *by_rule.entry(&finding.rule).or_default() += 1;
     }
     let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
-    let pairs = || {
-        rendering
-            .report
-            .findings
-            .iter()
-            .zip(&rendering.checked.findings)
-    };
+    let pairs = || rendering.findings().iter().zip(&rendering.checked.findings);
     let first = pairs().filter(|(finding, _)| finding.rule == NOT_ENFORCED);
     let rest = pairs().filter(|(finding, _)| finding.rule != NOT_ENFORCED);
     for (finding, found) in first.chain(rest) {

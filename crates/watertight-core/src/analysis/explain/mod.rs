@@ -1,7 +1,7 @@
 //! Why a connection is allowed or denied: every pair that a question is about, each judged by the
 //! evaluator, and those with the same answer for the same reason shown as one.
 //!
-//! A question names two [`Selection`]s and ports. Its [`Answer`] has [`Case`]s: pairs of parties
+//! A question names two [`Selection`](crate::analysis::parties::Selection)s and ports. Its [`Answer`] has [`Case`]s: pairs of parties
 //! that get the same rows. A [`Row`] is a set of ports and addresses that the same rule decides, with
 //! the full explanation of one connection that stands for it. INVARIANT: nothing is said that the
 //! evaluator did not say of a connection, and a question too large to answer exactly is refused.

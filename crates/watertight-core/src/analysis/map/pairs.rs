@@ -14,13 +14,11 @@ use crate::eval::{Family, Party};
 use crate::manifest::Direction;
 use crate::world::{NodeId, World};
 
-/// More answers about single classes than this are not kept.
-const MOST_KNOWN: usize = 1 << 20;
-
 /// Whose row is asked about which class: reading, direction, row, class, family.
 type Asked = (bool, bool, RowId, u32, Family);
 
-/// What rows say about single classes.
+/// What rows say about single classes, for the pair of units at hand: hardly any other asks the same,
+/// and a small table is a fast one.
 #[derive(Debug, Default)]
 pub(super) struct PairMemo {
     known: FxHashMap<Asked, ProfileId>,
@@ -37,9 +35,6 @@ impl PairMemo {
     ) -> ProfileId {
         if row == RowId::EVERYTHING {
             return ProfileId::ALL;
-        }
-        if self.known.len() > MOST_KNOWN {
-            self.known.clear();
         }
         let key = (other, direction == Direction::Egress, row, class, family);
         *self
@@ -150,6 +145,7 @@ impl ReachMap<'_, '_> {
         found: &mut Found,
         scratch: &mut Scratch,
     ) {
+        scratch.memo.known.clear();
         for a in self.sources().groups_of(from) {
             for b in self.targets().groups_of(to) {
                 let pods = [a, b].map(|group| group.look.standing == Standing::Pod);

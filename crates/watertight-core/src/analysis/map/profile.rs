@@ -247,26 +247,20 @@ impl Profiles {
 }
 
 /// Denials and port 0 out, equal neighbours joined.
-fn tidy(spans: Vec<Span>) -> Vec<Span> {
-    let mut found: Vec<Span> = Vec::with_capacity(spans.len());
-    for mut span in spans {
+fn tidy(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.retain_mut(|span| {
         span.first = span.first.max(1);
-        if span.most == Answer::Denied || span.first > span.last || span.protocol == Protocol::Icmp
-        {
-            continue;
+        span.most != Answer::Denied && span.first <= span.last && span.protocol != Protocol::Icmp
+    });
+    let says = |span: &Span| (span.protocol, span.most, span.least);
+    spans.dedup_by(|next, known| {
+        let joins = says(next) == says(known) && known.last.checked_add(1) == Some(next.first);
+        if joins {
+            known.last = next.last;
         }
-        match found.last_mut() {
-            Some(last)
-                if (last.protocol, last.most, last.least)
-                    == (span.protocol, span.most, span.least)
-                    && last.last.checked_add(1) == Some(span.first) =>
-            {
-                last.last = span.last;
-            }
-            _ => found.push(span),
-        }
-    }
-    found
+        joins
+    });
+    spans
 }
 
 fn combine(a: &[Span], b: &[Span], with: impl Fn(Level, Level) -> Level) -> Vec<Span> {

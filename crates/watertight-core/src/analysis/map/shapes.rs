@@ -26,7 +26,8 @@ pub(super) struct ShapePart {
 /// What a destination accepts from elsewhere.
 #[derive(Debug)]
 pub(super) struct Shape {
-    pub parts: Box<[ShapePart]>,
+    /// Positions in the list of all parts, each once.
+    pub parts: Box<[u32]>,
     /// The destinations, in order.
     pub targets: Vec<u32>,
 }
@@ -35,6 +36,8 @@ pub(super) struct Shape {
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     pub all: Vec<Shape>,
+    /// Shapes have parts in common.
+    pub parts: Vec<ShapePart>,
     /// Shapes that any source may meet.
     always: Vec<u32>,
     /// By source: plain sets with some of its classes.
@@ -112,7 +115,8 @@ impl Shapes {
             of_source: vec![Vec::new(); source_count],
             ..Self::default()
         };
-        let mut known: FxHashMap<Box<[ShapePart]>, u32> = FxHashMap::default();
+        let mut known: FxHashMap<Box<[u32]>, u32> = FxHashMap::default();
+        let mut known_parts: FxHashMap<ShapePart, u32> = FxHashMap::default();
         for (target, parts) in targets {
             let own = overlapping(target);
             let mut keep = |list: &[u32]| -> Box<[u32]> {
@@ -129,38 +133,38 @@ impl Shapes {
                 });
                 kept.collect()
             };
-            let mut shape: Vec<ShapePart> = parts
-                .iter()
-                .map(|part| {
-                    let bands = ingress.bands(part.row).iter().filter_map(|band| {
-                        let (allowed, maybe) = (keep(&band.allowed), keep(&band.maybe));
-                        let some = !allowed.is_empty() || !maybe.is_empty();
-                        some.then(|| PlainBand {
-                            allowed,
-                            maybe,
-                            ..band.clone()
-                        })
-                    });
-                    let open = part.row == RowId::EVERYTHING;
-                    ShapePart {
-                        families: part.families,
-                        open,
-                        bands: if open {
-                            Box::default()
-                        } else {
-                            bands.collect()
-                        },
-                    }
-                })
-                .collect();
-            let accepts = |part: &ShapePart| part.open || !part.bands.is_empty();
-            if !shape.iter().any(accepts) {
+            let mut accepts = false;
+            let mut shape: Vec<u32> = Vec::with_capacity(parts.len());
+            for part in parts {
+                let open = part.row == RowId::EVERYTHING;
+                let bands = ingress.bands(part.row).iter().filter_map(|band| {
+                    let (allowed, maybe) = (keep(&band.allowed), keep(&band.maybe));
+                    let some = !allowed.is_empty() || !maybe.is_empty();
+                    some.then(|| PlainBand {
+                        allowed,
+                        maybe,
+                        ..band.clone()
+                    })
+                });
+                let part = ShapePart {
+                    families: part.families,
+                    open,
+                    bands: if open {
+                        Box::default()
+                    } else {
+                        bands.collect()
+                    },
+                };
+                accepts |= open || !part.bands.is_empty();
+                shape.push(*known_parts.entry(part).or_insert_with_key(|part| {
+                    shapes.parts.push(part.clone());
+                    u32::try_from(shapes.parts.len() - 1).unwrap_or(u32::MAX)
+                }));
+            }
+            if !accepts {
                 continue;
             }
-            shape.sort_unstable_by(|a, b| {
-                let key = |part: &ShapePart| (part.families, part.open, part.bands.len());
-                key(a).cmp(&key(b)).then_with(|| a.bands.cmp(&b.bands))
-            });
+            shape.sort_unstable();
             shape.dedup();
             let next = u32::try_from(shapes.all.len()).unwrap_or(u32::MAX);
             let shape = shape.into_boxed_slice();
@@ -182,7 +186,11 @@ impl Shapes {
     fn index(&mut self, spreads: &[Option<Spread>]) {
         let mut seen: FxHashMap<u32, ()> = FxHashMap::default();
         for (number, shape) in (0..).zip(&self.all) {
-            let bands = shape.parts.iter().flat_map(|part| &part.bands);
+            let parts = shape.parts.iter();
+            let parts: Vec<&ShapePart> = parts
+                .filter_map(|part| self.parts.get(*part as usize))
+                .collect();
+            let bands = parts.iter().flat_map(|part| &part.bands);
             let mut plain: Vec<u32> = bands.flat_map(PlainBand::plain).collect();
             plain.sort_unstable();
             plain.dedup();
@@ -190,7 +198,7 @@ impl Shapes {
                 let spread = spreads.get(*plain as usize).and_then(Option::as_ref);
                 *plain != EVERYBODY && matches!(spread, Some(Spread::Few(_)))
             };
-            if shape.parts.iter().any(|part| part.open) || !plain.iter().all(is_few) {
+            if parts.iter().any(|part| part.open) || !plain.iter().all(is_few) {
                 self.always.push(number);
                 continue;
             }

@@ -92,6 +92,9 @@ pub(super) struct Scratch {
     universal: FxHashMap<(RowId, Family), ProfileId>,
     /// By plain set of the ingress side, for the part and family at hand.
     shares: Vec<(u32, Share)>,
+    /// By part of shapes, for the same: what is allowed to it.
+    met: Vec<(u32, ProfileId)>,
+    /// Counts the parts and families; older entries are void.
     round: u32,
     /// By destination: the source that it was looked at for.
     looked_at: Vec<u32>,
@@ -109,6 +112,7 @@ impl Scratch {
             memo: PairMemo::default(),
             universal: FxHashMap::default(),
             shares: vec![(0, Share::None); map.ingress.len()],
+            met: vec![(0, ProfileId::NONE); map.shapes.parts.len()],
             round: 0,
             looked_at: vec![u32::MAX; targets],
             answer_of: vec![NO_ANSWER; targets],
@@ -296,13 +300,25 @@ impl ReachMap<'_, '_> {
         found: &mut Found,
         scratch: &mut Scratch,
     ) {
-        for of in &shape.parts {
+        for number in &shape.parts {
+            let Some(of) = self.shapes.parts.get(*number as usize) else {
+                continue;
+            };
             let common = part.families.common(of.families);
             let both_known = part.families.both_known && of.families.both_known;
             match common {
                 Some(common) if common == family || both_known => {
-                    let accepted = self.accepted(part, family, of, scratch);
-                    let met = scratch.profiles.meet(sent, accepted);
+                    let met = match scratch.met.get(*number as usize) {
+                        Some((round, met)) if *round == scratch.round => *met,
+                        _ => {
+                            let accepted = self.accepted(part, family, of, scratch);
+                            let met = scratch.profiles.meet(sent, accepted);
+                            if let Some(entry) = scratch.met.get_mut(*number as usize) {
+                                *entry = (scratch.round, met);
+                            }
+                            met
+                        }
+                    };
                     if common == family {
                         found.add(&mut scratch.profiles, met);
                     }

@@ -18,6 +18,9 @@ use crate::world::{EndpointId, NamespaceId, World};
 /// A peer with more workloads than this is not looked at one by one.
 pub(in crate::rules) const FEW: usize = 64;
 
+/// The namespaces that namespace selectors match, by what they say.
+type Scopes = FxHashMap<Box<[u32]>, Arc<[NamespaceId]>>;
+
 /// Evaluated selectors.
 #[derive(Debug)]
 pub(in crate::rules) struct Index {
@@ -25,7 +28,7 @@ pub(in crate::rules) struct Index {
     placed: FxHashMap<usize, Arc<Entry>>,
     /// All of them, by what they say.
     said: Mutex<FxHashMap<Box<[u32]>, Arc<Entry>>>,
-    scopes: Mutex<FxHashMap<Box<[u32]>, Arc<[NamespaceId]>>>,
+    scopes: Mutex<Scopes>,
     /// By namespace.
     workloads: Vec<OnceLock<Arc<[EndpointId]>>>,
 }

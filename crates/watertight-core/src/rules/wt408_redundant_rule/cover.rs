@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::policy::{EndpointSelector, NamespaceScope, Peer};
-use crate::sets::{IpBlock, LabelSelector, Operator, PortMatch};
+use crate::sets::{IpBlock, LabelSelector, Operator, PortMatch, Requirement};
 use crate::world::{NAME_LABEL, World};
 
 /// What a selector leaves open for the value of one key.
@@ -71,9 +71,21 @@ fn has(listed: &[Box<str>], value: &str) -> bool {
 
 /// Whether everything that `narrow` selects is selected by `wide` (K-38..K-44).
 pub(super) fn implies(narrow: &LabelSelector, wide: &LabelSelector) -> bool {
-    wide.requirements
-        .iter()
-        .all(|requirement| Values::of(narrow, &requirement.key).fulfil(&requirement.operator))
+    wide.requirements.iter().all(|requirement| {
+        let same = |one: &&Requirement| *one.key == *requirement.key;
+        let mut of_key = narrow.requirements.iter().filter(same);
+        match (of_key.next(), of_key.next(), &requirement.operator) {
+            // The usual cases, without making sets.
+            (None, _, operator) => {
+                matches!(operator, Operator::NotIn(listed) if listed.is_empty())
+            }
+            (Some(one), None, Operator::In(listed)) => match &one.operator {
+                Operator::In(only) => only.iter().all(|value| has(listed, value)),
+                _ => false,
+            },
+            (_, _, operator) => Values::of(narrow, &requirement.key).fulfil(operator),
+        }
+    })
 }
 
 /// A namespace is its name, which nobody can take from it (K-35); its other labels can change.

@@ -163,7 +163,8 @@ spec: {spec}
         let eval = Evaluator::new(&world, &ruleset, profile.switches);
         let context = Context::new(&sources, &eval, &profile, &[]);
         let mut remaining = Remaining::new(&context);
-        let found = remaining.judge_all();
+        let policies: Vec<_> = world.policy_ids().collect();
+        let found = remaining.judge_all(&policies);
         let reduced = without(&ruleset, &remaining);
         let eval_reduced = Evaluator::new(&world, &reduced, profile.switches);
         let outside = Party::Address("198.51.100.7".parse().unwrap());
@@ -181,7 +182,7 @@ spec: {spec}
                             eval_reduced.allows(&connection),
                             "{:?}: {:?}",
                             connection,
-                            found.iter().map(|finding| &finding.message).collect::<Vec<_>>()
+                            found.iter().map(|(_, finding)| &finding.message).collect::<Vec<_>>()
                         );
                     }
                 }

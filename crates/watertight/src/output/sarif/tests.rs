@@ -244,6 +244,7 @@ fn too_many_results_are_cut_by_severity_and_told() {
     let report = sample.report();
     let rendering = Rendering {
         report: &report,
+        findings: std::cell::OnceCell::new(),
         checked: &sample.checked,
         sources: &sample.sources,
         color: false,

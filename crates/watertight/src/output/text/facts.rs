@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use watertight_core::report::{CheckReport, Summary};
+use watertight_core::report::{CheckReport, NoFindings, Summary};
 use watertight_core::rules::count;
 
 use crate::output::{Rendering, one_line, place, wrap};
@@ -86,7 +86,7 @@ fn kinds(kinds: &BTreeMap<String, usize>, limit: usize) -> String {
     text
 }
 
-fn suppressed(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+fn suppressed(report: &CheckReport<NoFindings>, out: &mut dyn Write) -> io::Result<()> {
     for suppressed in &report.suppressed {
         let finding = &suppressed.finding;
         let (place, message) = (one_line(&place(finding)), one_line(&finding.message));
@@ -100,7 +100,7 @@ fn suppressed(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn last_line(report: &CheckReport) -> String {
+fn last_line(report: &CheckReport<NoFindings>) -> String {
     let Summary { findings, .. } = &report.summary;
     let suppressed = match report.summary.suppressed {
         0 => String::new(),

@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use watertight_core::diag::{Edit, Finding, Fix, Severity};
+use watertight_core::report;
 use watertight_core::rules::ALL;
 use watertight_core::source::{Sources, Span};
 
@@ -464,7 +465,6 @@ fn any_span_of_any_file_can_be_drawn() {
             });
             assert_eq!(harmless(&text), text);
             // The place is the one that the other formats tell.
-            let report = sample.report();
             let cause = sample.checked.findings[0].span();
             let exact = |span: Span| {
                 let text = sample.sources.file(span.file).text();
@@ -477,7 +477,8 @@ fn any_span_of_any_file_can_be_drawn() {
                         .is_some_and(|before| !before.ends_with('\r'))
             };
             if format == Format::Text && cause.is_some_and(exact) {
-                let at = &report.findings[0].locations[0];
+                let found = &sample.checked.findings[0];
+                let at = &report::finding(&sample.sources, found).locations[0];
                 let arrow = format!("--> {}:{}:{}\n", at.path, at.line, at.column);
                 assert!(
                     text.contains(&arrow),

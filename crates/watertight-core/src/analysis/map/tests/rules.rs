@@ -24,6 +24,9 @@ fn check(sample: &Sample, by: By, expected: Expect) {
         .lines()
         .filter(|line| !line.contains("kube-system"))
         .collect();
+    if shop.is_empty() {
+        return expected.assert_eq("nobody reaches anybody");
+    }
     expected.assert_eq(&(shop.join("\n") + "\n"));
 }
 
@@ -156,16 +159,12 @@ fn k_75_a_pod_does_not_connect_to_itself() {
     check(
         &Sample::new(&pod("a")),
         By::Pod,
-        expect![[r#"
-
-    "#]],
+        expect!["nobody reaches anybody"],
     );
     check(
         &Sample::new(&pod("a")),
         By::Namespace,
-        expect![[r#"
-
-    "#]],
+        expect!["nobody reaches anybody"],
     );
     let both = format!("{}---\n{}", pod("a"), pod("b"));
     check(
