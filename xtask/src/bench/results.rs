@@ -82,7 +82,7 @@ impl Results {
             inside.rows.to_string(),
             inside.sets.to_string(),
             self.show(Goal::VERDICTS, millions(inside.outcomes_a_second), 2),
-            self.show(Goal::VERDICTS, millions(inside.verdicts_a_second), 2),
+            number(millions(inside.verdicts_a_second), 2),
             self.show(Goal::EXPLAIN, Some(inside.explain.p50), 2),
             self.show(Goal::EXPLAIN, Some(inside.explain.p99), 2),
         ];

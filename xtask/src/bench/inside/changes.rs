@@ -46,7 +46,9 @@ impl Cluster {
             let at = dice.below(there.len());
             let one = there.get(at).copied().context("no policies are left")?;
             let other = dice.pick(&there).copied().unwrap_or(one);
-            let event = match (log.times.len() % 3, gone.take()) {
+            let back = gone.take();
+            let comes_back = back.is_some();
+            let event = match (log.times.len() % 3, back) {
                 (2, Some(policy)) => Event::PutPolicy(policy),
                 (1, _) => {
                     there.swap_remove(at);
@@ -59,6 +61,10 @@ impl Cluster {
                 }),
             };
             self.follow(event, &mut log);
+            if comes_back {
+                // Under an id of its own: those of what has gone are not given again.
+                there.extend(self.world.policy_ids().last());
+            }
         }
         self.hold_against(count)?;
         log.summary()

@@ -91,7 +91,7 @@ fn inside_one_process() {
     let all = [measured("L", 15_770_000, 20.0), failed()];
     expect![[r#"
         world  format  load ms  lower ms  reach ms  classes  rows  sets  by rows M/s  verdict M/s  explain p50 ms  explain p99 ms
-        L      json      512.3      3.21      20.0    12000  8000  9000      6.50 ok  4.20 MISSED         0.50 ok     6.00 MISSED
+        L      json      512.3      3.21      20.0    12000  8000  9000      6.50 ok         4.20         0.50 ok     6.00 MISSED
     "#]].assert_eq(&inside(&all).render(false));
     expect![[r#"
         world  format  change   p50 ms   p99 ms        max ms   rebuilt

@@ -100,6 +100,11 @@ impl<T: Clone> Lists<T> {
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
+
+    fn shrink(&mut self) {
+        self.items.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
 }
 
 /// A container port.
@@ -160,6 +165,16 @@ pub(super) struct Policy<'s> {
 }
 
 impl<'s> Part<'s> {
+    fn shrink(&mut self) {
+        self.texts.shrink_to_fit();
+        self.labels.shrink();
+        self.ports.shrink();
+        self.owners.shrink_to_fit();
+        self.pods.shrink_to_fit();
+        self.policies.shrink_to_fit();
+        self.objects.shrink_to_fit();
+    }
+
     pub(super) fn text(&self, number: Number) -> &str {
         self.texts.get(number.index()).map_or("", |text| text)
     }
@@ -232,7 +247,9 @@ impl<'s> Gather<'s> for Gatherer<'s> {
         }
     }
 
-    fn done(self) -> Part<'s> {
+    fn done(mut self) -> Part<'s> {
+        // All parts wait for the last one.
+        self.part.shrink();
         self.part
     }
 }
