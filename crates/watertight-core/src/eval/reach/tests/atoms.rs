@@ -47,6 +47,11 @@ fn blocks_reach_the_first_and_the_last_address() {
         v4_runs(&block("0.0.0.0/0", &["255.255.255.255/32", "0.0.0.0/32"])),
         [(1, u32::MAX - 1)]
     );
+    assert_eq!(
+        v4_runs(&block("255.255.255.254/31", &["255.255.255.254/32"])),
+        [(u32::MAX, u32::MAX)]
+    );
+    assert_eq!(v4_runs(&block("0.0.0.0/31", &["0.0.0.1/32"])), [(0, 0)]);
     assert_eq!(v4_runs(&block("::/0", &[])), []);
     let all = addresses::<u128>(&block("::/0", &["ffff::/16"]));
     assert_eq!(
