@@ -135,11 +135,15 @@ impl Side {
         classes: &Classes,
         fresh: &[u32],
     ) -> Vec<PolicyRef> {
+        let egress = self.direction == Direction::Egress;
         let matches = |rule: &Rule| {
-            rule.peers.iter().any(|peer| {
-                let mut fresh = fresh.iter();
-                fresh.any(|class| classes.may_match(eval.world, peer, *class))
-            })
+            // A new class may give a name a number that no band was cut at (K-57).
+            let named = |item: &PortMatch| matches!(item, PortMatch::Named { .. });
+            (egress && rule.traffic.iter().any(named))
+                || rule.peers.iter().any(|peer| {
+                    let mut fresh = fresh.iter();
+                    fresh.any(|class| classes.may_match(eval.world, peer, *class))
+                })
         };
         let mut found = Vec::new();
         if fresh.is_empty() {
