@@ -1,5 +1,6 @@
 //! Which kinds there are, and which of them decide connections but are not evaluated yet.
 
+use super::policy::{Dialect, PolicyKind};
 use crate::suggest;
 
 /// How an object is treated by its `apiVersion` and `kind`.
@@ -7,6 +8,8 @@ use crate::suggest;
 pub(super) enum Treatment {
     /// Decoded.
     Decode,
+    /// An object of another policy language, decoded.
+    Policy(PolicyKind),
     /// A version that current servers do not serve; the served one.
     NotServed(&'static str),
     /// A policy language that this version does not evaluate.
@@ -17,39 +20,12 @@ pub(super) enum Treatment {
     Other,
 }
 
-/// Groups whose kinds admit or deny connections, with those kinds; `*` is every kind.
-const POLICY_KINDS: &[(&str, &[&str])] = &[
-    (
-        "policy.networking.k8s.io",
-        &[
-            "AdminNetworkPolicy",
-            "BaselineAdminNetworkPolicy",
-            "ClusterNetworkPolicy",
-        ],
-    ),
-    ("projectcalico.org", CALICO),
-    ("crd.projectcalico.org", CALICO),
-    (
-        "cilium.io",
-        &[
-            "CiliumCIDRGroup",
-            "CiliumClusterwideNetworkPolicy",
-            "CiliumLocalRedirectPolicy",
-            "CiliumNetworkPolicy",
-        ],
-    ),
-    (
-        "crd.antrea.io",
-        &[
-            "ClusterGroup",
-            "ClusterNetworkPolicy",
-            "Group",
-            "NetworkPolicy",
-            "Tier",
-        ],
-    ),
-    ("k8s.ovn.org", &["EgressFirewall"]),
-    ("network.openshift.io", &["EgressNetworkPolicy"]),
+/// The languages that are evaluated, with the versions in which servers serve them.
+const EVALUATED: &[(Dialect, &[&str])] = &[];
+
+/// Groups with further kinds that admit or deny connections and are not evaluated.
+const NOT_EVALUATED: &[(&str, &[&str])] = &[
+    ("cilium.io", &["CiliumLocalRedirectPolicy"]),
     (
         "networking.k8s.aws",
         &["ApplicationNetworkPolicy", "ClusterNetworkPolicy"],
@@ -57,18 +33,6 @@ const POLICY_KINDS: &[(&str, &[&str])] = &[
     ("k8s.cni.cncf.io", &["MultiNetworkPolicy"]),
     ("security.istio.io", &["AuthorizationPolicy"]),
     ("policy.linkerd.io", &["AuthorizationPolicy", "Server"]),
-];
-
-const CALICO: &[&str] = &[
-    "GlobalNetworkPolicy",
-    "GlobalNetworkSet",
-    "HostEndpoint",
-    "NetworkPolicy",
-    "NetworkSet",
-    "StagedGlobalNetworkPolicy",
-    "StagedKubernetesNetworkPolicy",
-    "StagedNetworkPolicy",
-    "Tier",
 ];
 
 /// The decoded kinds and the version in which servers serve them.
@@ -105,12 +69,27 @@ fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
+fn policy(api_version: &str, kind: PolicyKind) -> Treatment {
+    let Some((_, served)) = EVALUATED.iter().find(|(of, _)| *of == kind.dialect) else {
+        return Treatment::NotEvaluated;
+    };
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    if served.contains(&version) {
+        Treatment::Policy(kind)
+    } else {
+        Treatment::NotEvaluated
+    }
+}
+
 pub(super) fn treatment(api_version: &str, kind: &str) -> Treatment {
     let group = group_of(api_version);
-    let policy = POLICY_KINDS
+    if let Some(kind) = PolicyKind::find(group, kind) {
+        return policy(api_version, kind);
+    }
+    let not_evaluated = NOT_EVALUATED
         .iter()
         .any(|(name, kinds)| *name == group && kinds.contains(&kind));
-    if policy {
+    if not_evaluated {
         return Treatment::NotEvaluated;
     }
     match DECODED.iter().find(|(name, _)| *name == kind) {

@@ -12,6 +12,7 @@ mod meta;
 mod networkpolicy;
 mod objects;
 mod pod;
+pub mod policy;
 mod selector;
 mod service;
 mod validate;
@@ -26,6 +27,7 @@ pub use networkpolicy::{
     Direction, NetworkPolicySpec, PeerKind, PolicyPeer, PolicyPort, PolicyRule, PortRef, Section,
 };
 pub use pod::{ContainerPort, Phase, PodSpec, PodStatus};
+pub use policy::{Dialect, PolicyKind, PolicyObject};
 pub use service::{EndpointSet, Service, ServicePort, TargetPort};
 pub use workload::{Workload, WorkloadKind};
 
@@ -63,6 +65,8 @@ pub enum Body<'s> {
     ServiceAccount,
     /// networking.k8s.io/v1
     NetworkPolicy(Box<NetworkPolicySpec>),
+    /// Any other policy language.
+    Policy(PolicyKind, Box<PolicyObject>),
 }
 
 impl Body<'_> {
@@ -79,13 +83,18 @@ impl Body<'_> {
             Self::Node(_) => "Node",
             Self::ServiceAccount => "ServiceAccount",
             Self::NetworkPolicy(_) => "NetworkPolicy",
+            Self::Policy(kind, _) => kind.kind,
         }
     }
 
     /// Whether objects of this kind live in a namespace.
     #[must_use]
     pub fn is_namespaced(&self) -> bool {
-        !matches!(self, Self::Namespace | Self::Node(_))
+        match self {
+            Self::Namespace | Self::Node(_) => false,
+            Self::Policy(kind, _) => kind.namespaced,
+            _ => true,
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::decode::{Decoder, Unknown};
 use super::kinds::{self, Treatment};
 use super::load::{Gather, Loaded, NotEvaluated};
-use super::meta::{self, Named};
+use super::meta::{self, Meta, Named};
+use super::policy::{self, PolicyKind};
 use super::{Body, Ips, Object, WorkloadKind, networkpolicy, pod, service, validate, workload};
 use crate::diag::{Finding, Fix, Subject};
 use crate::document::{Kind, Node};
@@ -74,7 +75,12 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             return;
         }
         match kinds::treatment(api_version, kind) {
-            Treatment::Decode => self.decode(node, kind),
+            Treatment::Decode => {
+                self.decode(node, kind, |decoder| decode_object(decoder, node, kind));
+            }
+            Treatment::Policy(of) => self.decode(node, kind, |decoder| {
+                decode_policy(decoder, node, api_version, of)
+            }),
             Treatment::NotServed(served) => self.not_served(node, api_version, kind, served),
             Treatment::NotEvaluated => self.not_evaluated(node, api_version, kind),
             Treatment::Misspelt(near) => self.misspelt(node, api_version, kind, near),
@@ -126,10 +132,15 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             .append(found);
     }
 
-    fn decode(&mut self, node: Node<'_, 's>, kind: &str) {
+    fn decode(
+        &mut self,
+        node: Node<'_, 's>,
+        kind: &str,
+        decode: impl FnOnce(&mut Decoder) -> Option<Object<'s>>,
+    ) {
         let decoder = &mut *self.decoder;
         decoder.reset();
-        let object = decode_object(decoder, node, kind);
+        let object = decode(decoder);
         let refused = decoder.refused;
         for finding in &mut decoder.findings {
             finding.subject = Some(subject(node, kind));
@@ -153,6 +164,43 @@ fn subject(node: Node<'_, '_>, kind: &str) -> Subject {
         name: of("name")
             .or_else(|| of("generateName"))
             .unwrap_or_default(),
+    }
+}
+
+fn decode_policy<'s>(
+    decoder: &mut Decoder,
+    node: Node<'_, 's>,
+    api_version: &str,
+    kind: PolicyKind,
+) -> Option<Object<'s>> {
+    let span = node.span();
+    let [metadata, spec, specs] = policy::top(decoder, kind, node);
+    let meta = meta::decode(decoder, metadata, span, Named::Required)?;
+    subdomain(decoder, &meta);
+    let written = policy::Written {
+        kind,
+        version: api_version.rsplit('/').next().unwrap_or_default(),
+        name: &meta.name,
+        name_span: meta.name.span,
+        spec,
+        specs,
+        span,
+    };
+    let object = policy::decode(decoder, &written)?;
+    let body = Body::Policy(kind, Box::new(object));
+    Some(Object { meta, span, body })
+}
+
+/// Checks the name of a policy (V-1).
+fn subdomain(decoder: &mut Decoder, meta: &Meta<'_>) {
+    let reason = validate::subdomain(&meta.name).filter(|_| !meta.generated);
+    if let Some(reason) = reason {
+        let message = format!("name `{}` {reason}", &*meta.name);
+        decoder.field("metadata", |decoder| {
+            decoder.field("name", |decoder| {
+                decoder.invalid(meta.name.span, message, &["V-1"], None);
+            });
+        });
     }
 }
 
@@ -180,15 +228,7 @@ fn decode_object<'s>(decoder: &mut Decoder, node: Node<'_, 's>, kind: &str) -> O
         "Node" => Body::Node(node_addresses(status)),
         "ServiceAccount" => Body::ServiceAccount,
         "NetworkPolicy" => {
-            let reason = validate::subdomain(&meta.name).filter(|_| !meta.generated);
-            if let Some(reason) = reason {
-                let message = format!("name `{}` {reason}", &*meta.name);
-                decoder.field("metadata", |decoder| {
-                    decoder.field("name", |decoder| {
-                        decoder.invalid(meta.name.span, message, &["V-1"], None);
-                    });
-                });
-            }
+            subdomain(decoder, &meta);
             Body::NetworkPolicy(Box::new(networkpolicy::decode(decoder, spec, span)))
         }
         _ => {
