@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicU64;
 
 use crate::analysis::namespaces::{NamespaceRow, rows};
 use crate::diag::{self, ConfigEntry, Finding, Suppressed};
-use crate::engine::Profile;
+use crate::engine::{Inferred, Profile, infer};
 use crate::eval::Evaluator;
 use crate::facts::metadata::Cloud;
 use crate::manifest::{self, Options};
-use crate::policy::lower_kubernetes;
+use crate::policy::lower;
 use crate::rules::{self, Context, Rule};
 use crate::source::Sources;
 use crate::world::{self, Assume, World};
@@ -20,6 +20,10 @@ use crate::world::{self, Assume, World};
 pub struct CheckOptions {
     /// The network engine.
     pub profile: Profile,
+    /// Whether somebody has named the engine; otherwise the input may tell which it is.
+    pub engine_is_named: bool,
+    /// The switches that somebody has set.
+    pub pinned: Vec<String>,
     /// The clouds whose metadata services count; all if empty.
     pub clouds: Vec<Cloud>,
     /// What to assume where the input does not say.
@@ -64,6 +68,8 @@ pub struct Checked {
     pub namespaces: Vec<NamespaceRow>,
     /// The cluster.
     pub world: World,
+    /// The network engine that the answers are for.
+    pub profile: Profile,
     /// Objects of kinds that are of no concern, by kind.
     pub other_kinds: BTreeMap<String, usize>,
     /// Objects of policy kinds that are not evaluated, by `kind.group`.
@@ -84,6 +90,18 @@ impl Checked {
     }
 }
 
+/// The engine that the input suggests, noted among what is assumed; or else the one given.
+pub fn take_for(world: &mut World, profile: Profile, pinned: &[String]) -> Profile {
+    match infer(world, &profile, pinned) {
+        Some(Inferred { profile, why }) => {
+            let name = profile.facts().name;
+            world.assumed.engine = Some(format!("{name}: {why}").into());
+            profile
+        }
+        None => profile,
+    }
+}
+
 /// Checks files.
 #[must_use]
 pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
@@ -91,7 +109,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
         strict_cidr: options.profile.switches.strict_cidr,
     };
     let progress = options.progress.as_deref();
-    let (world, loaded) = world::read(sources, &read, &options.assume, progress);
+    let (mut world, loaded) = world::read(sources, &read, &options.assume, progress);
     let mut findings = loaded.findings;
     findings.extend(
         options
@@ -104,9 +122,13 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     } else {
         &options.clouds
     };
-    let ruleset = lower_kubernetes(&world, &options.profile.switches);
-    let eval = Evaluator::new(&world, &ruleset, options.profile.switches);
-    let context = Context::new(sources, &eval, &options.profile, clouds);
+    let mut profile = options.profile;
+    if !options.engine_is_named {
+        profile = take_for(&mut world, profile, &options.pinned);
+    }
+    let ruleset = lower(&world, &profile);
+    let eval = Evaluator::new(&world, &ruleset, profile.switches);
+    let context = Context::new(sources, &eval, &profile, clouds);
     rules::run(&context, |rule| options.is_active(rule), &mut findings);
     let mut namespaces = rows(&context);
     // Reading findings tell what could not be analysed: never left out, only not shown.
@@ -139,6 +161,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
             .collect(),
         not_objects: loaded.not_objects,
         broken,
+        profile,
         world,
     }
 }

@@ -28,8 +28,35 @@ pub(super) fn objects(case: &Value) -> Value {
     for service in list(case, "services") {
         items.extend(self::service(service));
     }
+    items.extend(api_servers(case));
+    for account in list(case, "serviceAccounts") {
+        items.push(json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {
+                "name": account["name"], "namespace": account["ns"], "labels": account["labels"],
+            },
+        }));
+    }
+    if !list(case, "kubeApiserver").is_empty() {
+        items.extend(service(&json!({
+            "ns": "default", "name": "kubernetes", "endpoints": case["kubeApiserver"],
+            "ports": [{"name": "https", "port": 443, "targetPort": 6443, "proto": "TCP"}],
+        })));
+    }
     items.extend(list(case, "policies").iter().cloned());
     json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+/// The Service of the API server and its addresses, if a case says them.
+fn api_servers(case: &Value) -> Vec<Value> {
+    let addresses = list(case, "kubeApiserver");
+    if addresses.is_empty() {
+        return Vec::new();
+    }
+    service(&json!({
+        "ns": "default", "name": "kubernetes", "endpoints": addresses,
+        "ports": [{"name": "https", "port": 443, "targetPort": 6443, "proto": "TCP"}],
+    }))
 }
 
 fn pod(pod: &Value) -> Value {

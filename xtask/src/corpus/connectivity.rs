@@ -6,11 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use watertight_core::eval::Party;
 use watertight_core::manifest::Direction;
-use watertight_core::policy::lower_kubernetes;
 use watertight_core::world::{EndpointId, World};
 
 use super::judge::{Judge, Range, ipv4, merged};
-use super::manifests::{Cluster, cluster, switches};
+use super::manifests::{Cluster, cluster, ruleset};
 use super::ports::Ports;
 use super::routes;
 
@@ -34,7 +33,7 @@ impl Connectivity {
     /// Computes the map of a folder.
     pub(super) fn of(folder: &Path) -> anyhow::Result<Self> {
         let cluster = cluster(folder)?;
-        let ruleset = lower_kubernetes(&cluster.world, &switches());
+        let ruleset = ruleset(&cluster.world);
         let judge = Judge::new(&cluster.world, &ruleset);
         let mut found = Self {
             workloads: cluster.workloads.keys().cloned().collect(),

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 pub(super) const HEADER: &str = "kind\tdir\texpected\tdialects";
 
 /// The dialects whose objects take part in a map. Cases with others are skipped.
-const EVALUATED: &[&str] = &["NP", "Service", "Ingress", "Route"];
+const EVALUATED: &[&str] = &["NP", "ANP", "BANP", "Service", "Ingress", "Route"];
 
 /// What is asked about a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,7 +64,7 @@ impl<'w> Judge<'w> {
                 }
             }
             for peer in &rule.peers {
-                if let Peer::Block(block) = peer {
+                if let Peer::Block(block, _) = peer {
                     for cidr in std::iter::once(&block.cidr).chain(&block.except) {
                         addresses.extend(cuts_of(cidr.net.network(), cidr.net.broadcast()));
                     }
@@ -149,6 +149,7 @@ impl<'w> Judge<'w> {
             Party::Endpoint(id) => self.evaluator.world.endpoint_name(id),
             Party::Node(id) => self.evaluator.world[id].name.to_string(),
             Party::Address(address) => address.to_string(),
+            Party::Name(id) => self.evaluator.world[id].text.to_string(),
         }
     }
 

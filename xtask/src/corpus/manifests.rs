@@ -1,16 +1,20 @@
 //! A folder of manifests, read as the tool reads it that wrote the expected maps.
 //!
 //! That tool works on workloads and on nothing that a running cluster adds. So the objects lose their
-//! addresses, phases and host networks before the world is built, and names that only a server would
-//! refuse are replaced. INVARIANT: what policies say is never touched.
+//! addresses, phases and host networks before the world is built, names that only a server would
+//! refuse are replaced, and empty selectors that only a server asks for are written. INVARIANT: what
+//! that tool takes policies to say is never touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use watertight_core::diag::Finding;
 use watertight_core::document::{Node, units};
 use watertight_core::engine::{IpBlockPods, Switches};
-use watertight_core::manifest::{self, Body, Loaded, Options};
+use watertight_core::manifest::policy::admin::AdminTier;
+use watertight_core::manifest::{self, Body, Direction, Loaded, Options};
+use watertight_core::policy::{Ruleset, lower_admin, lower_kubernetes};
 use watertight_core::source::Sources;
 use watertight_core::world::{Assume, EndpointId, World, build};
 
@@ -37,6 +41,22 @@ pub(super) fn switches() -> Switches {
     }
 }
 
+/// Everything in a world that decides connections, stacked as in a plain cluster.
+pub(super) fn ruleset(world: &World) -> Ruleset {
+    let switches = switches();
+    let mut ruleset = lower_kubernetes(world, &switches);
+    for direction in Direction::BOTH {
+        let admin = |tier| lower_admin(world, &switches, tier, direction);
+        let tiers = match direction {
+            Direction::Ingress => &mut ruleset.ingress,
+            Direction::Egress => &mut ruleset.egress,
+        };
+        tiers.splice(0..0, admin(AdminTier::Admin));
+        tiers.extend(admin(AdminTier::Baseline));
+    }
+    ruleset
+}
+
 /// What to assume about a folder: nothing that is not in it.
 pub(super) fn assume() -> Assume {
     Assume {
@@ -46,7 +66,8 @@ pub(super) fn assume() -> Assume {
     }
 }
 
-/// Reads the files below a folder, with names that a server accepts.
+/// Reads the files below a folder, with names that a server accepts and the selectors that it asks
+/// for.
 pub(super) fn read(folder: &Path) -> anyhow::Result<Sources> {
     let mut paths = Vec::new();
     walk(folder, &mut paths)?;
@@ -58,15 +79,15 @@ pub(super) fn read(folder: &Path) -> anyhow::Result<Sources> {
         files.push((path.display().to_string(), text));
     }
     let sources = sources(&files)?;
-    let names = refused_names(&sources);
-    if names.is_empty() {
+    let edits = edits(&sources);
+    if edits.is_empty() {
         return Ok(sources);
     }
-    for (name, start, end) in names.into_iter().rev() {
+    for (name, start, end, new) in edits.into_iter().rev() {
         let Some((_, text)) = files.iter_mut().find(|(file, _)| *file == name) else {
             continue;
         };
-        text.replace_range(start..end, &format!("renamed-{start}"));
+        text.replace_range(start..end, &new);
     }
     self::sources(&files)
 }
@@ -94,19 +115,30 @@ fn sources(files: &[(String, String)]) -> anyhow::Result<Sources> {
     Ok(sources)
 }
 
-/// The places of object names that a server refuses (V-1), file by file from the start.
-fn refused_names(sources: &Sources) -> BTreeSet<(String, usize, usize)> {
+/// What is written in place of object names that a server refuses (V-1), and of selectors that only
+/// a server misses: that tool takes a missing one for an empty one. File by file from the start.
+fn edits(sources: &Sources) -> BTreeSet<(String, usize, usize, String)> {
     let loaded = manifest::load(sources, &options());
-    let names = loaded.findings.iter().filter(|finding| {
-        finding.field.as_deref() == Some("metadata.name") && finding.why.contains(&"V-1")
-    });
-    names
-        .filter_map(|finding| finding.span())
-        .map(|span| {
-            let file = sources.file(span.file).name().to_owned();
-            (file, span.start as usize, span.end as usize)
-        })
-        .collect()
+    let edit = |finding: &Finding| {
+        let span = finding.span()?;
+        let file = sources.file(span.file).name().to_owned();
+        let (start, end) = (span.start as usize, span.end as usize);
+        let is_name = finding.field.as_deref() == Some("metadata.name");
+        if is_name && finding.why.contains(&"V-1") {
+            return Some((file, start, end, format!("renamed-{start}")));
+        }
+        if !finding.why.contains(&"A-20") {
+            return None;
+        }
+        let mut selectors = ["namespaceSelector", "podSelector"].into_iter();
+        let missing = selectors.find(|name| finding.message.contains(name))?;
+        if sources.text(span).starts_with('{') {
+            return Some((file, start + 1, start + 1, format!("{missing}: {{}}, ")));
+        }
+        let indent = " ".repeat(sources.start(span).column as usize - 1);
+        Some((file, start, start, format!("{missing}: {{}}\n{indent}")))
+    };
+    loaded.findings.iter().filter_map(edit).collect()
 }
 
 fn options() -> Options {

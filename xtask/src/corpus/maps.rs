@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use watertight_core::eval::Party;
-use watertight_core::policy::lower_kubernetes;
 use watertight_core::sets::Protocol;
 use watertight_core::world::EndpointId;
 
@@ -13,7 +12,7 @@ use super::connectivity::{Connectivity, Pair, expected_changes, expected_lines};
 use super::findings;
 use super::index::{Case, Kind, Question};
 use super::judge::Judge;
-use super::manifests::{Cluster, cluster, switches};
+use super::manifests::{Cluster, cluster, ruleset};
 use super::ports::Ports;
 
 /// The differences between what a case expects and what is found; none if they agree.
@@ -139,7 +138,7 @@ fn compare<V: PartialEq>(
 
 fn answered(manifests: &Path, question: &Question) -> anyhow::Result<Vec<String>> {
     let cluster = cluster(manifests)?;
-    let ruleset = lower_kubernetes(&cluster.world, &switches());
+    let ruleset = ruleset(&cluster.world);
     let judge = Judge::new(&cluster.world, &ruleset);
     let protocol = Protocol::from_api(&question.protocol)
         .with_context(|| format!("`{}` is no protocol", question.protocol))?;

@@ -3,7 +3,7 @@
 use crate::engine::Profile;
 use crate::eval::Evaluator;
 use crate::manifest::{self, Options};
-use crate::policy::{Ruleset, lower_kubernetes};
+use crate::policy::{Ruleset, lower};
 use crate::source::Sources;
 use crate::world::{self, Assume, World};
 
@@ -30,7 +30,7 @@ impl Sample {
         assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
         let (world, _) = world::build(&sources, &loaded.objects, &Assume::default());
         drop(loaded);
-        let ruleset = lower_kubernetes(&world, &profile.switches);
+        let ruleset = lower(&world, &profile);
         Self {
             sources,
             world,

@@ -11,6 +11,8 @@
 mod bug;
 mod catalog;
 mod data;
+mod infer;
+mod kinds;
 mod profile;
 mod release;
 mod support;
@@ -19,12 +21,15 @@ mod version;
 
 pub use self::bug::{Bug, Effect};
 pub use self::catalog::{Bundle, Engine, EngineFacts, Numbering, Status, UnknownEngine};
+pub use self::infer::{Inferred, infer};
+pub use self::kinds::{Inert, inert};
 pub use self::profile::{Profile, ProfileError};
 pub use self::release::{Component, Release, Timeline, VersionRange};
 pub use self::support::{Enforcement, EnforcementFact, Feature, FeatureFact, Support};
 pub use self::switches::{
-    EndPort, EnforcementSwitch, Established, HairpinService, HostNetwork, Icmp, IpBlockPods,
-    NodeLocal, PolicyTypesGate, ServiceDnat, Snat, SwitchError, Switches,
+    AllowLocalhost, AnpApi, BaselineScope, EndPort, EndpointToHost, EnforcementSwitch, Established,
+    HairpinService, HostNetwork, Icmp, IpBlockPods, NodeLocal, PodTunnels, PolicyTypesGate,
+    ServiceDnat, Snat, SwitchError, Switches, Tie,
 };
 pub use self::version::{Version, VersionError};
 pub use crate::facts::Confidence;

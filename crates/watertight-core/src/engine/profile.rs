@@ -98,16 +98,19 @@ impl Profile {
     pub fn enforcement_fact(&self) -> EnforcementFact {
         let fact = self.facts().enforcement.at(&self.releases());
         match (self.switches.enforcement, fact.state) {
-            (EnforcementSwitch::Default, Enforcement::NotEnforced) => EnforcementFact::new(
-                Enforcement::Enforced,
-                "the switch enforcement=default says so",
-            ),
-            (EnforcementSwitch::Default, _)
-            | (EnforcementSwitch::None, Enforcement::NotEnforced) => fact,
-            (EnforcementSwitch::None, _) => EnforcementFact::new(
-                Enforcement::NotEnforced,
-                "the switch enforcement=none says so",
-            ),
+            (EnforcementSwitch::Default | EnforcementSwitch::Always, Enforcement::NotEnforced) => {
+                EnforcementFact::new(
+                    Enforcement::Enforced,
+                    "the switch enforcement=default says so",
+                )
+            }
+            (EnforcementSwitch::Default | EnforcementSwitch::Always, _)
+            | (EnforcementSwitch::None | EnforcementSwitch::Never, Enforcement::NotEnforced) => {
+                fact
+            }
+            (EnforcementSwitch::None | EnforcementSwitch::Never, _) => {
+                EnforcementFact::new(Enforcement::NotEnforced, "the switch enforcement says so")
+            }
         }
     }
 

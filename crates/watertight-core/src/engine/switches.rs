@@ -119,12 +119,87 @@ word_enum! {
 }
 
 word_enum! {
-    /// Whether policies act at all (D-11).
+    /// Whether policies act at all (D-11), and on which endpoints (L-22).
     pub enum EnforcementSwitch {
-        /// They do.
+        /// They do, on the endpoints that they select.
         Default => "default",
         /// Every policy is inert.
         None => "none",
+        /// They do, and every endpoint is isolated in both directions, selected or not.
+        Always => "always",
+        /// Nothing is enforced, denials included.
+        Never => "never",
+    }
+}
+
+word_enum! {
+    /// Which pods the Baseline tier decides about (A-17).
+    pub enum BaselineScope {
+        /// Those that no NetworkPolicy isolates in the direction in question.
+        PerDirection => "per-direction",
+        /// Those that no NetworkPolicy selects at all.
+        PerPod => "per-pod",
+    }
+}
+
+word_enum! {
+    /// Policies of one tier with the same priority (A-12).
+    pub enum Tie {
+        /// Either may be asked first: where the outcomes differ, the verdict is uncertain.
+        Error => "error",
+        /// The one whose name comes first in the alphabet.
+        ByName => "by-name",
+    }
+}
+
+word_enum! {
+    /// What becomes of traffic from a pod to its own node that the pod's egress policy lets
+    /// through (C-72).
+    pub enum EndpointToHost {
+        /// It goes on to the policies about the node, as everywhere but on Calico.
+        Return => "Return",
+        /// It is let in, whatever policies about the node say.
+        Accept => "Accept",
+        /// It is dropped.
+        Drop => "Drop",
+    }
+}
+
+word_enum! {
+    /// Traffic from a node to the pods on it, on Cilium (L-72).
+    pub enum AllowLocalhost {
+        /// Always allowed.
+        Auto => "auto",
+        /// Policed like any other.
+        Policy => "policy",
+    }
+}
+
+word_enum! {
+    /// Which AdminNetworkPolicy is read (A-33).
+    pub enum AnpApi {
+        /// The one of current servers.
+        Current => "current",
+        /// That of release 0.1.1, with `sameLabels` and `notSameLabels`.
+        Old => "v0.1.1",
+    }
+}
+
+word_enum! {
+    /// VXLAN and IPIP packets that a pod sends (C-73).
+    pub enum PodTunnels {
+        /// Judged like any other traffic.
+        Policed => "policed",
+        /// Dropped before any policy.
+        Drop => "drop",
+    }
+}
+
+impl EnforcementSwitch {
+    /// Whether every policy is inert.
+    #[must_use]
+    pub fn is_off(self) -> bool {
+        matches!(self, Self::None | Self::Never)
     }
 }
 
@@ -157,6 +232,22 @@ pub struct Switches {
     pub enforcement: EnforcementSwitch,
     /// Whether sloppy CIDR spellings are errors, as since Kubernetes 1.36, or warnings (V-20).
     pub strict_cidr: bool,
+    /// Which pods the Baseline tier decides about.
+    pub baseline_scope: BaselineScope,
+    /// Policies of one tier with the same priority.
+    pub tie: Tie,
+    /// Traffic from a pod to its own node behind the pod's policies.
+    pub endpoint_to_host: EndpointToHost,
+    /// Traffic from a node to the pods on it.
+    pub allow_localhost: AllowLocalhost,
+    /// Which AdminNetworkPolicy is read.
+    pub anp_api: AnpApi,
+    /// Whether EgressNetworkPolicy of OpenShift SDN acts (O-13).
+    pub legacy_sdn: bool,
+    /// Whether CIDRs of Cilium match nodes (L-47).
+    pub cidr_match_nodes: bool,
+    /// Tunnel packets that a pod sends.
+    pub pod_tunnels: PodTunnels,
 }
 
 impl Switches {
@@ -175,23 +266,26 @@ impl Switches {
         snat: Snat::Preserve,
         enforcement: EnforcementSwitch::Default,
         strict_cidr: true,
+        baseline_scope: BaselineScope::PerDirection,
+        tie: Tie::Error,
+        endpoint_to_host: EndpointToHost::Return,
+        allow_localhost: AllowLocalhost::Auto,
+        anp_api: AnpApi::Current,
+        legacy_sdn: false,
+        cidr_match_nodes: false,
+        pod_tunnels: PodTunnels::Policed,
     };
 
     /// Sets one switch by name, as in `node_local=exempt-ingress`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SwitchError> {
         let Some(row) = ROWS.iter().find(|row| row.name == name) else {
-            return Err(match FOREIGN.iter().find(|foreign| **foreign == name) {
-                Some(foreign) => SwitchError::NotYetUsed { name: foreign },
-                None => SwitchError::UnknownName {
-                    given: name.to_owned(),
-                    nearest: nearest(name, ROWS.iter().map(|row| row.name)),
-                },
+            return Err(SwitchError::UnknownName {
+                given: name.to_owned(),
+                nearest: nearest(name, ROWS.iter().map(|row| row.name)),
             });
         };
         if (row.set)(self, value) {
             Ok(())
-        } else if row.name == "enforcement" && FOREIGN_ENFORCEMENT.contains(&value) {
-            Err(SwitchError::NotYetUsed { name: row.name })
         } else {
             Err(SwitchError::UnknownValue {
                 name: row.name,
@@ -260,11 +354,6 @@ pub enum SwitchError {
         /// The values it has.
         valid: &'static [&'static str],
     },
-    /// The switch, or this value of it, belongs to a policy language that is not evaluated.
-    NotYetUsed {
-        /// The switch.
-        name: &'static str,
-    },
 }
 
 impl fmt::Display for SwitchError {
@@ -289,31 +378,11 @@ impl fmt::Display for SwitchError {
                     valid.join(", ")
                 )
             }
-            Self::NotYetUsed { name } => {
-                write!(
-                    f,
-                    "switch `{name}` belongs to a policy language that is not evaluated"
-                )
-            }
         }
     }
 }
 
 impl std::error::Error for SwitchError {}
-
-/// Switches of policy languages that are known and not evaluated.
-const FOREIGN: &[&str] = &[
-    "baseline_scope",
-    "tie",
-    "endpoint_to_host",
-    "allow_localhost",
-    "anp_api",
-    "legacy_sdn",
-    "cidr_match_nodes",
-];
-
-/// Values of `enforcement` that only Cilium has (L-22).
-const FOREIGN_ENFORCEMENT: &[&str] = &["always", "never"];
 
 struct Row {
     name: &'static str,
@@ -362,6 +431,14 @@ static ROWS: &[Row] = &[
     row!(snat: Snat, "the source address of NodePort and LoadBalancer traffic"),
     row!(enforcement: EnforcementSwitch, "whether policies act at all"),
     row!(strict_cidr: bool, "whether a CIDR with host bits is an error, as since Kubernetes 1.36"),
+    row!(baseline_scope: BaselineScope, "which pods the Baseline tier decides about"),
+    row!(tie: Tie, "policies of one tier with the same priority"),
+    row!(endpoint_to_host: EndpointToHost, "a pod's traffic to its own node behind its policies"),
+    row!(allow_localhost: AllowLocalhost, "traffic from a node to its pods, on Cilium"),
+    row!(anp_api: AnpApi, "which AdminNetworkPolicy is read"),
+    row!(legacy_sdn: bool, "whether EgressNetworkPolicy acts"),
+    row!(cidr_match_nodes: bool, "whether CIDRs of Cilium match nodes"),
+    row!(pod_tunnels: PodTunnels, "VXLAN and IPIP packets that a pod sends"),
 ];
 
 #[cfg(test)]
@@ -391,6 +468,14 @@ mod tests {
             snat=preserve
             enforcement=default
             strict_cidr=true
+            baseline_scope=per-direction
+            tie=error
+            endpoint_to_host=Return
+            allow_localhost=auto
+            anp_api=current
+            legacy_sdn=false
+            cidr_match_nodes=false
+            pod_tunnels=policed
         "#]]
         .assert_eq(&(described.join("\n") + "\n"));
     }
@@ -427,7 +512,7 @@ mod tests {
         let mut switches = Switches::default();
         let name = switches.set("node_locl", "none").unwrap_err();
         expect_test::expect![[r#"
-            unknown switch `node_locl`, did you mean `node_local`; switches are node_local, host_network, ipblock_pods, ipblock_nodes, service_dnat, hairpin_service, icmp, endport, policy_types_gate, established, snat, enforcement, strict_cidr
+            unknown switch `node_locl`, did you mean `node_local`; switches are node_local, host_network, ipblock_pods, ipblock_nodes, service_dnat, hairpin_service, icmp, endport, policy_types_gate, established, snat, enforcement, strict_cidr, baseline_scope, tie, endpoint_to_host, allow_localhost, anp_api, legacy_sdn, cidr_match_nodes, pod_tunnels
         "#]]
         .assert_eq(&format!("{name}\n"));
         let value = switches.set("node_local", "exempt").unwrap_err();
@@ -441,31 +526,5 @@ mod tests {
             "switch `strict_cidr` has no value `yes`; it takes true, false"
         );
         assert_eq!(switches, Switches::default());
-    }
-
-    #[test]
-    fn switches_of_other_languages_are_known_and_refused() {
-        let mut switches = Switches::default();
-        for (name, value) in [
-            ("baseline_scope", "per-pod"),
-            ("tie", "by-name"),
-            ("endpoint_to_host", "Accept"),
-            ("allow_localhost", "policy"),
-            ("anp_api", "v0.1.1"),
-            ("legacy_sdn", "true"),
-            ("cidr_match_nodes", "true"),
-            ("enforcement", "always"),
-            ("enforcement", "never"),
-        ] {
-            let error = switches.set(name, value).unwrap_err();
-            assert!(
-                matches!(error, SwitchError::NotYetUsed { name: known } if known == name),
-                "{name}: {error}"
-            );
-        }
-        assert!(matches!(
-            switches.set("enforcement", "off"),
-            Err(SwitchError::UnknownValue { .. })
-        ));
     }
 }

@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 
 use crate::engine::Switches;
 use crate::manifest::Direction;
-use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef, Ruleset, Tier};
+use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef, Ruleset, Subject, Tier};
 use crate::sets::{LabelSelector, Operator};
-use crate::world::{EndpointId, NamespaceId, Symbol, World};
+use crate::world::{EndpointId, NamespaceId, NodeId, Seen, Symbol, World};
 
 use super::{Evaluator, can_be_selected};
 
@@ -23,6 +23,8 @@ pub(super) struct Compiled {
     local: [Vec<Vec<PolicyRef>>; 2],
     /// By direction: the policies that select by namespace labels.
     anywhere: [Vec<PolicyRef>; 2],
+    /// By direction, then by node: the policies about nodes.
+    nodes: [FxHashMap<NodeId, Vec<PolicyRef>>; 2],
     /// By namespace.
     namespaces: Vec<OnceLock<Selections>>,
     /// By direction, then by tier, then by policy.
@@ -60,12 +62,14 @@ impl Compiled {
     pub(super) fn new(world: &World, ruleset: &Ruleset) -> Self {
         let mut local = [(); 2].map(|()| vec![Vec::new(); world.namespaces.len()]);
         let mut anywhere = [const { Vec::new() }; 2];
+        let mut nodes = [(); 2].map(|()| FxHashMap::<NodeId, Vec<PolicyRef>>::default());
         let subjects = Direction::BOTH.map(|direction| {
-            let (local, anywhere) = (
+            let (local, anywhere, nodes) = (
                 local.get_mut(slot(direction)),
                 anywhere.get_mut(slot(direction)),
+                nodes.get_mut(slot(direction)),
             );
-            let (Some(local), Some(anywhere)) = (local, anywhere) else {
+            let (Some(local), Some(anywhere), Some(nodes)) = (local, anywhere, nodes) else {
                 return Vec::new();
             };
             let tiers = ruleset.tiers(direction).iter().enumerate();
@@ -76,13 +80,20 @@ impl Compiled {
                         tier,
                         policy,
                     };
-                    match found.subject.namespaces {
-                        NamespaceScope::Only(namespace) => {
-                            if let Some(list) = local.get_mut(namespace.index()) {
-                                list.push(at);
+                    match &found.subject {
+                        Subject::Endpoints(selector) => match selector.namespaces {
+                            NamespaceScope::Only(namespace) => {
+                                if let Some(list) = local.get_mut(namespace.index()) {
+                                    list.push(at);
+                                }
+                            }
+                            NamespaceScope::Matching(_) => anywhere.push(at),
+                        },
+                        Subject::Nodes(of) => {
+                            for node in of.iter() {
+                                nodes.entry(*node).or_default().push(at);
                             }
                         }
-                        NamespaceScope::Matching(_) => anywhere.push(at),
                     }
                 }
                 found.policies.iter().map(|_| OnceLock::new()).collect()
@@ -92,6 +103,7 @@ impl Compiled {
         Self {
             local,
             anywhere,
+            nodes,
             namespaces: world.namespaces.iter().map(|_| OnceLock::new()).collect(),
             subjects,
         }
@@ -111,6 +123,13 @@ impl Compiled {
         }
     }
 
+    pub(super) fn selected_node(&self, node: NodeId, direction: Direction) -> &[PolicyRef] {
+        let nodes = self.nodes.get(slot(direction));
+        nodes
+            .and_then(|nodes| nodes.get(&node))
+            .map_or(&[], Vec::as_slice)
+    }
+
     pub(super) fn of_namespace(
         &self,
         of: &Evaluator<'_>,
@@ -126,8 +145,9 @@ impl Compiled {
             return &[];
         };
         cell.get_or_init(|| {
-            let subject = &of.ruleset[at].subject;
-            members(of.world, &of.switches, subject).into_boxed_slice()
+            let subject = of.ruleset[at].subject.endpoints();
+            let found = subject.map(|subject| members(of.world, &of.switches, subject));
+            found.unwrap_or_default().into_boxed_slice()
         })
     }
 
@@ -140,7 +160,9 @@ impl Compiled {
         let mut of_endpoints = Direction::BOTH.map(|direction| {
             let mut current = vec![0; endpoints.len()];
             for at in self.candidates(namespace, direction) {
-                let subject = &of.ruleset[at].subject;
+                let Some(subject) = of.ruleset[at].subject.endpoints() else {
+                    continue;
+                };
                 for position in self.positions(of, namespace, at, subject) {
                     if let Some(place) = current.get_mut(position) {
                         *place = *places.entry((*place, at)).or_insert_with(|| {
@@ -211,6 +233,7 @@ impl Compiled {
                 let selected = |id: EndpointId| {
                     pods.matches(&of.world[id].labels)
                         && can_be_selected(of.world, &of.switches, id)
+                        && also_holds(of.world, subject, id)
                 };
                 let all = endpoints.iter().enumerate();
                 all.filter(|(_, id)| selected(**id))
@@ -238,6 +261,7 @@ pub(super) fn members(
             .copied()
             .filter(|id| pods.matches(&world[*id].labels))
             .filter(|id| can_be_selected(world, switches, *id))
+            .filter(|id| also_holds(world, selector, *id))
     };
     match &selector.namespaces {
         NamespaceScope::Only(namespace) => of_namespace(*namespace).collect(),
@@ -252,6 +276,11 @@ pub(super) fn members(
     }
 }
 
+fn also_holds(world: &World, selector: &EndpointSelector, id: EndpointId) -> bool {
+    let also = selector.also.as_deref();
+    also.is_none_or(|also| also.holds(&Seen(world, id)))
+}
+
 /// Whether one endpoint is selected.
 pub(super) fn is_member(world: &World, selector: &EndpointSelector, id: EndpointId) -> bool {
     let endpoint = &world[id];
@@ -261,7 +290,7 @@ pub(super) fn is_member(world: &World, selector: &EndpointSelector, id: Endpoint
             labels.matches(|key| world.namespace_label(endpoint.namespace, key))
         }
     };
-    in_scope && selector.pods.matches(|key| world.label(id, key))
+    in_scope && selector.pods.matches(|key| world.label(id, key)) && also_holds(world, selector, id)
 }
 
 /// A selector whose texts are looked up once.

@@ -2,25 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::sets::Protocol;
-use crate::world::{EndpointId, NodeId, World};
-
-/// An address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
-    /// IPv4
-    V4,
-    /// IPv6
-    V6,
-}
-
-impl Family {
-    /// The family of an address.
-    #[must_use]
-    pub fn of(ip: IpAddr) -> Self {
-        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-}
+use crate::sets::{Family, Protocol};
+use crate::world::{EndpointId, NameId, NodeId, World};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +15,17 @@ pub enum Party {
     /// An address; if a pod or node owns it, that one is meant. The ClusterIP of a Service is
     /// nobody's: ask `Evaluator::to_service`, which judges after translation (K-79).
     Address(IpAddr),
+    /// Whoever a DNS name stands for, outside the cluster (A-31, L-58).
+    Name(NameId),
+}
+
+/// A request on a connection that is allowed as such.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Box<str>,
+    /// The path.
+    pub path: Box<str>,
 }
 
 /// An ICMP message.
@@ -43,6 +37,24 @@ pub struct Icmp {
     pub code: u8,
 }
 
+impl Icmp {
+    /// A request for an echo.
+    #[must_use]
+    pub fn echo(family: Family) -> Self {
+        let kind = match family {
+            Family::V4 => 8,
+            Family::V6 => 128,
+        };
+        Self { kind, code: 0 }
+    }
+
+    /// The type in the high byte, the code in the low one.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        u16::from_be_bytes([self.kind, self.code])
+    }
+}
+
 /// What a client dialled when it reached its peer through a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceAddress {
@@ -52,7 +64,7 @@ pub struct ServiceAddress {
     pub port: u16,
 }
 
-/// A new connection attempt. Source ports never take part (K-62).
+/// A new connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Who connects.
@@ -63,7 +75,9 @@ pub struct Connection {
     pub protocol: Protocol,
     /// The destination port as the destination sees it; none for ICMP.
     pub port: Option<u16>,
-    /// The message, for ICMP.
+    /// The source port. Only few languages look at it (K-62, C-47).
+    pub source_port: Option<u16>,
+    /// The message, for ICMP; none is an echo request.
     pub icmp: Option<Icmp>,
     /// The address family; by default IPv4 where both ends have it (K-68).
     pub family: Option<Family>,
@@ -71,6 +85,8 @@ pub struct Connection {
     pub service: Option<ServiceAddress>,
     /// The node through which an outside connection enters the cluster (K-82).
     pub via_node: Option<NodeId>,
+    /// The port that was dialled on that node (C-69).
+    pub node_port: Option<u16>,
     /// Whether this is a packet of a connection that was allowed the other way (K-77).
     pub reply: bool,
 }
@@ -84,10 +100,12 @@ impl Connection {
             to,
             protocol,
             port: Some(port),
+            source_port: None,
             icmp: None,
             family: None,
             service: None,
             via_node: None,
+            node_port: None,
             reply: false,
         }
     }
@@ -113,7 +131,7 @@ impl Party {
     pub(super) fn given(self) -> Option<IpAddr> {
         match self {
             Self::Address(ip) => Some(ip),
-            Self::Endpoint(_) | Self::Node(_) => None,
+            Self::Endpoint(_) | Self::Node(_) | Self::Name(_) => None,
         }
     }
 
@@ -122,6 +140,10 @@ impl Party {
         let has = |ips: &[IpAddr]| ips.iter().any(|ip| Family::of(*ip) == family);
         match self {
             Self::Address(ip) => Family::of(ip) == family,
+            Self::Name(name) => {
+                let ips = &world[name].ips;
+                ips.is_empty() || has(ips)
+            }
             Self::Node(node) => world[node].ips.is_empty() || has(&world[node].ips),
             Self::Endpoint(id) => {
                 let endpoint = &world[id];
@@ -141,6 +163,7 @@ impl Party {
         let of = |ips: &[IpAddr]| ips.iter().copied().find(|ip| Family::of(*ip) == family);
         match self {
             Self::Address(ip) => Some(ip).filter(|ip| Family::of(*ip) == family),
+            Self::Name(name) => of(&world[name].ips),
             Self::Node(node) => of(&world[node].ips),
             Self::Endpoint(id) => of(&world[id].ips),
         }

@@ -14,15 +14,17 @@ mod side;
 mod trace;
 mod verdict;
 
-pub use connection::{Connection, Family, Icmp, Party, ServiceAddress};
-pub use side::{Decision, SideTrace, Step};
+pub use connection::{Connection, Icmp, Party, Request, ServiceAddress};
+pub use matching::Cause;
+pub use side::{Decision, Judged, Maybe, Own, SideTrace, Step};
 pub use trace::Explanation;
 pub use verdict::{Reason, Uncertain, Verdict};
 
 use crate::engine::{HostNetwork, Switches};
 use crate::manifest::Direction;
 use crate::policy::{EndpointSelector, PolicyRef, Ruleset};
-use crate::world::{EndpointId, Lifecycle, World};
+pub use crate::sets::Family;
+use crate::world::{EndpointId, Lifecycle, NodeId, World};
 use compile::Compiled;
 
 /// Answers questions about one world under one ruleset.
@@ -54,6 +56,12 @@ impl<'w> Evaluator<'w> {
     #[must_use]
     pub fn policies_of(&self, endpoint: EndpointId, direction: Direction) -> &[PolicyRef] {
         self.compiled.selected(self, endpoint, direction)
+    }
+
+    /// The policies about a node in a direction, in order.
+    #[must_use]
+    pub fn policies_of_node(&self, node: NodeId, direction: Direction) -> &[PolicyRef] {
+        self.compiled.selected_node(node, direction)
     }
 
     /// Whether an endpoint is isolated in a direction (K-6, K-7).

@@ -191,8 +191,8 @@ impl Case {
     #[track_caller]
     fn exempt_by(&self, text: &str) -> &'static str {
         match self.verdict(text).reason {
-            Reason::Exempt(id, _) | Reason::Impossible(id, _) => id,
-            Reason::Policies => panic!("{text} is judged by policies"),
+            Reason::Exempt(id, _) | Reason::Impossible(id, _) | Reason::Blocked(id, _) => id,
+            Reason::Policies | Reason::Routed => panic!("{text} is judged by policies"),
         }
     }
 }

@@ -2,15 +2,22 @@
 
 use std::net::IpAddr;
 
-use super::connection::{Connection, Family, Party};
+use super::Family;
+use super::connection::{Connection, Icmp, Party, Request};
 use super::matching::{Match, Remote, Traffic};
-use super::side::{Decision, Step};
+use super::side::{Decision, Judged, Own, Step};
 use super::{Evaluator, can_be_selected};
-use crate::engine::{HairpinService, Icmp as IcmpSwitch, NodeLocal, ServiceDnat, Snat};
+use crate::engine::{
+    AllowLocalhost, EndpointToHost, EnforcementSwitch, HairpinService, Icmp as IcmpSwitch,
+    NodeLocal, PodTunnels, ServiceDnat, Snat,
+};
 use crate::manifest::Direction;
-use crate::policy::{Rule, RuleRef};
+use crate::policy::{Origin, PolicyRef, Rule, RuleRef, Stage};
 use crate::sets::Protocol;
 use crate::world::{Backend, EndpointId, Lifecycle, NodeId, ServiceId};
+
+/// Where VXLAN goes (C-73).
+pub(super) const VXLAN: u16 = 4789;
 
 /// What a verdict rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +28,10 @@ pub enum Reason {
     Exempt(&'static str, &'static str),
     /// There can be no such connection: the rule id, and why in a few words.
     Impossible(&'static str, &'static str),
+    /// The engine refuses it, whatever policies say: the rule id, and why in a few words.
+    Blocked(&'static str, &'static str),
+    /// A policy about the node through which it enters refuses it.
+    Routed,
 }
 
 /// What a verdict is not sure of.
@@ -41,8 +52,10 @@ pub struct Verdict {
     pub reason: Reason,
     /// The egress side.
     pub egress: Decision,
-    /// The ingress side.
+    /// The ingress side; where the node through which the connection enters refuses it, that.
     pub ingress: Decision,
+    /// Both sides, egress first, with what might turn them.
+    pub sides: [Judged; 2],
     /// What would change the verdict if the input said more.
     pub uncertain: Option<Uncertain>,
 }
@@ -55,6 +68,7 @@ impl Verdict {
             reason,
             egress: Decision::NotSubject,
             ingress: Decision::NotSubject,
+            sides: [Judged::NOT_SUBJECT; 2],
             uncertain: None,
         }
     }
@@ -64,18 +78,21 @@ impl Verdict {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub party: Party,
-    /// The pod, host-network pods included.
-    pub endpoint: Option<EndpointId>,
     pub remote: Remote,
-    /// The node it runs on or is.
-    pub node: Option<NodeId>,
 }
 
 impl Evaluator<'_> {
     /// Judges a connection.
     #[must_use]
     pub fn verdict(&self, connection: &Connection) -> Verdict {
-        self.judge(connection, |_, _| {})
+        self.judge(connection, None, |_, _| {})
+    }
+
+    /// Judges a connection that is opened for one request: rules that admit only some requests
+    /// (L-66, C-51) match if it is one of those.
+    #[must_use]
+    pub fn request(&self, connection: &Connection, request: &Request) -> Verdict {
+        self.judge(connection, Some(request), |_, _| {})
     }
 
     /// Whether a connection is allowed.
@@ -94,15 +111,13 @@ impl Evaluator<'_> {
         other: Party,
         protocol: Protocol,
         port: u16,
-    ) -> Decision {
+    ) -> Judged {
         let Some(remote) = self.other_end(subject, other) else {
-            return Decision::NotSubject;
+            return Judged::NOT_SUBJECT;
         };
-        let traffic = Traffic {
-            protocol,
-            port: Some(port),
-        };
-        self.walk(direction, subject, &remote.remote, traffic, |_| {})
+        let traffic = Traffic::plain(protocol, port);
+        let own = Own::Endpoint(subject);
+        self.walk(direction, own, &remote.remote, traffic, |_| {})
     }
 
     /// The first of some rules that matches, as if a policy with them applied to `subject`.
@@ -117,13 +132,11 @@ impl Evaluator<'_> {
         port: u16,
     ) -> Option<usize> {
         let remote = self.other_end(subject, other)?.remote;
-        let traffic = Traffic {
-            protocol,
-            port: Some(port),
-        };
+        let traffic = Traffic::plain(protocol, port);
+        let own = Own::Endpoint(subject);
         rules.iter().position(|rule| {
-            let (peer, ports) = self.rule_matches(rule, direction, subject, &remote, traffic);
-            peer == Match::Yes && ports
+            let (peer, ports) = self.rule_matches(rule, direction, own, &remote, traffic);
+            peer.min(ports) == Match::Yes
         })
     }
 
@@ -181,44 +194,42 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn end(&self, party: Party, family: Family) -> End {
-        let address = party.address(self.world, family);
+        let mut remote = Remote {
+            endpoint: None,
+            on_host: false,
+            node: None,
+            name: None,
+            address: party.address(self.world, family),
+            family,
+        };
         match party {
             Party::Endpoint(id) => {
                 let endpoint = &self.world[id];
-                End {
-                    party,
-                    endpoint: Some(id),
-                    node: endpoint.node,
-                    remote: Remote {
-                        endpoint: Some(id),
-                        on_host: endpoint.host_network.is_some(),
-                        address,
-                        family,
-                    },
-                }
+                remote.endpoint = Some(id);
+                remote.on_host = endpoint.host_network.is_some();
+                remote.node = endpoint.node;
             }
-            Party::Node(node) => End {
-                party,
-                endpoint: None,
-                node: Some(node),
-                remote: Remote {
-                    endpoint: None,
-                    on_host: true,
-                    address,
-                    family,
-                },
-            },
-            Party::Address(_) => End {
-                party,
-                endpoint: None,
-                node: None,
-                remote: Remote {
-                    endpoint: None,
-                    on_host: false,
-                    address,
-                    family,
-                },
-            },
+            Party::Node(node) => {
+                remote.on_host = true;
+                remote.node = Some(node);
+            }
+            Party::Name(name) => remote.name = Some(name),
+            Party::Address(_) => {}
+        }
+        End { party, remote }
+    }
+
+    /// Whom policies are asked about for an end; none if it is nobody that they apply to.
+    pub(super) fn own(&self, party: Party) -> Option<Own> {
+        match party {
+            Party::Endpoint(id) if can_be_selected(self.world, &self.switches, id) => {
+                Some(Own::Endpoint(id))
+            }
+            Party::Endpoint(id) if self.world[id].host_network.is_some() => {
+                self.world[id].node.map(Own::Node)
+            }
+            Party::Node(id) => Some(Own::Node(id)),
+            _ => None,
         }
     }
 
@@ -226,40 +237,74 @@ impl Evaluator<'_> {
     pub(super) fn judge(
         &self,
         connection: &Connection,
+        request: Option<&Request>,
         mut seen: impl FnMut(Direction, Step),
     ) -> Verdict {
         let (source, target) = match self.settle(connection) {
             Ok(ends) => ends,
             Err(reason) => return Verdict::without_policies(reason),
         };
-        let (egress_remote, egress_traffic) = self.seen_at_egress(connection, &target);
+        let (remote, traffic) = self.seen_at_egress(connection, &target);
         let egress = self.one_side(
             Direction::Egress,
             &source,
-            &egress_remote.remote,
-            egress_traffic,
+            &remote.remote,
+            Traffic { request, ..traffic },
             |step| seen(Direction::Egress, step),
         );
-        let (ingress_remote, ingress_traffic) = self.seen_at_ingress(connection, &source);
+        if let Some(routed) = self.routed(connection, &source, &target) {
+            return Verdict {
+                allowed: false,
+                reason: Reason::Routed,
+                egress: egress.decision,
+                ingress: routed.decision,
+                sides: [egress, routed],
+                uncertain: None,
+            };
+        }
+        let (remote, traffic) = self.seen_at_ingress(connection, &source);
         let ingress = self.one_side(
             Direction::Ingress,
             &target,
-            &ingress_remote.remote,
-            ingress_traffic,
+            &remote.remote,
+            Traffic { request, ..traffic },
             |step| seen(Direction::Ingress, step),
         );
         Verdict {
             allowed: egress.is_allowed() && ingress.is_allowed(),
             reason: Reason::Policies,
-            egress,
-            ingress,
+            egress: egress.decision,
+            ingress: ingress.decision,
+            sides: [egress, ingress],
             uncertain: uncertain(&egress, &ingress),
         }
     }
 
+    /// What refuses a connection at the node through which it enters the cluster, if anything does
+    /// (C-67, C-69).
+    pub(super) fn routed(
+        &self,
+        connection: &Connection,
+        source: &End,
+        target: &End,
+    ) -> Option<Judged> {
+        let node = connection.via_node?;
+        if target.remote.on_host && target.remote.node == Some(node) {
+            return None;
+        }
+        let behind = Traffic::of(connection, source.remote.family);
+        let before = Traffic {
+            port: connection.node_port.or(behind.port),
+            ..behind
+        };
+        let remote = &source.remote;
+        let judged = self.walk_forwarded(Direction::Ingress, node, remote, [before, behind]);
+        (!judged.is_allowed()).then_some(judged)
+    }
+
     /// The two ends of a connection that policies judge; or else why they do not.
     pub(super) fn settle(&self, connection: &Connection) -> Result<(End, End), Reason> {
-        if connection.reply {
+        if connection.reply && !self.is_untracked(connection) {
             return Err(Reason::Exempt("K-77", "a reply of an allowed connection"));
         }
         let from = connection.from.resolve(self.world);
@@ -315,6 +360,9 @@ impl Evaluator<'_> {
         if let Some(exempt) = self.own_node(&source, &target) {
             return Err(exempt);
         }
+        if let Some(blocked) = self.blocked(connection, &source, &target) {
+            return Err(blocked);
+        }
         if connection.protocol == Protocol::Icmp && self.switches.icmp == IcmpSwitch::Exempt {
             let why = "this engine does not police ICMP";
             return Err(Reason::Exempt("K-61", why));
@@ -322,27 +370,81 @@ impl Evaluator<'_> {
         Ok((source, target))
     }
 
+    /// Whether the connection that this is a reply of was let through untracked (C-68).
+    fn is_untracked(&self, reply: &Connection) -> bool {
+        let untracked = |at: PolicyRef| self.ruleset[at].stage == Stage::Untracked;
+        let tiers = self.ruleset.ingress.iter().chain(&self.ruleset.egress);
+        let mut policies = tiers.flat_map(|tier| &tier.policies);
+        if !policies.any(|policy| policy.stage == Stage::Untracked) {
+            return false;
+        }
+        let first = Connection {
+            from: reply.to,
+            to: reply.from,
+            port: reply.source_port,
+            source_port: reply.port,
+            reply: false,
+            ..*reply
+        };
+        let verdict = self.verdict(&first);
+        let rules = verdict.sides.iter().filter_map(|side| side.decision.rule());
+        verdict.allowed && rules.into_iter().any(|rule| untracked(rule.policy))
+    }
+
+    /// What the engine itself drops (C-72, C-73).
+    fn blocked(&self, connection: &Connection, source: &End, target: &End) -> Option<Reason> {
+        let from_pod = source.remote.endpoint.is_some() && !source.remote.on_host;
+        let tunnel = connection.protocol == Protocol::Udp && connection.port == Some(VXLAN);
+        if from_pod && tunnel && self.switches.pod_tunnels == PodTunnels::Drop {
+            return Some(Reason::Blocked("C-73", "pods may not send VXLAN"));
+        }
+        let same = source.remote.node.is_some() && source.remote.node == target.remote.node;
+        if from_pod
+            && same
+            && target.remote.on_host
+            && self.switches.endpoint_to_host == EndpointToHost::Drop
+        {
+            let why = "traffic from a pod to its own node is dropped";
+            return Some(Reason::Blocked("C-72", why));
+        }
+        None
+    }
+
     fn one_side(
         &self,
         direction: Direction,
         own: &End,
         remote: &Remote,
-        traffic: Traffic,
+        traffic: Traffic<'_>,
         seen: impl FnMut(Step),
-    ) -> Decision {
-        match own.endpoint {
-            Some(subject) if can_be_selected(self.world, &self.switches, subject) => {
-                self.walk(direction, subject, remote, traffic, seen)
-            }
-            _ => Decision::NotSubject,
+    ) -> Judged {
+        let Some(own) = self.own(own.party) else {
+            return Judged::NOT_SUBJECT;
+        };
+        if let Own::Node(node) = own
+            && (self.policies_of_node(node, direction).is_empty()
+                || self.is_let_in(direction, node, remote))
+        {
+            return Judged::NOT_SUBJECT;
         }
+        self.walk(direction, own, remote, traffic, seen)
+    }
+
+    /// Whether a node lets its own pods in whatever policies about it say (C-72).
+    pub(super) fn is_let_in(&self, direction: Direction, node: NodeId, remote: &Remote) -> bool {
+        direction == Direction::Ingress
+            && self.switches.endpoint_to_host == EndpointToHost::Accept
+            && remote.endpoint.is_some()
+            && !remote.on_host
+            && remote.node == Some(node)
     }
 
     /// Traffic between a pod and its own node (K-73, K-74).
     fn own_node(&self, source: &End, target: &End) -> Option<Reason> {
+        let (source, target) = (&source.remote, &target.remote);
         let same = source.node.is_some() && source.node == target.node;
-        let to_pod = source.remote.on_host && target.endpoint.is_some();
-        let from_pod = source.endpoint.is_some() && target.remote.on_host;
+        let to_pod = source.on_host && target.endpoint.is_some() && self.is_open_to_host(target);
+        let from_pod = source.endpoint.is_some() && target.on_host;
         let exempt = match self.switches.node_local {
             NodeLocal::ExemptBoth => to_pod || from_pod,
             NodeLocal::ExemptIngress => to_pod,
@@ -353,58 +455,97 @@ impl Evaluator<'_> {
         (same && exempt).then_some(Reason::Exempt(id, "a pod and the node it runs on"))
     }
 
+    /// Whether the engine lets a node reach its own pods (L-72).
+    fn is_open_to_host(&self, target: &Remote) -> bool {
+        if self.switches.allow_localhost == AllowLocalhost::Policy {
+            return false;
+        }
+        // A pod that only the engine isolates is closed to its node as well.
+        self.switches.enforcement != EnforcementSwitch::Always
+            || target.on_host
+            || target.endpoint.is_none_or(|endpoint| {
+                let mut policies = self.policies_of(endpoint, Direction::Ingress).iter();
+                policies.any(|at| !matches!(self.ruleset[*at].origin, Origin::Engine(..)))
+            })
+    }
+
     /// What the source's policy sees: the Service itself where the engine looks before translation.
-    pub(super) fn seen_at_egress(&self, connection: &Connection, target: &End) -> (End, Traffic) {
+    pub(super) fn seen_at_egress(
+        &self,
+        connection: &Connection,
+        target: &End,
+    ) -> (End, Traffic<'static>) {
         match connection.service {
             Some(service) if self.switches.service_dnat == ServiceDnat::Pre => (
                 self.end(Party::Address(service.ip), Family::of(service.ip)),
                 Traffic {
-                    protocol: connection.protocol,
                     port: Some(service.port),
+                    ..Traffic::of(connection, Family::of(service.ip))
                 },
             ),
-            _ => (*target, Traffic::of(connection)),
+            _ => (*target, Traffic::of(connection, target.remote.family)),
         }
     }
 
     /// What the destination's policy sees: the node where an outside source is translated (K-82).
-    pub(super) fn seen_at_ingress(&self, connection: &Connection, source: &End) -> (End, Traffic) {
+    pub(super) fn seen_at_ingress(
+        &self,
+        connection: &Connection,
+        source: &End,
+    ) -> (End, Traffic<'static>) {
         let end = match (connection.via_node, source.party) {
             (Some(node), Party::Address(_)) if self.switches.snat == Snat::NodeIp => {
                 self.end(Party::Node(node), source.remote.family)
             }
             _ => *source,
         };
-        (end, Traffic::of(connection))
+        (end, Traffic::of(connection, end.remote.family))
     }
 }
 
-impl Traffic {
-    fn of(connection: &Connection) -> Self {
+impl Traffic<'static> {
+    fn plain(protocol: Protocol, port: u16) -> Self {
+        Self {
+            protocol,
+            port: Some(port),
+            source_port: None,
+            request: None,
+        }
+    }
+
+    pub(super) fn of(connection: &Connection, family: Family) -> Self {
+        let port = match (connection.protocol, connection.icmp) {
+            (Protocol::Icmp, Some(icmp)) => Some(icmp.number()),
+            (Protocol::Icmp, None) => Some(Icmp::echo(family).number()),
+            _ => connection.port,
+        };
         Self {
             protocol: connection.protocol,
-            port: connection.port,
+            port,
+            source_port: connection.source_port,
+            request: None,
         }
     }
 }
 
-/// A denied side that an unknown address might open changes the verdict only if the other side
-/// allows, or might.
-fn uncertain(egress: &Decision, ingress: &Decision) -> Option<Uncertain> {
-    let mut found = None;
-    for side in [egress, ingress] {
-        match side {
-            Decision::NoRule {
-                maybe: Some(rule), ..
-            } => {
-                found = Some(Uncertain {
-                    id: "M-1",
-                    rule: *rule,
-                });
-            }
-            side if side.is_allowed() => {}
-            _ => return None,
+/// What might turn a verdict: a side that might allow while the other allows or might, or one that
+/// might deny.
+fn uncertain(egress: &Judged, ingress: &Judged) -> Option<Uncertain> {
+    let sides = [egress, ingress];
+    let allowed = sides.iter().all(|side| side.is_allowed());
+    let maybes = sides.iter().filter_map(|side| side.maybe);
+    let found = if allowed {
+        maybes.into_iter().next()
+    } else {
+        let can_open = |side: &&Judged| side.is_allowed() || side.maybe.is_some();
+        if !sides.iter().all(can_open) {
+            return None;
         }
-    }
-    found
+        let denied = sides.iter().filter(|side| !side.is_allowed());
+        denied.filter_map(|side| side.maybe).next_back()
+    };
+    found.map(|maybe| Uncertain {
+        id: maybe.cause.id(),
+        rule: maybe.rule,
+    })
 }

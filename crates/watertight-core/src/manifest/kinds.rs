@@ -21,7 +21,48 @@ pub(super) enum Treatment {
 }
 
 /// The languages that are evaluated, with the versions in which servers serve them.
-const EVALUATED: &[(Dialect, &[&str])] = &[];
+const EVALUATED: &[(Dialect, &[&str])] = &[
+    (Dialect::Admin, &["v1alpha1", "v1alpha2"]),
+    (Dialect::Antrea, &["v1beta1"]),
+    (Dialect::Cilium, &["v2", "v2alpha1"]),
+    // As the API has them, and as they are stored (C-77).
+    (Dialect::Calico, &["v3", "v1"]),
+    (Dialect::EgressFirewall, &["v1"]),
+];
+
+/// Kinds with versions that servers know no more, or never knew for the kind; the one to use.
+const NOT_SERVED: &[(Dialect, &[&str], &[&str], &str)] = &[
+    (
+        Dialect::Admin,
+        &["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"],
+        &["v1alpha2"],
+        "policy.networking.k8s.io/v1alpha1",
+    ),
+    (
+        Dialect::Admin,
+        &["ClusterNetworkPolicy"],
+        &["v1alpha1"],
+        "policy.networking.k8s.io/v1alpha2",
+    ),
+    (
+        Dialect::Antrea,
+        &["ClusterNetworkPolicy", "NetworkPolicy", "Tier"],
+        &["v1alpha1"],
+        "crd.antrea.io/v1beta1",
+    ),
+    (
+        Dialect::Antrea,
+        &["ClusterGroup", "Group"],
+        &["v1alpha2", "v1alpha3"],
+        "crd.antrea.io/v1beta1",
+    ),
+    (
+        Dialect::Cilium,
+        &["CiliumClusterwideNetworkPolicy", "CiliumNetworkPolicy"],
+        &["v2alpha1"],
+        "cilium.io/v2",
+    ),
+];
 
 /// Groups with further kinds that admit or deny connections and are not evaluated.
 const NOT_EVALUATED: &[(&str, &[&str])] = &[
@@ -74,6 +115,12 @@ fn policy(api_version: &str, kind: PolicyKind) -> Treatment {
         return Treatment::NotEvaluated;
     };
     let version = api_version.rsplit('/').next().unwrap_or_default();
+    let gone = NOT_SERVED.iter().find(|(of, kinds, versions, _)| {
+        *of == kind.dialect && kinds.contains(&kind.kind) && versions.contains(&version)
+    });
+    if let Some((.., served)) = gone {
+        return Treatment::NotServed(served);
+    }
     if served.contains(&version) {
         Treatment::Policy(kind)
     } else {
@@ -117,13 +164,42 @@ mod tests {
             treatment("extensions/v1beta1", "NetworkPolicy"),
             NotServed("networking.k8s.io/v1")
         );
+        for (served, kind) in [
+            ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+            (
+                "policy.networking.k8s.io/v1alpha1",
+                "BaselineAdminNetworkPolicy",
+            ),
+            ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
+            ("projectcalico.org/v3", "NetworkPolicy"),
+            ("crd.projectcalico.org/v1", "GlobalNetworkPolicy"),
+            ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy"),
+            ("crd.antrea.io/v1beta1", "NetworkPolicy"),
+            ("crd.antrea.io/v1beta1", "Tier"),
+            ("k8s.ovn.org/v1", "EgressFirewall"),
+            ("network.openshift.io/v1", "EgressNetworkPolicy"),
+        ] {
+            let found = treatment(served, kind);
+            assert!(matches!(found, Policy(of) if of.kind == kind), "{served}");
+        }
+        for (version, kind, served) in [
+            ("v1alpha2", "AdminNetworkPolicy", "v1alpha1"),
+            ("v1alpha2", "BaselineAdminNetworkPolicy", "v1alpha1"),
+            ("v1alpha1", "ClusterNetworkPolicy", "v1alpha2"),
+        ] {
+            let group = "policy.networking.k8s.io";
+            let found = treatment(&format!("{group}/{version}"), kind);
+            assert!(
+                matches!(found, NotServed(of) if of == format!("{group}/{served}")),
+                "{kind}: {found:?}"
+            );
+        }
         assert_eq!(
-            treatment("projectcalico.org/v3", "NetworkPolicy"),
-            NotEvaluated,
-            "C-77"
+            treatment("crd.antrea.io/v1alpha1", "NetworkPolicy"),
+            NotServed("crd.antrea.io/v1beta1")
         );
         assert_eq!(
-            treatment("crd.antrea.io/v1beta1", "NetworkPolicy"),
+            treatment("policy.networking.k8s.io/v9", "ClusterNetworkPolicy"),
             NotEvaluated
         );
         assert_eq!(treatment("serving.knative.dev/v1", "Service"), Other);

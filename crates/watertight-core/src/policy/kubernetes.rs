@@ -1,9 +1,10 @@
 //! NetworkPolicy into the Ruleset: one tier, allow rules only, every policy isolates.
 
 use super::{
-    Action, EndpointSelector, NamespaceScope, Origin, Peer, Policy, PolicyRef, Rule, Ruleset, Tier,
+    Action, Covers, EndpointSelector, NamespaceScope, Origin, Peer, Policy, PolicyRef, Rule,
+    Ruleset, Stage, Subject, Tier,
 };
-use crate::engine::{EndPort, EnforcementSwitch, PolicyTypesGate, Switches};
+use crate::engine::{EndPort, IpBlockPods, PolicyTypesGate, Switches};
 use crate::manifest::{
     Direction, NetworkPolicySpec, PeerKind, PolicyPeer, PolicyPort, PolicyRule, PortRef,
 };
@@ -17,13 +18,13 @@ const TIER: &str = "NetworkPolicy";
 #[must_use]
 pub fn lower_kubernetes(world: &World, switches: &Switches) -> Ruleset {
     let mut ruleset = Ruleset::default();
-    if switches.enforcement == EnforcementSwitch::None {
+    if switches.enforcement.is_off() {
         return ruleset;
     }
     let ids: Vec<PolicyId> = world.policy_ids().collect();
     for direction in Direction::BOTH {
         let tier = Tier {
-            name: TIER,
+            name: TIER.into(),
             policies: lower_all(&ids, |id| {
                 lower_kubernetes_policy(world, switches, id, direction)
             }),
@@ -61,7 +62,7 @@ pub fn relower_kubernetes(
     for direction in Direction::BOTH {
         let lowered = lower_kubernetes_policy(world, switches, id, direction).filter(|_| is_there);
         let tiers = ruleset.tiers_mut(direction);
-        let Some(at) = tiers.iter().position(|tier| tier.name == TIER) else {
+        let Some(at) = tiers.iter().position(|tier| &*tier.name == TIER) else {
             continue;
         };
         let policies = tiers.get_mut(at).map(|tier| &mut tier.policies);
@@ -93,15 +94,9 @@ pub fn relower_kubernetes(
 /// What selects nobody and says nothing.
 fn void(world: &World, id: PolicyId) -> Policy {
     let policy = &world[id];
-    Policy {
-        subject: EndpointSelector {
-            namespaces: NamespaceScope::Only(policy.namespace),
-            pods: LabelSelector::nothing(policy.span),
-        },
-        isolates: false,
-        rules: Vec::new(),
-        origin: Origin::Kubernetes(id),
-    }
+    let namespaces = NamespaceScope::Only(policy.namespace);
+    let nobody = EndpointSelector::new(namespaces, LabelSelector::nothing(policy.span));
+    Policy::new(Subject::Endpoints(nobody), Origin::Kubernetes(id))
 }
 
 /// Lowers one NetworkPolicy in one direction; none if it does not act in it.
@@ -117,17 +112,18 @@ pub fn lower_kubernetes_policy(
         return None;
     }
     let rules = &policy.spec.section(direction).rules;
+    let namespaces = NamespaceScope::Only(policy.namespace);
+    let pods = policy.spec.pod_selector.clone();
     Some(Policy {
-        subject: EndpointSelector {
-            namespaces: NamespaceScope::Only(policy.namespace),
-            pods: policy.spec.pod_selector.clone(),
-        },
+        subject: Subject::Endpoints(EndpointSelector::new(namespaces, pods)),
         isolates: true,
         rules: rules
             .iter()
             .map(|rule| lower_rule(rule, policy.namespace, switches))
             .collect(),
         origin: Origin::Kubernetes(id),
+        tie: None,
+        stage: Stage::Own,
     })
 }
 
@@ -144,7 +140,7 @@ fn lower_rule(rule: &PolicyRule, own: NamespaceId, switches: &Switches) -> Rule 
     } else {
         rule.peers
             .iter()
-            .map(|peer| lower_peer(peer, own))
+            .map(|peer| lower_peer(peer, own, switches))
             .collect()
     };
     let traffic = if rule.ports.is_empty() {
@@ -155,17 +151,21 @@ fn lower_rule(rule: &PolicyRule, own: NamespaceId, switches: &Switches) -> Rule 
             .map(|port| lower_port(port, switches))
             .collect()
     };
-    Rule {
-        action: Action::Allow,
-        peers,
-        traffic,
-        span: rule.span,
+    Rule::new(Action::Allow, peers, traffic, rule.span)
+}
+
+/// Whose addresses an ipBlock covers (K-65, K-70).
+pub(super) fn covers(switches: &Switches) -> Covers {
+    Covers {
+        pods: switches.ipblock_pods == IpBlockPods::Match,
+        nodes: switches.ipblock_nodes,
+        outside: true,
     }
 }
 
-fn lower_peer(peer: &PolicyPeer, own: NamespaceId) -> Peer {
+fn lower_peer(peer: &PolicyPeer, own: NamespaceId, switches: &Switches) -> Peer {
     match &peer.kind {
-        PeerKind::IpBlock(block) => Peer::Block(block.clone()),
+        PeerKind::IpBlock(block) => Peer::Block(block.clone(), covers(switches)),
         PeerKind::Selectors { pod, namespace } => {
             let namespaces = match namespace {
                 // K-24: without a namespaceSelector, pods of the policy's own namespace.
@@ -176,7 +176,7 @@ fn lower_peer(peer: &PolicyPeer, own: NamespaceId) -> Peer {
             let pods = pod
                 .clone()
                 .unwrap_or_else(|| LabelSelector::everything(peer.span));
-            Peer::Endpoints(EndpointSelector { namespaces, pods }, peer.span)
+            Peer::Endpoints(EndpointSelector::new(namespaces, pods), peer.span)
         }
     }
 }

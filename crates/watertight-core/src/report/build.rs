@@ -5,7 +5,7 @@ use super::{
     Location, Namespace, NoFindings, Share, Subject, Summary, SuppressedFinding, Tool, fingerprint,
 };
 use crate::analysis::namespaces::{self, NamespaceRow};
-use crate::check::{CheckOptions, Checked};
+use crate::check::Checked;
 use crate::diag::{self, Severity};
 use crate::engine::Profile;
 use crate::rules::{count, parallel, some_of};
@@ -14,8 +14,8 @@ use crate::world::World;
 
 /// The report of a check.
 #[must_use]
-pub fn report(sources: &Sources, options: &CheckOptions, checked: &Checked) -> CheckReport {
-    let rest = without_findings(sources, options, checked);
+pub fn report(sources: &Sources, checked: &Checked) -> CheckReport {
+    let rest = without_findings(sources, checked);
     CheckReport {
         findings: parallel::map(&checked.findings, |found| finding(sources, found)),
         api_version: rest.api_version,
@@ -31,12 +31,7 @@ pub fn report(sources: &Sources, options: &CheckOptions, checked: &Checked) -> C
 
 /// The report of a check but for its findings, which [`finding`] makes one by one.
 #[must_use]
-pub fn without_findings(
-    sources: &Sources,
-    options: &CheckOptions,
-    checked: &Checked,
-) -> CheckReport<NoFindings> {
-    let profile = &options.profile;
+pub fn without_findings(sources: &Sources, checked: &Checked) -> CheckReport<NoFindings> {
     let suppressed: Vec<_> = checked
         .suppressed
         .iter()
@@ -49,7 +44,7 @@ pub fn without_findings(
         api_version: API_VERSION.into(),
         kind: "CheckReport".into(),
         tool: tool(),
-        engine: engine(profile),
+        engine: engine(&checked.profile),
         summary: summary(sources, checked),
         assumptions: assumptions(&checked.world),
         findings: NoFindings::default(),
@@ -124,6 +119,12 @@ pub(super) fn assumptions(world: &World) -> Vec<Assumption> {
             text,
         });
     };
+    if let Some(engine) = &assumed.engine {
+        add(
+            "M-5",
+            format!("the network engine is taken to be {engine} (--engine)"),
+        );
+    }
     if assumed.without_address > 0 {
         let cidrs: Vec<_> = assumed.pod_cidrs.iter().map(ToString::to_string).collect();
         let verb = if assumed.without_address == 1 {

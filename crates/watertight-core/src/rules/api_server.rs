@@ -153,7 +153,9 @@ impl ApiServer {
                 }),
             }
         }
-        let policy = context.policy(at);
+        let Some(policy) = context.written(at) else {
+            return Fix::advice("allow the addresses of the API server");
+        };
         let manifest = proposal::manifest(
             &context.world[policy.namespace].name,
             &proposal::free_name(context, policy.namespace, "allow-api-server"),
@@ -188,8 +190,8 @@ pub(super) fn open_to_all(context: &Context<'_>, at: PolicyRef) -> bool {
         ports.iter().any(|port| takes_tcp(rule, *port))
             && rule.peers.iter().any(|peer| match peer {
                 Peer::Any => true,
-                Peer::Block(block) => block.is_whole_family(),
-                Peer::Endpoints(..) => false,
+                Peer::Block(block, _) => block.is_whole_family(),
+                _ => false,
             })
     })
 }
@@ -204,7 +206,15 @@ pub(super) fn takes_tcp(rule: &Rule, port: u16) -> bool {
             last,
             ..
         } => (*first..=*last).contains(&port),
-        PortMatch::Range { .. } | PortMatch::Named { .. } => false,
+        PortMatch::Except {
+            protocol: Protocol::Tcp,
+            ranges,
+            ..
+        } => {
+            let left_out = |(first, last): &(u16, u16)| (*first..=*last).contains(&port);
+            !ranges.iter().any(left_out)
+        }
+        _ => false,
     })
 }
 

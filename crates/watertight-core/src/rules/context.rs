@@ -29,6 +29,8 @@ pub struct Context<'a> {
     pub profile: &'a Profile,
     /// The clouds whose metadata services count.
     pub clouds: &'a [Cloud],
+    /// Whether some policy of the ruleset is no NetworkPolicy.
+    pub(super) has_other_languages: bool,
     /// By policy, for ingress and for egress.
     refs: Vec<[Option<PolicyRef>; 2]>,
     groups: OnceLock<Groups>,
@@ -49,10 +51,14 @@ impl<'a> Context<'a> {
     ) -> Self {
         let world = eval.world;
         let mut refs = vec![[None; 2]; world.policies.len()];
+        let mut has_other_languages = false;
         for direction in Direction::BOTH {
             for (tier, found) in eval.ruleset.tiers(direction).iter().enumerate() {
                 for (policy, found) in found.policies.iter().enumerate() {
-                    let Origin::Kubernetes(id) = found.origin;
+                    let Some(id) = found.origin.kubernetes() else {
+                        has_other_languages = true;
+                        continue;
+                    };
                     let at = PolicyRef {
                         direction,
                         tier,
@@ -71,6 +77,7 @@ impl<'a> Context<'a> {
             eval,
             profile,
             clouds,
+            has_other_languages,
             refs,
             groups: OnceLock::new(),
             reach: OnceLock::new(),
@@ -185,17 +192,53 @@ impl<'a> Context<'a> {
         refs.get(slot(direction)).copied().flatten()
     }
 
-    /// The object behind a policy of the ruleset.
+    /// What a policy of the ruleset comes from.
     #[must_use]
-    pub fn origin(&self, at: PolicyRef) -> PolicyId {
-        let Origin::Kubernetes(id) = self.eval.ruleset[at].origin;
-        id
+    pub fn origin(&self, at: PolicyRef) -> Origin {
+        self.eval.ruleset[at].origin
     }
 
-    /// The object behind a policy of the ruleset, as written.
+    /// The NetworkPolicy behind a policy of the ruleset; none if it is of another language.
     #[must_use]
-    pub fn policy(&self, at: PolicyRef) -> &'a Policy {
-        &self.world[self.origin(at)]
+    pub fn kubernetes(&self, at: PolicyRef) -> Option<PolicyId> {
+        self.origin(at).kubernetes()
+    }
+
+    /// The same, as written.
+    #[must_use]
+    pub fn written(&self, at: PolicyRef) -> Option<&'a Policy> {
+        self.kubernetes(at).map(|id| &self.world[id])
+    }
+
+    /// Where the name of the object behind a policy of the ruleset is written, if there is one.
+    #[must_use]
+    pub fn name_span(&self, at: PolicyRef) -> Option<Span> {
+        self.origin(at).name_span(self.world)
+    }
+
+    /// The namespace of the object behind a policy of the ruleset, unless it is cluster-wide.
+    #[must_use]
+    pub fn namespace_of(&self, at: PolicyRef) -> Option<NamespaceId> {
+        self.origin(at).namespace(self.world)
+    }
+
+    /// Whether every policy that selects a group in a direction is a NetworkPolicy.
+    #[must_use]
+    pub fn is_kubernetes_only(&self, policies: &[PolicyRef]) -> bool {
+        let mut policies = policies.iter();
+        policies.all(|at| self.kubernetes(*at).is_some())
+    }
+
+    /// Whether two policies are NetworkPolicies that no policy of another language comes between.
+    #[must_use]
+    pub fn are_together(&self, one: PolicyRef, other: PolicyRef) -> bool {
+        let tiers = self.eval.ruleset.tiers(one.direction);
+        let (first, last) = (one.policy.min(other.policy), one.policy.max(other.policy));
+        let between = || tiers.get(one.tier)?.policies.get(first..=last);
+        let kubernetes = |policy: &crate::policy::Policy| policy.origin.kubernetes().is_some();
+        (one.direction, one.tier) == (other.direction, other.tier)
+            && (!self.has_other_languages
+                || between().is_some_and(|policies| policies.iter().all(kubernetes)))
     }
 
     /// Where the namespace is defined, or else its first policy or endpoint.
@@ -222,7 +265,7 @@ impl<'a> Context<'a> {
         rule.peers
             .iter()
             .find_map(|peer| match peer {
-                crate::policy::Peer::Block(block) if block.contains(ip) => Some(block.cidr.span),
+                crate::policy::Peer::Block(block, _) if block.contains(ip) => Some(block.cidr.span),
                 _ => None,
             })
             .unwrap_or(rule.span)

@@ -1,11 +1,12 @@
-//! Egress rules, and the pods they are for.
+//! Egress rules of NetworkPolicies, and the pods they are for.
 
 use super::Context;
 use crate::manifest::Direction;
 use crate::policy::{PolicyRef, Rule, RuleRef};
 use crate::world::EndpointId;
 
-/// All egress rules, policy by policy.
+/// The egress rules of all NetworkPolicies, policy by policy: those who ask look at how they are
+/// written.
 pub(super) fn rules<'c>(
     context: &'c Context<'_>,
 ) -> impl Iterator<Item = (RuleRef, &'c Rule)> + use<'c> {
@@ -13,6 +14,7 @@ pub(super) fn rules<'c>(
     let tiers = context.eval.ruleset.tiers(direction).iter().enumerate();
     let policies = tiers.flat_map(move |(tier, found)| {
         let policies = found.policies.iter().enumerate();
+        let policies = policies.filter(|(_, found)| found.origin.kubernetes().is_some());
         policies.map(move |(policy, found)| {
             let at = PolicyRef {
                 direction,

@@ -8,12 +8,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustc_hash::FxHashSet;
 
-use super::{Context, some_of};
+use super::{Context, Group, some_of};
 use crate::diag::{Evidence, Fix};
-use crate::engine::EnforcementSwitch;
 use crate::eval::{Connection, Decision, Party, Verdict};
 use crate::facts::metadata::{self, Scope};
 use crate::manifest::Direction;
+use crate::policy::Action;
 use crate::sets::Protocol;
 use crate::source::{Sources, Span};
 use crate::world::{EndpointId, NamespaceId, PolicyId};
@@ -23,6 +23,12 @@ pub(super) const OUTSIDE: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10)),
 ];
+
+/// How many pods are tried for evidence.
+const TRIES: usize = 64;
+
+/// A port that policies hardly name.
+const UNUSUAL: u16 = 61_616;
 
 /// Namespaces that come with a cluster and whose pods its maker looks after.
 const SYSTEM: &[&str] = &[
@@ -40,7 +46,7 @@ const SYSTEM_PREFIXES: &[&str] = &["gke-managed-", "openshift-"];
 
 /// Whether policies act at all; if not, what they say about isolation is beside the point (D-11).
 pub(super) fn enforced(context: &Context<'_>) -> bool {
-    context.eval.switches.enforcement != EnforcementSwitch::None
+    !context.eval.switches.enforcement.is_off()
 }
 
 /// Whether a namespace came with the cluster.
@@ -85,7 +91,54 @@ pub(super) fn named(context: &Context<'_>, workloads: &[EndpointId]) -> String {
     context.workloads(workloads.iter().copied()).in_backticks()
 }
 
-/// The endpoints of a namespace that no policy isolates in a direction, and the others.
+/// Whom the pods of a group are open to in a direction, as far as nobody in particular is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Everybody.
+    All,
+    /// Pods; rules deny the rest.
+    Pods,
+    /// Addresses outside the cluster; rules deny pods.
+    Outside,
+    /// Nobody: a policy isolates them, or rules deny everybody.
+    Nobody,
+}
+
+/// Whom the pods of a group are open to. NetworkPolicies isolate or do not; other languages may
+/// deny as much by rules (A-4, C-3).
+pub(super) fn extent(context: &Context<'_>, group: &Group, direction: Direction) -> Extent {
+    if group.is_isolated(direction) {
+        return Extent::Nobody;
+    }
+    if context.is_kubernetes_only(group.policies(direction)) {
+        return Extent::All;
+    }
+    let own = group.example();
+    let open_to = |other: Party| {
+        let ports = [(Protocol::Tcp, UNUSUAL), declared_port(context, own)];
+        let mut ports = ports.into_iter();
+        ports.any(|(protocol, port)| {
+            let judged = context.eval.decide(direction, own, other, protocol, port);
+            judged.decision.is_allowed() && judged.decision != Decision::NotSubject
+        })
+    };
+    let outside = OUTSIDE.into_iter().any(|ip| open_to(Party::Address(ip)));
+    let strangers = context.groups().iter();
+    let mut strangers = strangers.filter(|other| other.namespace != group.namespace);
+    let pods = match strangers.next() {
+        Some(other) => open_to(Party::Endpoint(other.example())),
+        None => outside,
+    };
+    match (pods, outside) {
+        (true, true) => Extent::All,
+        (true, false) => Extent::Pods,
+        (false, true) => Extent::Outside,
+        (false, false) => Extent::Nobody,
+    }
+}
+
+/// The endpoints of a namespace that are open to everybody in a direction, and those that are open
+/// to nobody in particular.
 pub(super) fn open_and_isolated(
     context: &Context<'_>,
     namespace: NamespaceId,
@@ -93,12 +146,11 @@ pub(super) fn open_and_isolated(
 ) -> (Vec<EndpointId>, Vec<EndpointId>) {
     let (mut open, mut isolated) = (Vec::new(), Vec::new());
     for group in context.groups_of(namespace) {
-        let side = if group.is_isolated(direction) {
-            &mut isolated
-        } else {
-            &mut open
-        };
-        side.extend(&group.members);
+        match extent(context, group, direction) {
+            Extent::All => open.extend(&group.members),
+            Extent::Nobody => isolated.extend(&group.members),
+            Extent::Pods | Extent::Outside => {}
+        }
     }
     open.sort_unstable();
     isolated.sort_unstable();
@@ -123,6 +175,16 @@ pub(super) fn acting(
     policies
         .filter(|id| context.policy_ref(*id, direction).is_some())
         .collect()
+}
+
+/// Whether policies of other languages may close pods that are not in the input in a direction.
+pub(super) fn may_be_closed_elsewhere(context: &Context<'_>, direction: Direction) -> bool {
+    let tiers = context.eval.ruleset.tiers(direction).iter();
+    let mut policies = tiers.flat_map(|tier| &tier.policies);
+    policies.any(|policy| {
+        let denies = || policy.rules.iter().any(|rule| rule.action == Action::Deny);
+        policy.origin.kubernetes().is_none() && (policy.isolates || denies())
+    })
 }
 
 /// A default deny of a namespace, to be added under a name that is still free.
@@ -261,6 +323,20 @@ impl<'c, 'a> Probes<'c, 'a> {
     /// A connection from an outside address that is open.
     pub(super) fn outside_open(&self, to: EndpointId) -> Option<Evidence> {
         self.first(self.calls_from_outside(to), |verdict| verdict.allowed)
+    }
+
+    /// A connection to a pod of another namespace that is open.
+    pub(super) fn pods_open(&self, from: EndpointId) -> Option<Evidence> {
+        let own = self.context.world[from].namespace;
+        let groups = self.context.groups().iter();
+        let others = groups
+            .filter(|group| group.namespace != own)
+            .map(Group::example);
+        let calls = others.take(TRIES).map(|to| {
+            let (protocol, port) = declared_port(self.context, to);
+            Connection::new(Party::Endpoint(from), Party::Endpoint(to), protocol, port)
+        });
+        self.first(calls, |verdict| verdict.allowed)
     }
 
     /// A connection that ends at the pod's isolation.

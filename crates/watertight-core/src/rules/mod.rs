@@ -64,6 +64,8 @@ mod wt502_host_network_admitted;
 mod wt601_not_enforced;
 mod wt602_feature_ignored;
 mod wt603_engine_bug;
+mod wt604_kind_not_read;
+mod wt605_staged_policy;
 
 use crate::diag::{Finding, Severity};
 
@@ -205,6 +207,8 @@ pub static ALL: &[&Rule] = &[
     &wt601_not_enforced::RULE,
     &wt602_feature_ignored::RULE,
     &wt603_engine_bug::RULE,
+    &wt604_kind_not_read::RULE,
+    &wt605_staged_policy::RULE,
 ];
 
 /// Runs the active rules that look at the world; findings come in the order of the rules.

@@ -4,8 +4,9 @@
 //! direction, policies that select no pod, or policies that leave some pods out.
 
 use super::isolation::{
-    Probes, acting, add, default_deny, denies_ingress_only, empty_egress_by_default, enforced,
-    first_line, is_system, listed, named, open_and_isolated, opposite, telling, workloads,
+    Extent, Probes, acting, add, default_deny, denies_ingress_only, empty_egress_by_default,
+    enforced, extent, first_line, is_system, listed, named, open_and_isolated, opposite, telling,
+    workloads,
 };
 use super::{Context, Rule, count};
 use crate::diag::{Evidence, Finding, Fix, Severity};
@@ -36,6 +37,7 @@ pub(super) fn check(
     for namespace in context.world.namespace_ids() {
         let (open, isolated) = open_and_isolated(context, namespace, direction);
         if open.is_empty() {
+            findings.extend(half_open(context, &probes, rule, direction, namespace));
             continue;
         }
         if is_system(context, namespace) {
@@ -76,7 +78,12 @@ fn report(
     let whole = consequence(direction, &its);
     let finding = match cause {
         Cause::NoPolicy => {
-            let finding = Finding::new(rule, format!("`{name}` has no NetworkPolicy: {whole}"));
+            let message = if has_other_policies(context, open) {
+                format!("no policy isolates the pods of `{name}` for {way}: {whole}")
+            } else {
+                format!("`{name}` has no NetworkPolicy: {whole}")
+            };
+            let finding = Finding::new(rule, message);
             at_namespace(context, finding, namespace).why(&["K-6"])
         }
         Cause::OtherDirection(policies) => {
@@ -103,10 +110,12 @@ fn report(
         Cause::LeftOut { isolated } => {
             let names = named(context, &who);
             let (left, all) = shares(context, open, &who, &isolated);
-            let message = format!(
-                "no policy for {way} selects {left} of {all} of `{name}`: {}",
-                consequence(direction, &names)
-            );
+            let follows = consequence(direction, &names);
+            let message = if has_other_policies(context, open) {
+                format!("no policy isolates {left} of {all} of `{name}` for {way}: {follows}")
+            } else {
+                format!("no policy for {way} selects {left} of {all} of `{name}`: {follows}")
+            };
             let finding = Finding::new(rule, message);
             let spans = who.iter().filter_map(|id| context.world[*id].span);
             let label = format!("not isolated for {way}");
@@ -135,6 +144,77 @@ fn report(
                 };
                 add(message, default_deny(context, namespace, direction))
             })),
+    )
+}
+
+/// Whether policies of other languages select some of these pods.
+fn has_other_policies(context: &Context<'_>, open: &[EndpointId]) -> bool {
+    open.iter().any(|id| {
+        let only = |direction| context.is_kubernetes_only(context.policies_of(*id, direction));
+        !Direction::BOTH.iter().all(|direction| only(*direction))
+    })
+}
+
+/// Pods that rules keep from some strangers and not from others: no default deny, but no open door.
+fn half_open(
+    context: &Context<'_>,
+    probes: &Probes<'_, '_>,
+    rule: &'static Rule,
+    direction: Direction,
+    namespace: NamespaceId,
+) -> Option<Finding> {
+    if !context.has_other_languages || is_system(context, namespace) {
+        return None;
+    }
+    let groups = context.groups_of(namespace).iter();
+    let mut partly = groups.filter_map(|group| match extent(context, group, direction) {
+        Extent::All | Extent::Nobody => None,
+        of => Some((group, of)),
+    });
+    let (first, of) = partly.next()?;
+    let same = partly
+        .filter(|(_, other)| *other == of)
+        .map(|(group, _)| group);
+    let open: Vec<EndpointId> = std::iter::once(first)
+        .chain(same)
+        .flat_map(|group| group.members.iter().copied())
+        .collect();
+    let who = named(context, &workloads(context, open.iter().copied()));
+    let shown = telling(context, &open)?;
+    let pods = of == Extent::Pods;
+    let (message, evidence) = match direction {
+        Direction::Ingress if pods => (
+            format!(
+                "every pod can connect to {who}: rules deny addresses outside, nothing isolates"
+            ),
+            probes.inside_open(shown),
+        ),
+        Direction::Ingress => (
+            format!("addresses outside can connect to {who}: rules deny pods, nothing isolates"),
+            probes.outside_open(shown),
+        ),
+        Direction::Egress if pods => (
+            format!(
+                "{who} can connect to every pod: rules deny addresses outside, nothing isolates"
+            ),
+            probes.pods_open(shown),
+        ),
+        Direction::Egress => (
+            format!("{who} can connect to addresses outside: rules deny pods, nothing isolates"),
+            probes.internet_open(shown),
+        ),
+    };
+    let finding = Finding::new(rule, message)
+        .severity(Severity::Note)
+        .why(&["K-6"]);
+    Some(
+        at_namespace(context, finding, namespace)
+            .evidence(evidence?)
+            .subject(context.namespace_subject(namespace))
+            .fix(add(
+                "allow the connections that the pods are there for, then add this default deny",
+                default_deny(context, namespace, direction),
+            )),
     )
 }
 

@@ -21,7 +21,7 @@ use crate::engine::{HostNetwork, IpBlockPods, NodeLocal, ServiceDnat};
 use crate::eval::{Connection, Family, Party, Reason, ServiceAddress, Verdict};
 use crate::facts::ranges::node_local_dns;
 use crate::manifest::{Direction, WorkloadKind};
-use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef};
+use crate::policy::{Action, EndpointSelector, NamespaceScope, Peer, PolicyRef};
 use crate::sets::{IpBlock, Protocol};
 use crate::world::{DnsServer, EndpointId, ServiceId, WorkloadId, World};
 
@@ -160,9 +160,16 @@ impl Resolvers {
 
     /// Whether a policy restricts who may ask a server.
     pub(super) fn guarded(&self, context: &Context<'_>) -> bool {
-        let isolated = |id| context.is_isolated(id, Direction::Ingress);
+        let restricts = |at: &PolicyRef| {
+            let policy = &context.eval.ruleset[*at];
+            let mut rules = policy.rules.iter();
+            policy.isolates || rules.any(|rule| rule.action == Action::Deny)
+        };
         let mut servers = self.classes.iter().map(|class| class.server.endpoint);
-        servers.any(isolated)
+        servers.any(|id| {
+            let mut policies = context.policies_of(id, Direction::Ingress).iter();
+            policies.any(restricts)
+        })
     }
 
     /// The connection to a server over a protocol, if it listens there.
@@ -372,7 +379,7 @@ impl Resolvers {
             Peer::Endpoints(selector, _) => {
                 self.selectable(context, server) && has_labels(context.world, selector, server)
             }
-            Peer::Block(block) => {
+            Peer::Block(block, _) => {
                 let switches = &context.eval.switches;
                 let judged = match endpoint.host_network {
                     Some(_) => switches.ipblock_nodes,
@@ -380,6 +387,8 @@ impl Resolvers {
                 };
                 judged && covers(context.world, block, &endpoint.ips, self.family())
             }
+            // Other languages are asked by verdicts alone.
+            _ => false,
         }
     }
 }

@@ -170,7 +170,7 @@ pub(super) fn is_dns(traffic: &[PortMatch]) -> bool {
     traffic.iter().any(|item| match item {
         PortMatch::Range { first, last, .. } => first == last && matches!(first, 53 | 5353),
         PortMatch::Named { name, .. } => name.starts_with("dns"),
-        PortMatch::Everything => false,
+        _ => false,
     })
 }
 

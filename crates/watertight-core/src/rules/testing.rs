@@ -8,7 +8,7 @@ use crate::engine::Profile;
 use crate::eval::Evaluator;
 use crate::facts::metadata::Cloud;
 use crate::manifest::{self, Options};
-use crate::policy::lower_kubernetes;
+use crate::policy::lower;
 use crate::source::Sources;
 use crate::world::{self, Assume};
 
@@ -38,7 +38,7 @@ pub(crate) fn findings_on(
             "the manifest of a test is wrong: {found:?}"
         );
     }
-    let ruleset = lower_kubernetes(&world, &profile.switches);
+    let ruleset = lower(&world, &profile);
     let eval = Evaluator::new(&world, &ruleset, profile.switches);
     let context = Context::new(&sources, &eval, &profile, clouds);
     match rule.check {

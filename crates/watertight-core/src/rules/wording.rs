@@ -11,7 +11,7 @@ use super::Context;
 use crate::diag::{Evidence, Subject};
 use crate::eval::{Connection, Decision, Party, Reason, Verdict};
 use crate::manifest::Direction;
-use crate::policy::RuleRef;
+use crate::policy::{Origin, PolicyRef, RuleRef};
 use crate::source::Span;
 use crate::world::{EndpointId, NamespaceId, PolicyId, WorkloadId, World};
 
@@ -93,6 +93,40 @@ impl Context<'_> {
         }
     }
 
+    /// The subject of findings about a policy of the ruleset, whatever its language.
+    #[must_use]
+    pub fn subject_of(&self, at: PolicyRef) -> Subject {
+        self.origin_subject(self.origin(at))
+    }
+
+    /// The same for what a policy comes from.
+    #[must_use]
+    pub fn origin_subject(&self, origin: Origin) -> Subject {
+        let name = match origin {
+            Origin::Kubernetes(id) => self.world[id].name.to_string(),
+            Origin::Object(id) => self.world[id].name.to_string(),
+            Origin::Engine(..) => origin.name(self.world),
+        };
+        let namespace = origin.namespace(self.world);
+        Subject {
+            kind: origin.kind(self.world).into(),
+            namespace: namespace.map(|id| self.world[id].name.to_string()),
+            name,
+        }
+    }
+
+    /// `shop/web`, or the name alone of what is cluster-wide.
+    #[must_use]
+    pub fn name_of(&self, at: PolicyRef) -> String {
+        self.origin(at).name(self.world)
+    }
+
+    /// `NetworkPolicy shop/web`, `GlobalNetworkPolicy default-deny`.
+    #[must_use]
+    pub fn title(&self, at: PolicyRef) -> String {
+        title(self.world, self.origin(at))
+    }
+
     /// The subject of findings about a namespace.
     #[must_use]
     pub fn namespace_subject(&self, id: NamespaceId) -> Subject {
@@ -159,6 +193,7 @@ impl Context<'_> {
             Party::Address(ip) => Some(ip),
             Party::Endpoint(id) => self.world[id].ips.first().copied(),
             Party::Node(id) => self.world[id].ips.first().copied(),
+            Party::Name(id) => self.world[id].ips.first().copied(),
         };
         Evidence {
             from: self.party_name(connection.from),
@@ -179,11 +214,14 @@ impl Context<'_> {
             Party::Endpoint(id) => display(name(self.world, id)),
             Party::Node(id) => ["node:", &*self.world[id].name].concat(),
             Party::Address(ip) => format!("ip:{ip}"),
+            Party::Name(id) => ["fqdn:", &*self.world[id].text].concat(),
         }
     }
 
     fn because(&self, connection: &Connection, verdict: &Verdict) -> (String, Option<Span>) {
-        if let Reason::Exempt(id, why) | Reason::Impossible(id, why) = verdict.reason {
+        if let Reason::Exempt(id, why) | Reason::Impossible(id, why) | Reason::Blocked(id, why) =
+            verdict.reason
+        {
             return (format!("{why} ({id})"), None);
         }
         let sides = [
@@ -235,7 +273,6 @@ impl Context<'_> {
                     Party::Endpoint(id) => self.policies_of(id, direction).len(),
                     _ => 1,
                 };
-                let policy = self.policy(*isolated_by);
                 let number;
                 let rest: [&str; 3] = match policies {
                     0 | 1 => [" and none of its rules matches", "", ""],
@@ -250,17 +287,14 @@ impl Context<'_> {
                     }
                 };
                 let text = [
-                    "NetworkPolicy ",
-                    &*self.world[policy.namespace].name,
-                    "/",
-                    &*policy.name,
+                    &*self.title(*isolated_by),
                     " isolates ",
                     &*who(),
                     " for ",
                     way,
                     &*rest.concat(),
                 ];
-                (text.concat(), Some(policy.name_span))
+                (text.concat(), self.name_span(*isolated_by))
             }
         }
     }
@@ -268,18 +302,27 @@ impl Context<'_> {
     /// `NetworkPolicy shop/web egress rule 1`, counting from 1.
     #[must_use]
     pub fn rule_name(&self, rule: RuleRef) -> String {
-        let policy = self.policy(rule.policy);
         let text = [
-            "NetworkPolicy ",
-            &*self.world[policy.namespace].name,
-            "/",
-            &*policy.name,
+            &*self.title(rule.policy),
             " ",
             rule.policy.direction.word(),
             " rule ",
             &*(rule.rule + 1).to_string(),
         ];
         text.concat()
+    }
+}
+
+/// The kind and the name of what a policy comes from.
+pub(super) fn title(world: &World, origin: Origin) -> String {
+    match origin {
+        Origin::Kubernetes(id) => {
+            let policy = &world[id];
+            let namespace = &*world[policy.namespace].name;
+            ["NetworkPolicy ", namespace, "/", &*policy.name].concat()
+        }
+        Origin::Object(_) => [origin.kind(world), " ", &origin.name(world)].concat(),
+        Origin::Engine(..) => ["the engine: ", &origin.name(world)].concat(),
     }
 }
 

@@ -57,19 +57,19 @@ mod tests {
     #[test]
     fn policies_of_other_languages() {
         expect![[r#"
-            warning[WT008] 1 CiliumNetworkPolicy of cilium.io is not evaluated: the answers leave it out
-              at t.yaml:2:7: `CiliumNetworkPolicy` may allow or deny more
-            warning[WT008] 1 NetworkPolicy of projectcalico.org is not evaluated: the answers leave it out
-              at t.yaml:6:7: `NetworkPolicy` may allow or deny more
+            warning[WT008] 1 AuthorizationPolicy of security.istio.io is not evaluated: the answers leave it out
+              at t.yaml:2:7: `AuthorizationPolicy` may allow or deny more
+            warning[WT008] 1 CiliumLocalRedirectPolicy of cilium.io is not evaluated: the answers leave it out
+              at t.yaml:6:7: `CiliumLocalRedirectPolicy` may allow or deny more
         "#]].assert_eq(&findings(
             &NOT_EVALUATED,
-            "apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
+            "apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
 metadata: {name: l7, namespace: shop}
 ---
-apiVersion: projectcalico.org/v3
-kind: NetworkPolicy
-metadata: {name: web, namespace: shop}
+apiVersion: cilium.io/v2
+kind: CiliumLocalRedirectPolicy
+metadata: {name: dns, namespace: shop}
 ",
         ));
     }

@@ -38,8 +38,9 @@
 //! - without egress isolation, nothing keeps a pod from the metadata service
 
 use super::isolation::{
-    Probes, acting, denies_ingress_only, empty_egress_by_default, enforced, first_line, named,
-    open_and_isolated, telling, with_egress, with_policy_types, workloads,
+    Probes, acting, denies_ingress_only, empty_egress_by_default, enforced, first_line,
+    may_be_closed_elsewhere, named, open_and_isolated, telling, with_egress, with_policy_types,
+    workloads,
 };
 use super::{Check, Context, Rule, count};
 use crate::diag::{Finding, Fix, Severity};
@@ -92,7 +93,10 @@ fn report(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) -> Optio
             .evidence(probes.internet_open(shown)?)
         }
         // K-1, K-7: only policies of the namespace could isolate its pods, whichever they are.
-        (true, true) if acting(context, namespace, Direction::Egress).is_empty() => {
+        (true, true)
+            if acting(context, namespace, Direction::Egress).is_empty()
+                && !may_be_closed_elsewhere(context, Direction::Egress) =>
+        {
             let message = format!("{subject}, and no policy of `{name}` limits egress");
             Finding::new(&RULE, message).note(format!(
                 "the input has no pods of `{name}`; this holds for every pod there"

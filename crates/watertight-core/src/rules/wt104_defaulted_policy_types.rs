@@ -46,8 +46,8 @@
 //! - K-11: a direction without rules is denied whole
 
 use super::isolation::{
-    Probes, acting, empty_egress_by_default, enforced, first_line, named, telling,
-    with_policy_types, workloads,
+    Extent, Probes, acting, empty_egress_by_default, enforced, extent, first_line,
+    may_be_closed_elsewhere, named, telling, with_policy_types, workloads,
 };
 use super::{Check, Context, Group, Rule};
 use crate::diag::{Finding, Fix, Severity};
@@ -114,7 +114,10 @@ fn ingress_denied(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) 
     let name = context.world.policy_name(id);
     let only_unasked = |group: &Group| {
         let mut policies = group.ingress.iter();
-        policies.all(|at| isolates_ingress_unasked(&context.policy(*at).spec))
+        policies.all(|at| {
+            let written = context.written(*at);
+            written.is_some_and(|policy| isolates_ingress_unasked(&policy.spec))
+        })
     };
     let finding = match selected(context, id, only_unasked) {
         Some(cut) => {
@@ -129,7 +132,7 @@ fn ingress_denied(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) 
         None => {
             let others = acting(context, policy.namespace, Direction::Ingress);
             let changes = |id: &PolicyId| isolates_ingress_unasked(&context.world[*id].spec);
-            if !others.iter().all(changes) {
+            if !others.iter().all(changes) || may_be_closed_elsewhere(context, Direction::Ingress) {
                 return None;
             }
             let message = format!(
@@ -163,7 +166,7 @@ fn egress_open(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) -> 
         "`{}` does not deny egress: without policyTypes, `egress: []` counts as missing",
         context.world.policy_name(id)
     );
-    let open = |group: &Group| !group.is_isolated(Direction::Egress);
+    let open = |group: &Group| extent(context, group, Direction::Egress) == Extent::All;
     let finding = match selected(context, id, open) {
         Some(open) => {
             let shown = telling(context, &open)?;
@@ -173,7 +176,9 @@ fn egress_open(context: &Context<'_>, probes: &Probes<'_, '_>, id: PolicyId) -> 
             let metadata = probes.metadata_open(shown);
             metadata.into_iter().fold(finding, Finding::evidence)
         }
-        None if acting(context, policy.namespace, Direction::Egress).is_empty() => {
+        None if acting(context, policy.namespace, Direction::Egress).is_empty()
+            && !may_be_closed_elsewhere(context, Direction::Egress) =>
+        {
             Finding::new(&RULE, subject).note(without_pods(context, policy))
         }
         None => return None,

@@ -49,10 +49,10 @@ mod comparison;
 use super::isolation::{enforced, first_line};
 use super::{Check, Context, Rule, count};
 use crate::diag::{Finding, Fix, Severity};
-use crate::engine::PolicyTypesGate;
+use crate::engine::{PolicyTypesGate, Profile};
 use crate::eval::Evaluator;
 use crate::manifest::Direction;
-use crate::policy::{NamespaceScope, Ruleset, lower_kubernetes};
+use crate::policy::{NamespaceScope, Ruleset, lower};
 use crate::world::{NamespaceId, PolicyId};
 use comparison::Comparison;
 
@@ -91,7 +91,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         .iter()
         .map(|section| context.world[section.policy].namespace)
         .collect();
-    let mut ruleset = lower_kubernetes(context.world, &switches);
+    let profile = Profile {
+        switches,
+        ..*context.profile
+    };
+    let mut ruleset = lower(context.world, &profile);
     keep(&mut ruleset, namespaces);
     let otherwise = Evaluator::new(context.world, &ruleset, switches);
     let mut comparison = Comparison::new(context, &otherwise, &sections);
@@ -117,11 +121,12 @@ fn sections(context: &Context<'_>) -> Vec<Section> {
 fn keep(ruleset: &mut Ruleset, mut namespaces: Vec<NamespaceId>) {
     namespaces.sort_unstable();
     for tier in ruleset.ingress.iter_mut().chain(&mut ruleset.egress) {
-        tier.policies
-            .retain(|policy| match policy.subject.namespaces {
-                NamespaceScope::Only(namespace) => namespaces.binary_search(&namespace).is_ok(),
-                NamespaceScope::Matching(_) => true,
-            });
+        tier.policies.retain(
+            |policy| match policy.subject.endpoints().map(|of| &of.namespaces) {
+                Some(NamespaceScope::Only(id)) => namespaces.binary_search(id).is_ok(),
+                _ => true,
+            },
+        );
     }
 }
 

@@ -58,7 +58,7 @@ use super::isolation::{enforced, is_system};
 use super::{Check, Context, Group, Rule, some_of};
 use crate::diag::{Finding, Fix, Severity};
 use crate::engine::IpBlockPods;
-use crate::eval::{Decision, Family};
+use crate::eval::{Connection, Decision, Family, Party};
 use crate::facts::metadata::Cloud;
 use crate::manifest::Direction;
 use crate::policy::{PolicyRef, RuleRef};
@@ -93,12 +93,21 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     let mut causes: BTreeMap<RuleRef, Cause> = BTreeMap::new();
-    let mut free: BTreeMap<NamespaceId, Vec<EndpointId>> = BTreeMap::new();
+    let mut free: BTreeMap<(NamespaceId, Vec<Door>), Vec<EndpointId>> = BTreeMap::new();
+    let all: Vec<Door> = metadata.all_doors().collect();
     let mut opened: FxHashMap<PolicyRef, Vec<(RuleRef, Door)>> = FxHashMap::default();
     for group in context.groups() {
+        if !context.is_kubernetes_only(&group.egress) {
+            let open = by_verdict(context, &metadata, group, &mut causes);
+            if !open.is_empty() {
+                let members = free.entry((group.namespace, open)).or_default();
+                members.extend(&group.members);
+            }
+            continue;
+        }
         if !group.is_isolated(Direction::Egress) {
-            let members = free.entry(group.namespace).or_default();
-            members.extend(&group.members);
+            let key = (group.namespace, all.clone());
+            free.entry(key).or_default().extend(&group.members);
             continue;
         }
         for at in &group.egress {
@@ -111,11 +120,66 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for (rule, cause) in causes {
         findings.extend(by_rule(context, &metadata, rule, &cause));
     }
-    for (namespace, members) in free {
+    for ((namespace, doors), members) in free {
         if !is_system(context, namespace) {
-            findings.extend(not_isolated(context, &metadata, namespace, &members));
+            findings.extend(not_isolated(
+                context, &metadata, namespace, &doors, &members,
+            ));
         }
     }
+}
+
+/// Judges every door of a group that policies of several tiers or languages select. Tells the doors
+/// that no policy decides.
+fn by_verdict(
+    context: &Context<'_>,
+    metadata: &Metadata,
+    group: &Group,
+    causes: &mut BTreeMap<RuleRef, Cause>,
+) -> Vec<Door> {
+    let mut open = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let of_family = || {
+            let members = group.members.iter().copied();
+            members.filter(|id| workloads::has_family(context, *id, family))
+        };
+        let Some(example) = of_family().next() else {
+            continue;
+        };
+        let mut rules = BTreeSet::new();
+        for (target, port) in metadata.all_doors() {
+            let Some(found) = metadata.targets.get(target) else {
+                continue;
+            };
+            if Family::of(found.address) != family {
+                continue;
+            }
+            let to = Party::Address(found.address);
+            let connection = Connection::new(Party::Endpoint(example), to, Protocol::Tcp, port);
+            match context.eval.verdict(&connection).egress {
+                Decision::NotIsolated => open.push((target, port)),
+                Decision::Rule {
+                    rule,
+                    allowed: true,
+                } => {
+                    let written = context.kubernetes(rule.policy).is_some();
+                    if !written || speaks(context, metadata, rule, target) {
+                        let cause = causes.entry(rule).or_default();
+                        cause.doors.entry((target, port)).or_insert(example);
+                        rules.insert(rule);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for rule in rules {
+            causes.entry(rule).or_default().members.extend(of_family());
+        }
+    }
+    metadata
+        .all_doors()
+        .filter(|door| open.contains(door))
+        .collect()
 }
 
 /// The doors that the rules of a policy open, whether or not this rule speaks about them.
@@ -208,8 +272,8 @@ fn by_rule(
     members.sort_unstable();
     members.dedup();
     let names = Names::of(context, &members);
-    let namespace = context.policy(at.policy).namespace;
-    let who = names.who(context, namespace);
+    let who = names.who(context, context.namespace_of(at.policy));
+    let written = context.kubernetes(at.policy).is_some();
     let covering: Vec<&IpBlock> = blocks::blocks_of(rule)
         .filter(|block| open.addresses().any(|ip| block.contains(ip)))
         .collect();
@@ -222,8 +286,10 @@ fn by_rule(
     let severity = metadata.severity(open.pairs()).min(most);
     let mut finding = Finding::new(&RULE, format!("{who} can reach {what}"))
         .severity(severity)
-        .subject(context.policy_subject(context.origin(at.policy)));
-    if covering.is_empty() {
+        .subject(context.subject_of(at.policy));
+    if !written && covering.is_empty() {
+        finding = finding.at(rule.span, "allowed here").why(&["X-2"]);
+    } else if covering.is_empty() {
         finding = finding
             .at(rule.span, "no `to`: every address")
             .why(&["K-20", "X-2"]);
@@ -254,8 +320,13 @@ fn by_rule(
     finding.notes.extend(metadata.note());
     Some(if open.only_own_credentials() {
         finding
-    } else {
+    } else if written {
         finding.fix(withhold(context, metadata, &covering, &open))
+    } else {
+        finding.fix(Fix::advice(
+            "deny the metadata addresses in a rule that is asked before this one, or give this one \
+             narrower peers",
+        ))
     })
 }
 
@@ -327,20 +398,19 @@ fn not_isolated(
     context: &Context<'_>,
     metadata: &Metadata,
     namespace: NamespaceId,
+    doors: &[Door],
     members: &[EndpointId],
 ) -> Option<Finding> {
     let mut open = Exposure::new(metadata);
-    for (index, target) in metadata.targets.iter().enumerate() {
-        let family = Family::of(target.address);
+    for (target, port) in doors {
+        let family = metadata.family(*target)?;
         let mut able = members.iter().copied();
         let Some(example) = able.find(|id| workloads::has_family(context, *id, family)) else {
             continue;
         };
-        for port in &target.ports {
-            open.judge(context, index, *port, example, |decision| {
-                *decision == Decision::NotIsolated
-            });
-        }
+        open.judge(context, *target, *port, example, |decision| {
+            *decision == Decision::NotIsolated
+        });
     }
     let names = Names::of(context, members);
     let message = format!(
@@ -359,8 +429,7 @@ fn not_isolated(
     let ingress_only = members
         .iter()
         .find_map(|id| context.policies_of(*id, Direction::Ingress).first());
-    if let Some(at) = ingress_only {
-        let policy = context.policy(*at);
+    if let Some(policy) = ingress_only.and_then(|at| context.written(*at)) {
         let types = policy.spec.policy_types.as_ref().map(|(_, span)| *span);
         finding = finding.at(
             types.unwrap_or(policy.name_span),

@@ -165,11 +165,11 @@ fn undone_among(
             }
             for (place, peer) in rule.peers.iter().enumerate() {
                 let shape = match peer {
-                    Peer::Endpoints(..) => continue,
                     Peer::Any => String::new(),
-                    Peer::Block(block) => block.to_string(),
+                    Peer::Block(block, _) => block.to_string(),
+                    _ => continue,
                 };
-                if let Peer::Block(block) = peer
+                if let Peer::Block(block, _) = peer
                     && !block.except.is_empty()
                 {
                     trimmed.push(((reference, place), block));
@@ -213,10 +213,10 @@ fn undoes(
     let net = except.net;
     let admits = |ip: IpAddr| match peer {
         Peer::Any => true,
-        Peer::Block(block) => block.contains(ip),
-        Peer::Endpoints(..) => false,
+        Peer::Block(block, _) => block.contains(ip),
+        _ => false,
     };
-    if let Peer::Block(block) = peer
+    if let Peer::Block(block, _) = peer
         && (block.cidr.net.prefix_len() >= net.prefix_len() || !block.cidr.net.contains(&net))
     {
         return None;
@@ -246,8 +246,8 @@ fn undoes(
     }
     let address = match peer {
         Peer::Any => blocks::first_of(net),
-        Peer::Block(block) => blocks::witness(block, net)?,
-        Peer::Endpoints(..) => return None,
+        Peer::Block(block, _) => blocks::witness(block, net)?,
+        _ => return None,
     };
     let (protocol, port) = blocks::telling_port(own)?;
     Some(undone(address, protocol, port, false))
@@ -272,13 +272,13 @@ fn report(
     confirmed.retain(|(undone, _)| undone.metadata == worst.metadata);
     let members: Vec<EndpointId> = hit.members.iter().copied().collect();
     let names = Names::of(context, &members);
-    let own = context.policy(at.policy);
+    let namespace = context.namespace_of(at.policy);
     let excepts: Vec<String> = confirmed
         .iter()
         .map(|(undone, _)| undone.except.net.to_string())
         .collect();
     let excepts = distinct(excepts);
-    let (list, who) = (some_of(&excepts), names.who(context, own.namespace));
+    let (list, who) = (some_of(&excepts), names.who(context, namespace));
     let message = if let Some(target) = metadata.target(worst.address).filter(|_| worst.metadata) {
         let target = target.name(worst.port, context.clouds);
         format!("the `except` of {list} does not keep {who} from {target}: another rule allows it")
@@ -297,7 +297,7 @@ fn report(
     };
     let mut finding = Finding::new(&RULE, message)
         .severity(severity)
-        .subject(context.policy_subject(context.origin(at.policy)))
+        .subject(context.subject_of(at.policy))
         .why(&["K-64", "X-2", "K-15"]);
     let mut seen: FxHashSet<Span> = FxHashSet::default();
     for (undone, _) in &confirmed {
@@ -363,10 +363,10 @@ fn undoing(context: &Context<'_>, at: RuleRef, undone: &Undone) -> (Span, String
     let whose = if by.policy == at.policy {
         String::new()
     } else {
-        format!(" in `{}`", context.policy(by.policy).name)
+        format!(" in `{}`", context.subject_of(by.policy).name)
     };
     match rule.peers.get(place) {
-        Some(Peer::Block(block)) => (block.cidr.span, format!("allowed here{whose}")),
+        Some(Peer::Block(block, _)) => (block.cidr.span, format!("allowed here{whose}")),
         _ => {
             let field = by.policy.direction.peer_field();
             let text = format!("allowed here{whose}: without `{field}`, every address");

@@ -181,7 +181,7 @@ fn opens(
         }
         let mut broad = rule.peers.iter().filter_map(|peer| match peer {
             Peer::Any => Some((peer, None)),
-            Peer::Block(block) if blocks::is_wide(block) => Some((peer, Some(block))),
+            Peer::Block(block, _) if blocks::is_wide(block) => Some((peer, Some(block))),
             _ => None,
         });
         broad.find_map(|(peer, block)| {
@@ -227,8 +227,8 @@ fn prove(
         .iter()
         .filter(|(ip, _)| match peer {
             Peer::Any => true,
-            Peer::Block(block) => block.contains(*ip),
-            Peer::Endpoints(..) => false,
+            Peer::Block(block, _) => block.contains(*ip),
+            _ => false,
         })
         .collect();
     let subjects = workloads::subjects(context, at);

@@ -117,19 +117,18 @@ fn report(
         })
         .collect();
     let names = Names::of(context, &members);
-    let policy = context.policy(at.policy);
     let what = match addresses.len() {
         1 => "a metadata address that the `except` misses".to_owned(),
         more => format!("{more} metadata addresses that the `except` misses"),
     };
     let message = format!(
         "{} can reach {what}: {}",
-        names.who(context, policy.namespace),
+        names.who(context, context.namespace_of(at.policy)),
         some_of(&open.with_clouds())
     );
     let mut finding = Finding::new(&RULE, message)
         .severity(metadata.severity(open.pairs()))
-        .subject(context.policy_subject(context.origin(at.policy)))
+        .subject(context.subject_of(at.policy))
         .why(&["K-63", "X-1", "X-4"]);
     for block in &guilty {
         if let Some(first) = block.except.first() {

@@ -187,11 +187,10 @@ impl Place<'_> {
             return None;
         }
         let names = Names::of(context, &self.able());
-        let policy = context.policy(self.at.policy);
         let message = format!(
             "`{}` is more than the Internet: {} can reach {}",
             self.block.cidr.net,
-            names.who(context, policy.namespace),
+            names.who(context, context.namespace_of(self.at.policy)),
             some_of(&reached)
         );
         let inside = pod.is_some() || node.is_some();
@@ -234,11 +233,10 @@ impl Place<'_> {
         let context = self.context;
         let evidence = self.caller(neighbours)?;
         let names = Names::of(context, &self.able());
-        let policy = context.policy(self.at.policy);
         let message = format!(
             "`{}` is more than the Internet: it admits pods of other namespaces to {}",
             self.block.cidr.net,
-            names.who(context, policy.namespace)
+            names.who(context, context.namespace_of(self.at.policy))
         );
         Some(
             self.finding(message, Severity::Note, &names)
@@ -254,7 +252,7 @@ impl Place<'_> {
         let context = self.context;
         let mut finding = Finding::new(&RULE, message)
             .severity(severity)
-            .subject(context.policy_subject(context.origin(self.at.policy)))
+            .subject(context.subject_of(self.at.policy))
             .why(&["K-65", "K-70", "X-1"]);
         finding.notes.extend(names.note());
         finding
@@ -381,8 +379,9 @@ impl Place<'_> {
         };
         self.has_peer(protocol, port, |peer| match peer {
             Peer::Endpoints(selector, _) => selects(selector),
-            Peer::Block(block) => covers(self.context, block, other),
+            Peer::Block(block, _) => covers(self.context, block, other),
             Peer::Any => true,
+            _ => false,
         })
     }
 
@@ -391,7 +390,7 @@ impl Place<'_> {
         self.has_peer(
             protocol,
             port,
-            |peer| matches!(peer, Peer::Block(block) if block.contains(ip)),
+            |peer| matches!(peer, Peer::Block(block, _) if block.contains(ip)),
         )
     }
 
@@ -402,7 +401,7 @@ impl Place<'_> {
             .filter(|rule| blocks::has_port(rule, protocol, port))
             .flat_map(|rule| &rule.peers);
         peers.any(|peer| {
-            !matches!(peer, Peer::Block(block) if blocks::is_wide(block)) && wanted(peer)
+            !matches!(peer, Peer::Block(block, _) if blocks::is_wide(block)) && wanted(peer)
         })
     }
 }

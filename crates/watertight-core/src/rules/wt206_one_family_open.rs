@@ -154,17 +154,16 @@ fn bare(
         (None, None) => return None,
     };
     let names = Names::of(context, &able);
-    let policy = context.policy(at.policy);
     let message = format!(
         "`{}` has no `except` while `{}` has one: over IPv6, {} can reach {what}",
         block.cidr.net,
         other.cidr.net,
-        names.who(context, policy.namespace),
+        names.who(context, context.namespace_of(at.policy)),
     );
     let mut finding = Finding::new(&RULE, message)
         .severity(metadata.severity(open.pairs()).max(Severity::Warning))
         .at(block.cidr.span, "nothing is withheld here")
-        .subject(context.policy_subject(context.origin(at.policy)))
+        .subject(context.subject_of(at.policy))
         .why(&["K-66", "X-3", "X-6"]);
     if let Some(except) = other.except.first() {
         finding = finding.at(except.span, "withheld for IPv4 only");
@@ -316,7 +315,7 @@ fn one_family(
         })
     })?;
     let names = Names::of(context, members);
-    let who = names.who(context, context.policy(at.policy).namespace);
+    let who = names.who(context, context.namespace_of(at.policy));
     let (message, severity, text) = match gap {
         Gap::V4Limited => (
             format!("{who} can reach the Internet over IPv6, while IPv4 is limited to some blocks"),
@@ -341,7 +340,7 @@ fn one_family(
     let mut finding = Finding::new(&RULE, message)
         .severity(severity)
         .at(context.span_for_address(at, open), text)
-        .subject(context.policy_subject(context.origin(at.policy)))
+        .subject(context.subject_of(at.policy))
         .why(&["K-66", "K-68"]);
     if gap == Gap::V4Limited
         && let Some(span) = limit(context, *members.first()?)
@@ -373,7 +372,7 @@ fn limit(context: &Context<'_>, id: EndpointId) -> Option<Span> {
     let rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
     let mut peers = rules.flat_map(|rule| &rule.peers);
     peers.find_map(|peer| match peer {
-        Peer::Block(block) if block.is_v4() => Some(block.cidr.span),
+        Peer::Block(block, _) if block.is_v4() => Some(block.cidr.span),
         _ => None,
     })
 }

@@ -62,7 +62,7 @@ use super::{Check, Context, Group, Rule, count, parallel};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::Decision;
 use crate::manifest::Direction;
-use crate::policy::{EndpointSelector, NamespaceScope, PolicyRef, RuleRef};
+use crate::policy::{Action, EndpointSelector, NamespaceScope, PolicyRef, RuleRef};
 use crate::sets::{LabelSelector, Operator, Protocol, Requirement};
 use crate::source::Span;
 use crate::world::{EndpointId, NamespaceId};
@@ -114,7 +114,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut dead: BTreeMap<NamespaceId, Vec<Unit>> = BTreeMap::new();
     for (group, found) in context.groups().iter().zip(found) {
         for (cause, unit) in found {
-            if cause.kind == Kind::Dead && cause.at.direction == Direction::Egress {
+            let isolated = cause.kind == Kind::Dead && cause.rule.is_none();
+            if isolated && cause.at.direction == Direction::Egress {
                 dead.entry(group.namespace).or_default().push(unit);
             } else {
                 causes.entry(cause).or_default().push(unit);
@@ -201,11 +202,9 @@ fn cause(udp: &Asked, tcp: &Asked) -> Option<Cause> {
 /// policy of the most pods first, then that of the most others.
 fn by_policy(context: &Context<'_>, mut units: Vec<Unit>) -> Vec<(PolicyRef, Vec<Unit>)> {
     let policies = |unit: &Unit| {
-        context
-            .eval
-            .policies_of(unit.client, Direction::Egress)
-            .iter()
-            .copied()
+        let all = context.eval.policies_of(unit.client, Direction::Egress);
+        let all = all.iter().copied();
+        all.filter(|at| context.eval.ruleset[*at].isolates)
     };
     let mut found = Vec::new();
     while !units.is_empty() {
@@ -279,11 +278,12 @@ fn report(
             )
         }
     };
-    let (span, remark) = place(context, cause);
     let mut finding = Finding::new(&RULE, message)
         .severity(severity)
-        .subject(context.policy_subject(context.origin(cause.at)))
-        .at(span, remark);
+        .subject(context.subject_of(cause.at));
+    if let Some((span, remark)) = place(context, cause) {
+        finding = finding.at(span, remark);
+    }
     for judged in evidence.into_iter().flatten() {
         finding = finding.evidence(context.word(&judged.connection, &judged.verdict));
     }
@@ -335,39 +335,48 @@ fn who(
 }
 
 /// The line that is to blame, and why.
-fn place(context: &Context<'_>, cause: &Cause) -> (Span, String) {
-    let spec = &context.policy(cause.at).spec;
+fn place(context: &Context<'_>, cause: &Cause) -> Option<(Span, String)> {
+    let written = context.written(cause.at);
     let Some(rule) = cause.rule else {
         let what = match cause.at.direction {
             Direction::Egress => "isolates for egress",
             Direction::Ingress => "isolates the DNS servers for ingress",
         };
-        return match &spec.policy_types {
-            Some((_, span)) => (*span, what.to_owned()),
-            None => (context.policy(cause.at).name_span, format!("{what} (K-8)")),
+        let Some(policy) = written else {
+            return Some((context.name_span(cause.at)?, what.to_owned()));
         };
+        return Some(match &policy.spec.policy_types {
+            Some((_, span)) => (*span, what.to_owned()),
+            None => (policy.name_span, format!("{what} (K-8)")),
+        });
     };
     let at = RuleRef {
         policy: cause.at,
         rule,
     };
     let lowered = &context.eval.ruleset[at];
+    if lowered.action == Action::Deny {
+        return Some((lowered.span, "denies queries".to_owned()));
+    }
     if cause.kind == Kind::Mixed {
         let span = lowered.peers.iter().find_map(|peer| peer.span());
         let remark = "lets queries through to a part of the DNS servers".to_owned();
-        return (span.unwrap_or(lowered.span), remark);
+        return Some((span.unwrap_or(lowered.span), remark));
     }
     let item = lowered.traffic.iter().find(|item| names_dns(item));
     let span = item.and_then(|item| item.span()).unwrap_or(lowered.span);
-    let rules = &spec.section(cause.at.direction).rules;
-    let mut ports = rules.get(rule).into_iter().flat_map(|rule| &rule.ports);
+    let written = written.and_then(|policy| {
+        let rules = &policy.spec.section(cause.at.direction).rules;
+        rules.get(rule)
+    });
+    let mut ports = written.into_iter().flat_map(|rule| &rule.ports);
     let unwritten = ports.any(|port| port.span == span && !port.protocol_written);
     let remark = match cause.kind {
         Kind::UdpOnly => "UDP only",
         _ if unwritten => "TCP only: that is what a port without `protocol` means (K-47)",
         _ => "TCP only",
     };
-    (span, remark.to_owned())
+    Some((span, remark.to_owned()))
 }
 
 /// Points at the rules that were meant to allow DNS.
@@ -378,7 +387,8 @@ fn with_misses(
     mut finding: Finding,
 ) -> Finding {
     let policies = context.policies_of(client, Direction::Egress).iter();
-    let rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
+    let written = policies.filter(|at| context.kubernetes(**at).is_some());
+    let rules = written.flat_map(|at| &context.eval.ruleset[*at].rules);
     let meant = rules.filter(|rule| rule.traffic.iter().any(names_dns));
     let misses: Vec<Miss> = meant
         .filter_map(|rule| resolvers.miss(context, rule, Protocol::Udp))
@@ -415,7 +425,9 @@ fn with_misses(
 }
 
 fn fix_client(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> Fix {
-    let policy = context.policy(cause.at);
+    let Some(policy) = context.written(cause.at) else {
+        return elsewhere(context, cause);
+    };
     let Some(rules) = resolvers.allows(context) else {
         return Fix::advice(
             "allow egress to the addresses of the DNS servers, over UDP and TCP, with an `ipBlock`",
@@ -436,11 +448,32 @@ fn fix_client(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> Fi
     }
 }
 
+/// What to do about a policy of another language, whose verdict a NetworkPolicy may not change.
+fn elsewhere(context: &Context<'_>, cause: &Cause) -> Fix {
+    let title = context.title(cause.at);
+    let denies = cause.rule.is_some_and(|rule| {
+        let at = RuleRef {
+            policy: cause.at,
+            rule,
+        };
+        context.eval.ruleset[at].action == Action::Deny
+    });
+    Fix::advice(if denies {
+        format!(
+            "allow DNS over UDP and TCP before {title} denies it, or leave DNS out of that rule"
+        )
+    } else {
+        format!("allow DNS over UDP and TCP in {title}, or in a policy that is asked before it")
+    })
+}
+
 /// A policy for the servers, if they are selected by labels whose pods are all isolated already.
 fn fix_servers(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> Fix {
     let advice = Fix::advice("let all pods query the DNS servers over UDP and TCP");
     let world = context.world;
-    let policy = context.policy(cause.at);
+    let Some(policy) = context.written(cause.at) else {
+        return elsewhere(context, cause);
+    };
     let Some(class) = resolvers.classes.first() else {
         return advice;
     };
@@ -451,6 +484,7 @@ fn fix_servers(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> F
     };
     let labels = resolvers.server_labels(context, class.server.endpoint);
     let selector = EndpointSelector {
+        also: None,
         namespaces: NamespaceScope::Only(policy.namespace),
         pods: LabelSelector {
             requirements: labels.into_iter().map(requirement).collect(),

@@ -109,13 +109,15 @@ fn judge(
     let who = match names.only() {
         Some(name) => format!("`{name}`"),
         None => {
-            let namespace = &context.world[context.policy(at.policy).namespace].name;
-            format!("{} of `{namespace}`", count(names.count, "workload"))
+            let workloads = count(names.count, "workload");
+            match context.namespace_of(at.policy) {
+                Some(id) => format!("{workloads} of `{}`", context.world[id].name),
+                None => workloads,
+            }
         }
     };
     let message = format!("{who} can reach port {PORT} of {}", open.words());
-    let mut finding =
-        Finding::new(&RULE, message).subject(context.policy_subject(context.origin(at.policy)));
+    let mut finding = Finding::new(&RULE, message).subject(context.subject_of(at.policy));
     finding = match open.block {
         Some(span) => finding
             .at(span, "a whole address family")
@@ -165,13 +167,13 @@ impl Open {
         for peer in &rule.peers {
             match peer {
                 Peer::Any => (open.v4, open.v6) = (true, true),
-                Peer::Block(block) if block.is_whole_family() => {
+                Peer::Block(block, _) if block.is_whole_family() => {
                     open.v4 |= block.is_v4();
                     open.v6 |= !block.is_v4();
                     open.except |= !block.except.is_empty();
                     open.block = open.block.or(Some(block.cidr.span));
                 }
-                Peer::Block(_) | Peer::Endpoints(..) => {}
+                _ => {}
             }
         }
         (open.v4 || open.v6).then_some(open)
@@ -223,22 +225,23 @@ fn open_anyway(
 fn admits(rule: &policy::Rule, stranger: IpAddr) -> bool {
     rule.peers.iter().any(|peer| match peer {
         Peer::Any => true,
-        Peer::Block(block) => block.contains(stranger),
-        Peer::Endpoints(..) => false,
+        Peer::Block(block, _) => block.contains(stranger),
+        _ => false,
     })
 }
 
 /// Whether a port item takes in port 53 among others.
 fn wide(item: &PortMatch, protocol: Protocol) -> bool {
     match item {
-        PortMatch::Everything => true,
+        PortMatch::Everything | PortMatch::Any => true,
         PortMatch::Range {
             protocol: of,
             first,
             last,
             ..
         } => *of == protocol && first < last && (*first..=*last).contains(&PORT),
-        PortMatch::Named { .. } => false,
+        PortMatch::Except { .. } => item.takes(protocol, PORT),
+        PortMatch::Named { .. } | PortMatch::Icmp { .. } => false,
     }
 }
 

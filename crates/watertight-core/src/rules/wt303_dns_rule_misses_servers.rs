@@ -88,7 +88,7 @@ fn judge(
         .iter()
         .map(|peer| match peer {
             Peer::Endpoints(selector, _) => Some(selector),
-            Peer::Any | Peer::Block(_) => None,
+            _ => None,
         })
         .collect::<Option<_>>()?;
     // Labels of a cache miss it for another reason.
@@ -118,7 +118,7 @@ fn judge(
     } else {
         Severity::Warning
     };
-    let name = context.world.policy_name(context.origin(at.policy));
+    let name = context.name_of(at.policy);
     let message = if works {
         format!("a DNS rule of `{name}` selects no DNS server; other rules allow DNS")
     } else {
@@ -126,7 +126,7 @@ fn judge(
     };
     let mut finding = Finding::new(&RULE, message)
         .severity(severity)
-        .subject(context.policy_subject(context.origin(at.policy)))
+        .subject(context.subject_of(at.policy))
         .at(miss.span, miss.text);
     let port = rule.traffic.iter().find(|item| names_dns(item));
     if let Some(span) = port.and_then(PortMatch::span) {

@@ -94,7 +94,7 @@ fn servers(
     let client = resolvers.client_of(context, at.policy)?;
     let asked = resolvers.ask(context, client, Protocol::Udp);
     let shut = asked.shut.filter(|_| asked.state != State::Open)?;
-    let name = context.world.policy_name(context.origin(at.policy));
+    let name = context.name_of(at.policy);
     let message = format!(
         "the DNS rule of `{name}` selects pods on the host network, which no label matches"
     );
@@ -104,7 +104,7 @@ fn servers(
     };
     Some(
         Finding::new(&RULE, message)
-            .subject(context.policy_subject(context.origin(at.policy)))
+            .subject(context.subject_of(at.policy))
             .at(miss.span, miss.text)
             .evidence(context.word(&shut.connection, &shut.verdict))
             .why(&["K-72", "X-9"])
@@ -138,7 +138,7 @@ fn passes_cache(
                 .any(|id| has_labels(context.world, selector, id))
                 .then_some(*span)
         }
-        Peer::Any | Peer::Block(_) => None,
+        _ => None,
     };
     let span = rule.peers.iter().find_map(named)?;
     let client = resolvers.client_of(context, at.policy)?;
@@ -161,16 +161,16 @@ fn passes_cache(
 const REMARK: &str = "no selector matches the node-local DNS cache";
 
 fn cache(context: &Context<'_>, passed: &Passed) -> Finding {
-    let policy = context.policy(passed.at.policy);
-    let name = context.world.policy_name(context.origin(passed.at.policy));
+    let name = context.name_of(passed.at.policy);
     let message = format!("the DNS rule of `{name}` does not cover the node-local DNS cache");
     let finding = Finding::new(&RULE, message)
-        .subject(context.policy_subject(context.origin(passed.at.policy)))
+        .subject(context.subject_of(passed.at.policy))
         .at(passed.span, REMARK)
         .evidence(context.evidence(&passed.denied))
         .why(&["X-9", "K-72"]);
     let known = node_local_dns().first();
-    let Some(known) = known.filter(|_| context.eval.switches.ipblock_nodes) else {
+    let known = known.filter(|_| context.eval.switches.ipblock_nodes);
+    let Some((known, policy)) = known.zip(context.written(passed.at.policy)) else {
         return finding.fix(Fix::advice(
             "no `ipBlock` matches a node on this engine: allow the host with a policy of the \
              engine's own, or let it redirect queries to a cache that is a pod",
@@ -208,10 +208,7 @@ fn note(context: &Context<'_>, resolvers: &Resolvers, passed: &[Passed]) -> Opti
     policies.sort_unstable();
     policies.dedup();
     let whose = match policies.as_slice() {
-        [only] => format!(
-            "the DNS rule of `{}` does",
-            context.world.policy_name(context.origin(*only))
-        ),
+        [only] => format!("the DNS rule of `{}` does", context.name_of(*only)),
         more => format!("the DNS rules of {} do", count(more.len(), "policy")),
     };
     let message = format!(

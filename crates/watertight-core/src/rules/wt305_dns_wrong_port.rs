@@ -102,7 +102,7 @@ fn judge(
         })
         .collect();
     let (first, _) = wrong.first()?;
-    let name = context.world.policy_name(context.origin(at.policy));
+    let name = context.name_of(at.policy);
     let mut finding = Finding::new(
         &RULE,
         format!(
@@ -110,7 +110,7 @@ fn judge(
             first.written, first.right
         ),
     )
-    .subject(context.policy_subject(context.origin(at.policy)));
+    .subject(context.subject_of(at.policy));
     let mut edits = Some(Vec::new());
     for (wrong, shut) in &wrong {
         let remark = format!(

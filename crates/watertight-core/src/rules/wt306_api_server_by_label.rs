@@ -180,11 +180,10 @@ fn judge(
     if for_pods {
         return None;
     }
-    let id = context.origin(at.policy);
-    let name = context.world.policy_name(id);
+    let name = context.name_of(at.policy);
     let finding = |message: String| {
         Finding::new(&RULE, message)
-            .subject(context.policy_subject(id))
+            .subject(context.subject_of(at.policy))
             .at(meant.span, meant.remark)
             .why(&["X-8", "K-72", "K-29"])
             .fix(api.fix(context, at.policy))

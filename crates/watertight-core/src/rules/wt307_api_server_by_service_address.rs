@@ -99,8 +99,8 @@ fn is_narrow(block: &IpBlock, ip: IpAddr) -> bool {
 
 fn blocks(rule: &policy::Rule) -> impl Iterator<Item = &IpBlock> + Clone {
     rule.peers.iter().filter_map(|peer| match peer {
-        Peer::Block(block) => Some(block),
-        Peer::Any | Peer::Endpoints(..) => None,
+        Peer::Block(block, _) => Some(block),
+        _ => None,
     })
 }
 
@@ -112,12 +112,11 @@ fn start(
     what: &str,
 ) -> Finding {
     let client = context.party_name(Party::Endpoint(client));
-    let id = context.origin(at.policy);
-    let name = context.world.policy_name(id);
+    let name = context.name_of(at.policy);
     let places = api.places();
     let message = format!("`{client}` cannot reach the API server ({places}): `{name}` {what}");
     Finding::new(&RULE, message)
-        .subject(context.policy_subject(id))
+        .subject(context.subject_of(at.policy))
         .why(&["X-7", "K-79"])
 }
 
@@ -211,8 +210,8 @@ fn port(
 fn matches(peer: &Peer, ip: IpAddr) -> bool {
     match peer {
         Peer::Any => true,
-        Peer::Block(block) => block.contains(ip),
-        Peer::Endpoints(..) => false,
+        Peer::Block(block, _) => block.contains(ip),
+        _ => false,
     }
 }
 
@@ -236,14 +235,13 @@ fn usual_address(
     if pre || !is_for_api(api, rule) || open_to_all(context, at.policy) {
         return None;
     }
-    let id = context.origin(at.policy);
-    let name = context.world.policy_name(id);
+    let name = context.name_of(at.policy);
     let finding = Finding::new(
         &RULE,
         format!("`{name}` allows {ip}, the API server's Service address, which policy never sees"),
     )
     .severity(Severity::Warning)
-    .subject(context.policy_subject(id))
+    .subject(context.subject_of(at.policy))
     .at(span, "policy sees the addresses behind the Service")
     .why(&["X-7", "K-79", "K-83"])
     .fix(api.fix(context, at.policy));
@@ -278,8 +276,7 @@ fn backend_only(
     if verdict.allowed {
         return None;
     }
-    let id = context.origin(at.policy);
-    let name = context.world.policy_name(id);
+    let name = context.name_of(at.policy);
     Some(
         Finding::new(
             &RULE,
@@ -290,7 +287,7 @@ fn backend_only(
             ),
         )
         .severity(Severity::Note)
-        .subject(context.policy_subject(id))
+        .subject(context.subject_of(at.policy))
         .at(span, "an address behind the Service")
         .evidence(context.word(&connection, &verdict))
         .why(&["K-79"])

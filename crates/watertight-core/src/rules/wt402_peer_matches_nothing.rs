@@ -234,6 +234,7 @@ fn elsewhere(selection: &Selection<'_>, peer: &PeerAt<'_>) -> Vec<EndpointId> {
         return Vec::new();
     }
     let anywhere = EndpointSelector {
+        also: None,
         namespaces: NamespaceScope::Matching(LabelSelector::everything(peer.span)),
         pods: peer.selector.pods.clone(),
     };

@@ -267,6 +267,7 @@ fn shut_out(
     namespace: NamespaceId,
 ) -> Option<Evidence> {
     let meant = EndpointSelector {
+        also: None,
         namespaces: NamespaceScope::Only(namespace),
         pods: peer.selector.pods.clone(),
     };

@@ -196,7 +196,8 @@ fn lookup(selection: &Selection<'_>, item: &Item<'_>, anybody: bool) -> Option<L
                 }
                 pods.extend(members.iter().copied().filter(read));
             }
-            Peer::Block(block) => blocks.push(block),
+            Peer::Block(block, _) => blocks.push(block),
+            _ => return None,
         }
     }
     if pods.is_empty() {
@@ -250,7 +251,7 @@ fn names_for_addresses(context: &Context<'_>, item: &Item<'_>) -> Option<Finding
         .rule
         .peers
         .iter()
-        .any(|peer| !matches!(peer, Peer::Block(_)))
+        .any(|peer| !matches!(peer, Peer::Block(..)))
     {
         return None;
     }

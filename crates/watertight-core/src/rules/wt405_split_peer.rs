@@ -90,6 +90,7 @@ fn of_policy(context: &Context<'_>, policy: PolicyId, at: PolicyRef) -> Vec<Find
                 first,
                 second,
                 joined: EndpointSelector {
+                    also: None,
                     namespaces: NamespaceScope::Matching(namespaces.clone()),
                     pods: pods.clone(),
                 },
@@ -229,7 +230,7 @@ fn name(context: &Context<'_>, at: RuleRef) -> String {
         "{} rule {} of NetworkPolicy `{}`",
         at.policy.direction.word(),
         at.rule + 1,
-        context.world.policy_name(context.origin(at.policy))
+        context.name_of(at.policy)
     )
 }
 

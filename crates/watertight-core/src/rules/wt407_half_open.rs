@@ -47,7 +47,7 @@ use super::proposal::{self, Allow, Whom};
 use super::selection::{Selection, is_dns, one_of_each, policies_in_force, sample};
 use super::{Check, Context, Rule, parallel};
 use crate::diag::{Finding, Fix, Severity};
-use crate::eval::{Connection, Decision, Party, Reason, reach};
+use crate::eval::{self, Connection, Decision, Party, Reason, reach};
 use crate::manifest::Direction;
 use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef, RuleRef};
 use crate::sets::{LabelSelector, Operator, PortMatch, Protocol};
@@ -310,8 +310,8 @@ impl<'c> HalfOpen<'c> {
             let connection = sample::connection(direction, subject, other, (protocol, port));
             let verdict = context.eval.verdict(&connection);
             let (own, other) = match direction {
-                Direction::Ingress => (verdict.ingress, verdict.egress),
-                Direction::Egress => (verdict.egress, verdict.ingress),
+                Direction::Ingress => (verdict.sides[1], verdict.sides[0]),
+                Direction::Egress => (verdict.sides[0], verdict.sides[1]),
             };
             (verdict.reason == Reason::Policies && own.is_allowed()).then_some(other)
         } else {
@@ -323,8 +323,8 @@ impl<'c> HalfOpen<'c> {
                 .then(|| eval.decide(self.other_direction(), member, subject, protocol, port))
         };
         match other {
-            Some(Decision::NoRule {
-                isolated_by,
+            Some(eval::Judged {
+                decision: Decision::NoRule { isolated_by },
                 maybe: None,
             }) => Some(isolated_by),
             _ => None,
@@ -355,10 +355,10 @@ impl<'c> HalfOpen<'c> {
             ];
             let message = message.concat();
             let other = self.other_direction();
-            let mut finding = Finding::new(&RULE, message)
-                .at(refused.peer, "allowed here")
-                .at(
-                    context.policy(*by).name_span,
+            let mut finding = Finding::new(&RULE, message).at(refused.peer, "allowed here");
+            if let Some(span) = context.name_span(*by) {
+                finding = finding.at(
+                    span,
                     match other {
                         Direction::Ingress => {
                             "isolates the other end for ingress, and no rule admits it there"
@@ -367,7 +367,9 @@ impl<'c> HalfOpen<'c> {
                             "isolates the other end for egress, and no rule admits it there"
                         }
                     },
-                )
+                );
+            }
+            finding = finding
                 .why(&["K-16", "K-18", "X-14"])
                 .subject(context.policy_subject(self.policy));
             if !refused.all {
@@ -376,12 +378,15 @@ impl<'c> HalfOpen<'c> {
             let shown = refused.shown.iter();
             let evidence = shown.map(|connection| context.evidence(connection));
             finding.evidence.extend(evidence);
-            let there = context.policy(*by).namespace;
-            let name = &*context.world[there].name;
+            let there = context.written(*by).map(|policy| policy.namespace);
+            let place = match there {
+                Some(there) => ["`", &*context.world[there].name, "`"].concat(),
+                None => context.title(*by),
+            };
             findings.push(finding.fix(Fix {
-                message: ["allow it in `", name, "` as well, or drop the rule"].concat(),
+                message: ["allow it in ", &place, " as well, or drop the rule"].concat(),
                 edits: Vec::new(),
-                manifest: self.complement(context, refused, there),
+                manifest: there.and_then(|there| self.complement(context, refused, there)),
             }));
         }
     }
@@ -401,6 +406,7 @@ impl<'c> HalfOpen<'c> {
             return None;
         }
         let selected = context.eval.members(&EndpointSelector {
+            also: None,
             namespaces: NamespaceScope::Only(namespace),
             pods: pods.clone(),
         });

@@ -175,11 +175,15 @@ impl<'c> Remaining<'c> {
     fn wider(&self, at: PolicyRef) -> Option<Vec<PolicyRef>> {
         let eval = self.context.eval;
         let example = *eval.subjects_of(at).first()?;
-        let pods = &eval.ruleset[at].subject.pods;
+        let pods = &eval.ruleset[at].subject.endpoints()?.pods;
         let of_example = eval.policies_of(example, at.direction).iter().copied();
         let others = of_example
             .filter(|other| *other != at && !self.gone.contains(other))
-            .filter(|other| implies(pods, &eval.ruleset[*other].subject.pods));
+            .filter(|other| self.context.are_together(at, *other))
+            .filter(|other| {
+                let subject = eval.ruleset[*other].subject.endpoints();
+                subject.is_some_and(|subject| implies(pods, &subject.pods))
+            });
         Some([at].into_iter().chain(others.take(POLICIES)).collect())
     }
 
@@ -188,12 +192,13 @@ impl<'c> Remaining<'c> {
         let ruleset = self.context.eval.ruleset;
         let own = &ruleset[at];
         // A default deny stays whatever is allowed beside it, but two of them are one too many.
-        let default_deny = own.subject.pods.is_empty() && own.rules.is_empty();
+        let everything = own.subject.endpoints().is_some_and(|of| of.pods.is_empty());
+        let default_deny = everything && own.rules.is_empty();
         let mut others = wider.iter().copied().filter(|other| *other != at);
         let found = others.find(|other| !default_deny || ruleset[*other].rules.is_empty())?;
         Some(Cover {
             policy: found,
-            span: self.context.policy(found).name_span,
+            span: self.context.name_span(found)?,
         })
     }
 
@@ -391,7 +396,7 @@ fn whole_policy(
     let covers: Vec<_> = covers.chain(isolating.iter().copied()).collect();
     let others: BTreeSet<_> = covers
         .iter()
-        .map(|cover| context.origin(cover.policy))
+        .filter_map(|cover| context.kubernetes(cover.policy))
         .filter(|other| *other != policy)
         .map(|other| format!("`{}`", context.world.policy_name(other)))
         .collect();
@@ -408,7 +413,7 @@ fn whole_policy(
     let mut shown = BTreeSet::new();
     for part in parts
         .iter()
-        .filter(|part| context.origin(part.cover.policy) != policy)
+        .filter(|part| context.kubernetes(part.cover.policy) != Some(policy))
     {
         if shown.len() < PLACES && shown.insert(part.cover.span) {
             finding = finding.at(part.cover.span, format!("allows all of {}", part.what));
@@ -435,11 +440,10 @@ fn some_parts(context: &Context<'_>, policy: PolicyId, parts: &[Part]) -> Findin
         .why(&["K-15", "K-22"])
         .subject(context.policy_subject(policy));
     for part in parts.iter().take(PLACES) {
-        let by = context.origin(part.cover.policy);
-        let whose = if by == policy {
+        let whose = if context.kubernetes(part.cover.policy) == Some(policy) {
             "the policy itself".to_owned()
         } else {
-            format!("`{}`", context.world.policy_name(by))
+            format!("`{}`", context.name_of(part.cover.policy))
         };
         finding = finding
             .at(part.span, format!("{whose} allows this already"))

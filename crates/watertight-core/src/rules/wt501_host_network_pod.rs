@@ -7,7 +7,7 @@
 //! cluster: one note for each of `kube-system`, `openshift-*` and the like.
 //!
 //! Nothing is reported on an engine that applies policies to host-network pods (switch
-//! `host_network=pod-labels`).
+//! `host_network=pod-labels`), nor for pods on nodes that policies about nodes select.
 //!
 //! ## Why it matters
 //! The pod shares the network of its node, and engines see the node, not the pod. No NetworkPolicy
@@ -55,6 +55,7 @@ use super::isolation::{
 use super::{Check, Context, Rule, count};
 use crate::diag::{Finding, Fix, Severity};
 use crate::engine::HostNetwork;
+use crate::manifest::Direction;
 use crate::world::{EndpointId, NamespaceId, PolicyId};
 
 /// The rule.
@@ -82,6 +83,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
     for (namespace, pods) in namespaces {
         let pods = workloads(context, pods);
+        let pods: Vec<_> = pods
+            .into_iter()
+            .filter(|id| !is_guarded(context, *id))
+            .collect();
         if is_system(context, namespace) {
             findings.extend(outside(context, &probes, namespace, &pods));
             continue;
@@ -101,6 +106,16 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         findings.extend(bypassed(context, &probes, namespace, &selected, &policies));
         findings.extend(outside(context, &probes, namespace, &others));
     }
+}
+
+/// Whether policies about nodes apply to the node that a pod runs on, and so to the pod (C-63, L-74).
+fn is_guarded(context: &Context<'_>, pod: EndpointId) -> bool {
+    context.world[pod].node.is_some_and(|node| {
+        let policies = |direction| context.eval.policies_of_node(node, direction);
+        Direction::BOTH
+            .iter()
+            .any(|direction| !policies(*direction).is_empty())
+    })
 }
 
 /// The policies that would select a pod if it had a network of its own.

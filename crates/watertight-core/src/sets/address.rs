@@ -6,6 +6,26 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::source::Span;
 
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+impl Family {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The family of an address.
+    #[must_use]
+    pub fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
 /// A CIDR with its place.
 #[derive(Clone, Copy, Debug)]
 pub struct Cidr {

@@ -1,5 +1,6 @@
 //! Protocols and ports (K-47..K-62).
 
+use super::Family;
 use crate::source::Span;
 
 /// A transport protocol.
@@ -53,8 +54,10 @@ impl Protocol {
 /// One alternative of a rule's traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortMatch {
-    /// Every port of every protocol, those beyond TCP, UDP and SCTP included (K-21).
+    /// Every port of every protocol (K-21); whether ICMP is among them is up to the engine (K-61).
     Everything,
+    /// All traffic whatever, ICMP included (A-35, C-35, L-31).
+    Any,
     /// An inclusive range of destination ports (K-47..K-50).
     Range {
         /// The protocol.
@@ -63,6 +66,28 @@ pub enum PortMatch {
         first: u16,
         /// Last port.
         last: u16,
+        /// Where it is written.
+        span: Span,
+    },
+    /// Messages of ICMP, or of ICMPv6 (C-49, L-65).
+    Icmp {
+        /// ICMP for IPv4, ICMPv6 for IPv6.
+        family: Family,
+        /// The first message: its type in the high byte, its code in the low one.
+        first: u16,
+        /// The last message.
+        last: u16,
+        /// Where it is written.
+        span: Span,
+    },
+    /// Every port of a protocol but these (C-47, C-48).
+    Except {
+        /// The protocol.
+        protocol: Protocol,
+        /// Ranges that are left out.
+        ranges: Vec<(u16, u16)>,
+        /// The ports that the destination pod calls by these names are left out, too.
+        names: Vec<Box<str>>,
         /// Where it is written.
         span: Span,
     },
@@ -78,12 +103,36 @@ pub enum PortMatch {
 }
 
 impl PortMatch {
+    /// Whether it takes in a port by its number; the ports of names depend on the destination.
+    #[must_use]
+    pub fn takes(&self, protocol: Protocol, port: u16) -> bool {
+        let within = |(first, last): &(u16, u16)| (*first..=*last).contains(&port);
+        match self {
+            Self::Everything | Self::Any => true,
+            Self::Range {
+                protocol: of,
+                first,
+                last,
+                ..
+            } => *of == protocol && within(&(*first, *last)),
+            Self::Except {
+                protocol: of,
+                ranges,
+                ..
+            } => *of == protocol && !ranges.iter().any(within),
+            Self::Named { .. } | Self::Icmp { .. } => false,
+        }
+    }
+
     /// Where it is written, if it is.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
         match self {
-            Self::Everything => None,
-            Self::Range { span, .. } | Self::Named { span, .. } => Some(*span),
+            Self::Everything | Self::Any => None,
+            Self::Range { span, .. }
+            | Self::Icmp { span, .. }
+            | Self::Except { span, .. }
+            | Self::Named { span, .. } => Some(*span),
         }
     }
 }
@@ -92,6 +141,7 @@ impl std::fmt::Display for PortMatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Everything => f.write_str("all ports"),
+            Self::Any => f.write_str("all traffic"),
             Self::Range {
                 protocol,
                 first,
@@ -103,6 +153,39 @@ impl std::fmt::Display for PortMatch {
                 (first, last) => write!(f, "{first}-{last}/{}", protocol.word()),
             },
             Self::Named { protocol, name, .. } => write!(f, "`{name}`/{}", protocol.word()),
+            Self::Icmp {
+                family,
+                first,
+                last,
+                ..
+            } => {
+                let name = match family {
+                    Family::V4 => "ICMP",
+                    Family::V6 => "ICMPv6",
+                };
+                match (first.to_be_bytes(), last.to_be_bytes()) {
+                    ([0, 0], [255, 255]) => f.write_str(name),
+                    ([kind, 0], [other, 255]) if kind == other => write!(f, "{name} type {kind}"),
+                    ([kind, code], [other, last]) if (kind, code) == (other, last) => {
+                        write!(f, "{name} type {kind} code {code}")
+                    }
+                    ([first, _], [last, _]) => write!(f, "{name} types {first}-{last}"),
+                }
+            }
+            Self::Except {
+                protocol,
+                ranges,
+                names,
+                ..
+            } => {
+                write!(f, "all {} ports but ", protocol.api())?;
+                let ranges = ranges.iter().map(|(first, last)| match first == last {
+                    true => first.to_string(),
+                    false => format!("{first}-{last}"),
+                });
+                let names = names.iter().map(|name| format!("`{name}`"));
+                f.write_str(&ranges.chain(names).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }

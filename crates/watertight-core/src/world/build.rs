@@ -21,8 +21,8 @@ use rustc_hash::FxHashMap;
 use self::part::{Gatherer, Number, Part, Pod};
 use super::{
     Assumed, ClusterNode, Endpoint, EndpointId, Ips, Labels, Lifecycle, NAME_LABEL, Namespace,
-    NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, Port, Symbols, Workload, WorkloadId,
-    World,
+    NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, PolicyItem, Port, Symbols, Workload,
+    WorkloadId, World,
 };
 use crate::diag::Finding;
 use crate::manifest::{
@@ -99,12 +99,15 @@ fn merge(sources: &Sources, mut parts: Vec<Part<'_>>, assume: &Assume) -> (World
             services: Vec::new(),
             nodes: Vec::new(),
             policies: Vec::new(),
+            objects: Vec::new(),
+            names: Vec::new(),
             ignores: Vec::new(),
             assumed: Assumed {
                 pod_cidrs: assume.pod_cidrs.clone(),
                 default_namespace: assume.namespace.as_str().into(),
                 ..Assumed::default()
             },
+            accounts: FxHashMap::default(),
             by_ip: FxHashMap::default(),
             node_by_ip: FxHashMap::default(),
             dns: OnceLock::new(),
@@ -122,6 +125,7 @@ fn merge(sources: &Sources, mut parts: Vec<Part<'_>>, assume: &Assume) -> (World
     builder.templates(&parts);
     builder.services(&parts);
     builder.policies(&parts, policies);
+    builder.objects(&parts);
     builder.dns();
     builder.addresses();
     (builder.world, findings)
@@ -440,6 +444,41 @@ impl<'p> Builder<'p> {
                 if let Some(namespace) = self.world.namespaces.get_mut(namespace.index()) {
                     namespace.policies.push(id);
                 }
+            }
+        }
+    }
+
+    /// Policy objects of other languages, and service accounts, which their selectors look at.
+    fn objects(&mut self, parts: &[Part<'_>]) {
+        for object in objects(parts) {
+            let labels = object.meta.labels.iter();
+            let labels = labels.map(|(key, value)| (&**key, &**value));
+            match &object.body {
+                Body::ServiceAccount => {
+                    let namespace = self.namespace_of_object(&object.meta);
+                    let labels = self.world.symbols.labels(labels);
+                    let name = (&*object.meta.name).into();
+                    self.world.accounts.insert((namespace, name), labels);
+                }
+                Body::Policy(kind, policy) => {
+                    let in_ns = kind.namespaced;
+                    let namespace = in_ns.then(|| self.namespace_of_object(&object.meta));
+                    self.ignores(&object.meta, kind.kind, namespace, object.span);
+                    let labels = self.world.symbols.labels(labels);
+                    for domain in policy.domains() {
+                        self.world.intern_name(domain);
+                    }
+                    self.world.objects.push(PolicyItem {
+                        kind: *kind,
+                        namespace,
+                        name: (&*object.meta.name).into(),
+                        name_span: object.meta.name.span,
+                        labels,
+                        object: (**policy).clone(),
+                        span: object.span,
+                    });
+                }
+                _ => {}
             }
         }
     }

@@ -9,6 +9,7 @@
 mod build;
 mod change;
 mod dns;
+mod objects;
 mod services;
 mod shared;
 mod symbols;
@@ -21,6 +22,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use build::{Assume, build, read};
 pub use dns::DnsServer;
+pub use objects::{Name, PolicyItem, Seen};
 pub use services::Backend;
 pub use shared::Shared;
 pub use symbols::{Labels, Symbol, Symbols};
@@ -75,6 +77,10 @@ ids! {
     NodeId => nodes: ClusterNode;
     /// A NetworkPolicy of a [`World`].
     PolicyId => policies: Policy;
+    /// A DNS name of a [`World`].
+    NameId => names: Name;
+    /// A policy object of another language of a [`World`].
+    ObjectId => objects: PolicyItem;
 }
 
 /// A namespace.
@@ -171,6 +177,8 @@ pub struct Service {
     pub namespace: NamespaceId,
     /// The name.
     pub name: Box<str>,
+    /// Its own labels.
+    pub labels: Labels,
     /// The labels of its backends; empty if somebody else writes its endpoints (K-83).
     pub selector: Vec<(Box<str>, Box<str>)>,
     /// The cluster addresses.
@@ -267,6 +275,8 @@ pub struct Assumed {
     pub without_namespace: usize,
     /// That namespace.
     pub default_namespace: Box<str>,
+    /// The network engine that the input suggests, and why (M-5).
+    pub engine: Option<Box<str>>,
 }
 
 /// The cluster.
@@ -286,10 +296,16 @@ pub struct World {
     pub nodes: Vec<ClusterNode>,
     /// All NetworkPolicies.
     pub policies: Vec<Policy>,
+    /// All policy objects of other languages.
+    pub objects: Vec<PolicyItem>,
+    /// DNS names and patterns that policies name, and names that questions do.
+    pub names: Vec<Name>,
     /// Suppressions written on objects.
     pub ignores: Vec<ObjectIgnore>,
     /// What was assumed.
     pub assumed: Assumed,
+    /// The labels of service accounts.
+    accounts: FxHashMap<(NamespaceId, Box<str>), Labels>,
     by_ip: FxHashMap<IpAddr, EndpointId>,
     node_by_ip: FxHashMap<IpAddr, NodeId>,
     /// Found once: several rules ask.

@@ -327,7 +327,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let options = CheckOptions::default();
     let checked = check::check(&sources, &options);
     findings(&checked.findings, text);
-    let report = report::report(&sources, &options, &checked);
+    let report = report::report(&sources, &checked);
     serde_json::to_string(&report).expect("a report can be written");
     // A tag stays in front of what an edit puts there, and may not agree with it.
     if checked.broken > 0 || text.contains('!') {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use watertight_core::eval::{Decision, Explanation, Party, Reason, SideTrace};
 use watertight_core::manifest::Direction;
-use watertight_core::policy::{Origin, RuleRef};
+use watertight_core::policy::RuleRef;
 
 use super::some_questions;
 use crate::oracle::objects::{Cluster, Policy, Spec};
@@ -20,7 +20,8 @@ fn with_rule_alone(
     full: &Read,
     rule: RuleRef,
 ) -> Result<Read, String> {
-    let Origin::Kubernetes(id) = full.ruleset[rule.policy].origin;
+    let id = full.ruleset[rule.policy].origin.kubernetes();
+    let id = id.ok_or("a rule of another language")?;
     let (namespace, name) = {
         let policy = &full.world[id];
         (&*full.world[policy.namespace].name, &*policy.name)
@@ -121,8 +122,8 @@ fn is_evidence(trace: &SideTrace) -> bool {
             let last = trace.steps.last().map(|step| step.rule);
             allowed && hits == [rule] && last == Some(rule) && trace.policies.contains(&rule.policy)
         }
-        Decision::NoRule { isolated_by, maybe } => {
-            hits.is_empty() && maybe.is_none() && trace.policies.first() == Some(&isolated_by)
+        Decision::NoRule { isolated_by } => {
+            hits.is_empty() && trace.maybe.is_none() && trace.policies.first() == Some(&isolated_by)
         }
     }
 }
@@ -157,8 +158,8 @@ fn sides_alone(described: &Described, read: &Read, questions: Vec<Question>) -> 
         let port = question.port.unwrap_or_default();
         let (from, to) = (connection.from, connection.to);
         let sides = [
-            (Direction::Egress, from, to, verdict.egress),
-            (Direction::Ingress, to, from, verdict.ingress),
+            (Direction::Egress, from, to, verdict.sides[0]),
+            (Direction::Ingress, to, from, verdict.sides[1]),
         ];
         for (direction, own, other, decision) in sides {
             let Party::Endpoint(subject) = own else {

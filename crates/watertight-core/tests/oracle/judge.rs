@@ -1,5 +1,6 @@
 //! One connection, judged step by step as docs/semantics.md, section 1.3, lists the steps.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Readings;
@@ -47,7 +48,7 @@ pub(crate) struct Question {
 pub(super) struct End<'c> {
     pub(super) pod: Option<&'c Pod>,
     /// The node that it is, or runs on.
-    node: Option<&'c Node>,
+    pub(super) node: Option<&'c Node>,
     /// A node process or a host-network pod.
     pub(super) on_host: bool,
     pub(super) address: IpAddr,
@@ -66,7 +67,15 @@ pub(crate) struct Oracle<'c> {
 }
 
 impl<'c> Oracle<'c> {
+    /// The answer to a question that has one only.
     pub(crate) fn allowed(&self, question: &Question) -> bool {
+        let outcomes = self.outcomes(question);
+        assert_eq!(outcomes.len(), 1, "{question:?} has two answers");
+        outcomes.contains(&true)
+    }
+
+    /// The answers to a question: two where policies of one priority disagree.
+    pub(crate) fn outcomes(&self, question: &Question) -> BTreeSet<bool> {
         let from = self.owner(question.from);
         let to = self.owner(question.to);
         if let (Who::Pod(a), Who::Pod(b)) = (from, to)
@@ -74,14 +83,14 @@ impl<'c> Oracle<'c> {
         {
             // K-75, K-76
             if question.service.is_none() || self.readings.hairpin_service == "exempt" {
-                return true;
+                return BTreeSet::from([true]);
             }
         }
         // K-75: localhost is the pod itself.
         if let Who::Address(ip) = to
             && ["127.0.0.0/8", "::1/128"].iter().any(|cidr| fits(cidr, ip))
         {
-            return true;
+            return BTreeSet::from([true]);
         }
         // K-68: without a common family there is no connection, and without an address (K-33,
         // K-86) there is no family.
@@ -108,7 +117,7 @@ impl<'c> Oracle<'c> {
                 return self.between(question, source, target, family);
             }
         }
-        false
+        BTreeSet::from([false])
     }
 
     fn between(
@@ -117,13 +126,13 @@ impl<'c> Oracle<'c> {
         source: End<'c>,
         target: End<'c>,
         family: Family,
-    ) -> bool {
+    ) -> BTreeSet<bool> {
         if self.own_node(&source, &target) {
-            return true;
+            return BTreeSet::from([true]);
         }
         // K-61
         if question.protocol == "ICMP" && self.readings.icmp == "exempt" {
-            return true;
+            return BTreeSet::from([true]);
         }
         let traffic = Traffic {
             protocol: question.protocol,
@@ -150,9 +159,11 @@ impl<'c> Oracle<'c> {
             let node = self.end(Who::Node(node), family);
             seen_source = node.expect("an entry node has the family of what enters");
         }
-        // K-16
-        self.side("Egress", &source, &seen_target, seen_traffic)
-            && self.side("Ingress", &target, &seen_source, traffic)
+        let egress = self.side("Egress", &source, &seen_target, seen_traffic);
+        let ingress = self.side("Ingress", &target, &seen_source, traffic);
+        // K-16, A-13
+        let both = |out: bool| ingress.iter().map(move |into| out && *into);
+        egress.iter().flat_map(|out| both(*out)).collect()
     }
 
     /// Who owns an address: the pod that has it now, else the node that has it.

@@ -1,4 +1,4 @@
-//! A second reading of NetworkPolicy, straight from the API text, to hold the evaluator against.
+//! A second reading of NetworkPolicy and ClusterNetworkPolicy, straight from the API text, to hold the evaluator against.
 //!
 //! Works on [`objects`] as the API shapes them: plain strings, options that keep missing and empty
 //! apart, `std` addresses. Literal rather than fast: nothing is prepared, nothing is shared.
@@ -11,6 +11,7 @@ mod labels;
 pub(crate) mod objects;
 mod services;
 mod sides;
+mod tiers;
 
 pub(crate) use address::{fits, network};
 pub(crate) use judge::{Family, Oracle, Question, Who};
@@ -28,6 +29,8 @@ pub(crate) struct Readings {
     pub(crate) hairpin_service: &'static str,
     pub(crate) service_dnat: &'static str,
     pub(crate) snat: &'static str,
+    pub(crate) baseline_scope: &'static str,
+    pub(crate) tie: &'static str,
 }
 
 impl Default for Readings {
@@ -43,13 +46,15 @@ impl Default for Readings {
             hairpin_service: "exempt",
             service_dnat: "post",
             snat: "preserve",
+            baseline_scope: "per-direction",
+            tie: "error",
         }
     }
 }
 
 impl Readings {
     /// Name and value of each.
-    pub(crate) fn pairs(&self) -> [(&'static str, &'static str); 10] {
+    pub(crate) fn pairs(&self) -> [(&'static str, &'static str); 12] {
         [
             ("node_local", self.node_local),
             ("host_network", self.host_network),
@@ -61,6 +66,8 @@ impl Readings {
             ("hairpin_service", self.hairpin_service),
             ("service_dnat", self.service_dnat),
             ("snat", self.snat),
+            ("baseline_scope", self.baseline_scope),
+            ("tie", self.tie),
         ]
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Cluster {
     pub(crate) pods: Vec<Pod>,
     pub(crate) services: Vec<Service>,
     pub(crate) policies: Vec<Policy>,
+    pub(crate) cluster_policies: Vec<ClusterPolicy>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,7 @@ pub(crate) struct Namespace {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) name: String,
+    pub(crate) labels: Labels,
     /// Internal addresses first.
     pub(crate) addresses: Vec<IpAddr>,
 }
@@ -106,6 +108,50 @@ pub(crate) struct PortItem {
 pub(crate) enum PortValue {
     Number(u16),
     Name(String),
+}
+
+/// A ClusterNetworkPolicy, or the AdminNetworkPolicy that says the same.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ClusterPolicy {
+    pub(crate) name: String,
+    /// `Admin` or `Baseline`.
+    pub(crate) tier: &'static str,
+    pub(crate) priority: u16,
+    /// Written as an AdminNetworkPolicy of v1alpha1, which knows the tier Admin only.
+    pub(crate) old: bool,
+    pub(crate) subject: PodsOf,
+    pub(crate) ingress: Vec<ClusterRule>,
+    pub(crate) egress: Vec<ClusterRule>,
+}
+
+/// `namespaces` or `pods`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PodsOf {
+    Namespaces(Selector),
+    Pods(Option<Selector>, Selector),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ClusterRule {
+    /// `Accept`, `Deny` or `Pass`.
+    pub(crate) action: &'static str,
+    pub(crate) peers: Vec<ClusterPeer>,
+    pub(crate) protocols: Option<Vec<ProtocolItem>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ClusterPeer {
+    Pods(PodsOf),
+    Nodes(Selector),
+    Networks(Vec<String>),
+    DomainNames(Vec<String>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ProtocolItem {
+    Number(&'static str, u16),
+    Range(&'static str, u16, u16),
+    Named(String),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

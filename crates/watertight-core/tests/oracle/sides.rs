@@ -1,5 +1,7 @@
 //! One side of a connection: the policies of one pod, their rules, peers and ports.
 
+use std::collections::BTreeSet;
+
 use super::Oracle;
 use super::address::fits;
 use super::judge::{End, Traffic, is_running};
@@ -10,7 +12,7 @@ use super::services::container_ports;
 impl<'c> Oracle<'c> {
     /// Whether policies and selectors can mean a pod: it has an address (K-33, K-86) and is not its
     /// node (K-71, K-72).
-    fn is_selectable(&self, pod: &Pod) -> bool {
+    pub(super) fn is_selectable(&self, pod: &Pod) -> bool {
         is_running(pod) && (!pod.host_network || self.readings.host_network == "pod-labels")
     }
 
@@ -65,15 +67,60 @@ impl<'c> Oracle<'c> {
         own: &End<'_>,
         other: &End<'_>,
         traffic: Traffic,
-    ) -> bool {
+    ) -> BTreeSet<bool> {
         // K-17
         let Some(pod) = own.pod.filter(|pod| self.is_selectable(pod)) else {
-            return true;
+            return BTreeSet::from([true]);
         };
+        let mut outcomes = BTreeSet::new();
+        // ..A-6
+        for action in self.tier("Admin", direction, pod, other, traffic) {
+            match action {
+                "Accept" => _ = outcomes.insert(true),
+                "Deny" => _ = outcomes.insert(false),
+                _ => outcomes.extend(self.behind_admin(direction, pod, other, traffic)),
+            }
+        }
+        outcomes
+    }
+
+    fn behind_admin(
+        &self,
+        direction: &str,
+        pod: &Pod,
+        other: &End<'_>,
+        traffic: Traffic,
+    ) -> BTreeSet<bool> {
+        //
+        if let Some(decided) = self.network_policies(direction, pod, other, traffic) {
+            return BTreeSet::from([decided]);
+        }
+        let selected = || {
+            let both = ["Ingress", "Egress"].iter();
+            both.clone()
+                .any(|direction| !self.selecting(pod, direction).is_empty())
+        };
+        //
+        if self.readings.baseline_scope == "per-pod" && selected() {
+            return BTreeSet::from([true]);
+        }
+        //
+        let actions = self.tier("Baseline", direction, pod, other, traffic);
+        actions.into_iter().map(|action| action != "Deny").collect()
+    }
+
+    /// None: no policy isolates the pod.
+    fn network_policies(
+        &self,
+        direction: &str,
+        pod: &Pod,
+        other: &End<'_>,
+        traffic: Traffic,
+    ) -> Option<bool> {
         let policies = self.selecting(pod, direction);
         // K-6
         if policies.is_empty() {
-            return true;
+            return None;
         }
         // K-15
         for (namespace, rules) in policies {
@@ -82,11 +129,11 @@ impl<'c> Oracle<'c> {
                 if self.peers_match(namespace, rule.peers.as_deref(), other)
                     && self.ports_match(direction, rule.ports.as_deref(), pod, other, traffic)
                 {
-                    return true;
+                    return Some(true);
                 }
             }
         }
-        false
+        Some(false)
     }
 
     /// K-20, K-22
@@ -124,7 +171,7 @@ impl<'c> Oracle<'c> {
     }
 
     /// K-35, M-3
-    fn labels_of(&self, name: &str) -> Labels {
+    pub(super) fn labels_of(&self, name: &str) -> Labels {
         let mut labels = Labels::new();
         for namespace in &self.cluster.namespaces {
             if namespace.name == name {
@@ -212,6 +259,6 @@ fn section<'c>(spec: Option<&'c Spec>, direction: &str) -> &'c [Rule] {
 }
 
 /// K-54
-fn calls(pod: &Pod, name: &str, protocol: &str, number: u16) -> bool {
+pub(super) fn calls(pod: &Pod, name: &str, protocol: &str, number: u16) -> bool {
     container_ports(pod).any(|port| port == (Some(name), number, protocol))
 }

@@ -158,7 +158,7 @@ fn interesting(world: &World, ruleset: &Ruleset) -> BTreeSet<IpAddr> {
         found.extend(beyond.into_iter().flatten());
     };
     for peer in rules(ruleset).flat_map(|rule| &rule.peers) {
-        if let Peer::Block(block) = peer {
+        if let Peer::Block(block, _) = peer {
             around(block.cidr.net);
             block.except.iter().for_each(|except| around(except.net));
         }
@@ -173,6 +173,7 @@ pub(crate) fn name(world: &World, connection: &Connection) -> String {
         Party::Endpoint(id) => world.endpoint_name(id),
         Party::Node(id) => format!("node:{}", world[id].name),
         Party::Address(ip) => format!("[{ip}]"),
+        Party::Name(id) => world[id].text.to_string(),
     };
     let (from, to) = (party(connection.from), party(connection.to));
     let protocol = connection.protocol.word();

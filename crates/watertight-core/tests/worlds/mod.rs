@@ -9,6 +9,7 @@
 //! languages could write, and [`connections`] asks about whatever a world has become.
 
 mod addresses;
+mod cluster_policies;
 mod connections;
 mod faded;
 mod policies;
@@ -19,6 +20,7 @@ mod strategy;
 mod write;
 mod yaml;
 
+pub(crate) use cluster_policies::{mixed_readings, mixed_worlds};
 pub(crate) use connections::{Asked, name};
 pub(crate) use faded::{fading, read_faded};
 pub(crate) use questions::{at_addresses, between_parties, describe, sample, to_services};

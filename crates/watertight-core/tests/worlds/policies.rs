@@ -102,11 +102,11 @@ fn selector(
     })
 }
 
-fn pods() -> impl Strategy<Value = Selector> {
+pub(super) fn pods() -> impl Strategy<Value = Selector> {
     selector(POD_KEYS, POD_VALUES)
 }
 
-fn namespaces() -> impl Strategy<Value = Selector> {
+pub(super) fn namespaces() -> impl Strategy<Value = Selector> {
     selector(NAMESPACE_KEYS, NAMESPACE_VALUES)
 }
 

@@ -2,13 +2,18 @@
 //! subjects in many namespaces. Made from the ruleset of a world, so that selectors and blocks meet
 //! something.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use watertight_core::manifest::Direction;
 use watertight_core::policy::{
-    Action, EndpointSelector, NamespaceScope, Peer, Policy, Rule, Ruleset, Tier,
+    Action, Covers, EndpointSelector, NamespaceScope, Peer, Policy, Rule, Ruleset, Subject, Tier,
 };
-use watertight_core::sets::{Cidr, IpBlock, LabelSelector, Operator, PortMatch};
+use watertight_core::sets::{
+    Cidr, Expression, Family, IpBlock, LabelSelector, LabelsOf, Operator, PortMatch, Protocol, Test,
+};
 use watertight_core::source::Span;
+use watertight_core::world::{NodeId, World};
 
 use super::Described;
 use super::faded::{Fading, read_faded};
@@ -38,6 +43,24 @@ struct Change {
     negated: bool,
     /// In place of the peers of a rule, in turn.
     blocks: Vec<Option<u8>>,
+    /// What NetworkPolicy cannot say, of its rules, in turn.
+    extras: Vec<Extra>,
+    /// Whom the policy is about, in place of pods.
+    nodes: Option<u8>,
+    /// Its number among policies that may be asked in any order.
+    tie: Option<u32>,
+    /// A condition on its subject.
+    also: Option<u8>,
+}
+
+/// What is said of one rule besides.
+#[derive(Clone, Debug)]
+struct Extra {
+    peer: Option<u8>,
+    traffic: Option<u8>,
+    family: Option<bool>,
+    source_port: bool,
+    also: Option<u8>,
 }
 
 /// Blocks and exceptions that cover a part of the assumed pod ranges, or of the nodes.
@@ -57,6 +80,7 @@ const BLOCKS: &[(&str, &[&str])] = &[
 struct Pool<'r> {
     scopes: Vec<LabelSelector>,
     rules: Vec<&'r Rule>,
+    world: &'r World,
     /// Whether blocks have many exceptions.
     large: bool,
 }
@@ -69,7 +93,30 @@ pub(crate) struct Rewriting {
     large: bool,
 }
 
+fn extra() -> impl Strategy<Value = Extra> {
+    (
+        prop::option::weighted(0.4, any::<u8>()),
+        prop::option::weighted(0.3, any::<u8>()),
+        prop::option::weighted(0.15, any::<bool>()),
+        prop::bool::weighted(0.05),
+        prop::option::weighted(0.2, any::<u8>()),
+    )
+        .prop_map(|(peer, traffic, family, source_port, also)| Extra {
+            peer,
+            traffic,
+            family,
+            source_port,
+            also,
+        })
+}
+
 fn change() -> impl Strategy<Value = Change> {
+    let others = (
+        prop::collection::vec(extra(), 1..4),
+        prop::option::weighted(0.15, any::<u8>()),
+        prop::option::weighted(0.2, 0..3u32),
+        prop::option::weighted(0.15, any::<u8>()),
+    );
     let action = prop_oneof![
         5 => Just(Action::Allow),
         2 => Just(Action::Deny),
@@ -86,10 +133,22 @@ fn change() -> impl Strategy<Value = Change> {
         (any::<u8>(), one_of(&[1, 2, 3, 9, 9])),
         (prop::bool::weighted(0.05), prop::bool::weighted(0.3)),
         prop::bool::weighted(0.3),
-        prop::collection::vec(prop::option::weighted(0.75, any::<u8>()), 1..4),
+        prop::collection::vec(prop::option::weighted(0.6, any::<u8>()), 1..4),
+        others,
     )
         .prop_map(
-            |(again, tier, isolates, actions, subject, rules, everything, negated, blocks)| {
+            |(
+                again,
+                tier,
+                isolates,
+                actions,
+                subject,
+                rules,
+                everything,
+                negated,
+                blocks,
+                others,
+            )| {
                 Change {
                     again,
                     tier,
@@ -103,6 +162,10 @@ fn change() -> impl Strategy<Value = Change> {
                     any_traffic: everything.1,
                     negated,
                     blocks,
+                    extras: others.0,
+                    nodes: others.1,
+                    tie: others.2,
+                    also: others.3,
                 }
             },
         )
@@ -126,15 +189,16 @@ pub(crate) fn read_under(
     (fading, rewriting): &(Fading, Rewriting),
 ) -> Result<Read, String> {
     let mut read = read_faded(described, readings, fading)?;
-    read.ruleset = rewriting.apply(&read.ruleset);
+    read.ruleset = rewriting.apply(&read.ruleset, &read.world);
     Ok(read)
 }
 
 impl Rewriting {
-    fn apply(&self, ruleset: &Ruleset) -> Ruleset {
+    fn apply(&self, ruleset: &Ruleset, world: &World) -> Ruleset {
         let pool = Pool {
             scopes: scopes(ruleset),
             rules: rules(ruleset).collect(),
+            world,
             large: self.large,
         };
         Ruleset {
@@ -144,10 +208,7 @@ impl Rewriting {
     }
 
     fn tiers(&self, tiers: &[Tier], pool: &Pool<'_>) -> Vec<Tier> {
-        let mut made = TIERS.map(|name| Tier {
-            name,
-            policies: Vec::new(),
-        });
+        let mut made = TIERS.map(|name| Tier::new(name, Vec::new()));
         let mut changes = self.changes.iter().cycle();
         for policy in tiers.iter().flat_map(|tier| &tier.policies) {
             for change in changes.by_ref().take(6) {
@@ -159,6 +220,10 @@ impl Rewriting {
         }
         if self.backwards {
             made.iter_mut().for_each(|tier| tier.policies.reverse());
+        }
+        // Policies that may be asked in any order follow each other.
+        for tier in &mut made {
+            tier.policies.sort_by_key(|policy| policy.tie);
         }
         made.into()
     }
@@ -172,11 +237,20 @@ impl Change {
             pool.scopes
                 .get(usize::from(choice) % pool.scopes.len().max(1))
         };
-        if let Some(scope) = self.anywhere.and_then(scope) {
-            changed.subject.namespaces = NamespaceScope::Matching(scope.clone());
+        changed.tie = self.tie;
+        if let Subject::Endpoints(subject) = &mut changed.subject {
+            if let Some(scope) = self.anywhere.and_then(scope) {
+                subject.namespaces = NamespaceScope::Matching(scope.clone());
+            }
+            if self.every_pod {
+                subject.pods.requirements.clear();
+            }
+            if let Some(choice) = self.also {
+                subject.also = Some(Arc::new(condition(choice, pool.world)));
+            }
         }
-        if self.every_pod {
-            changed.subject.pods.requirements.clear();
+        if let Some(choice) = self.nodes {
+            changed.subject = Subject::Nodes(nodes(choice, pool.world));
         }
         if changed.rules.is_empty() {
             let others = pool.rules.iter().skip(usize::from(self.first_rule) % 4);
@@ -188,14 +262,17 @@ impl Change {
             .rotate_left(usize::from(self.first_rule) % rules);
         changed.rules.truncate(self.rules_at_most);
         let turns = self.actions.iter().cycle().zip(self.blocks.iter().cycle());
-        for (rule, (action, choice)) in changed.rules.iter_mut().zip(turns) {
+        let turns = turns.zip(self.extras.iter().cycle());
+        for (rule, ((action, choice), extra)) in changed.rules.iter_mut().zip(turns) {
             rule.action = *action;
             if self.negated {
                 rule.peers.iter_mut().for_each(negate);
             }
             if let Some(choice) = choice {
-                rule.peers = vec![Peer::Block(block(*choice, pool.large, rule.span))];
+                let block = block(*choice, pool.large, rule.span);
+                rule.peers = vec![Peer::Block(block, covers(*choice))];
             }
+            extra.apply(rule, pool.world);
             if self.any_peer {
                 rule.peers.push(Peer::Any);
             }
@@ -204,6 +281,140 @@ impl Change {
             }
         }
         changed
+    }
+}
+
+impl Extra {
+    fn apply(&self, rule: &mut Rule, world: &World) {
+        let span = rule.span;
+        if let Some(choice) = self.also {
+            for peer in &mut rule.peers {
+                if let Peer::Endpoints(selector, _) = peer {
+                    selector.also = Some(Arc::new(condition(choice, world)));
+                }
+            }
+        }
+        if let Some(choice) = self.peer {
+            let others = std::mem::take(&mut rule.peers);
+            let first = others.into_iter().next().unwrap_or(Peer::Any);
+            let some = Peer::Nodes(nodes(choice / 16, world), span);
+            rule.peers = vec![match choice % 12 {
+                0 => some,
+                1 => Peer::OwnNode(span),
+                2 => Peer::OtherNodes(span),
+                3 => Peer::Outside(span),
+                4 => Peer::Not(Box::new(first)),
+                5 => Peer::All(vec![first, Peer::Not(Box::new(some))]),
+                6 => Peer::All(vec![Peer::Outside(span), first]),
+                7 => Peer::AnyOf(vec![first, some]),
+                8 => Peer::AnyOf(Vec::new()),
+                9 => Peer::All(Vec::new()),
+                10 => Peer::Not(Box::new(Peer::OwnNode(span))),
+                _ => Peer::All(vec![Peer::Not(Box::new(first.clone())), first]),
+            }];
+        }
+        if let Some(choice) = self.traffic {
+            let (protocol, low) = match choice % 3 {
+                0 => (Protocol::Tcp, 80),
+                1 => (Protocol::Udp, 53),
+                _ => (Protocol::Sctp, 7),
+            };
+            let name = |item: &PortMatch| match item {
+                PortMatch::Named { name, .. } => Some(name.clone()),
+                _ => None,
+            };
+            let names: Vec<Box<str>> = rule.traffic.iter().filter_map(name).collect();
+            let icmp = |family, first, last| PortMatch::Icmp {
+                family,
+                first,
+                last,
+                span,
+            };
+            rule.traffic = vec![match choice / 3 % 6 {
+                0 => PortMatch::Any,
+                1 => icmp(Family::V4, 0x0800, 0x08ff),
+                2 => icmp(Family::V6, 0, u16::MAX),
+                3 => PortMatch::Except {
+                    protocol,
+                    ranges: vec![(low, low + 3)],
+                    names: Vec::new(),
+                    span,
+                },
+                _ => PortMatch::Except {
+                    protocol,
+                    ranges: vec![(0, 0)],
+                    names: if names.is_empty() {
+                        vec!["http".into()]
+                    } else {
+                        names
+                    },
+                    span,
+                },
+            }];
+        }
+        let family = |v4| if v4 { Family::V4 } else { Family::V6 };
+        rule.family = self.family.map(family);
+        if self.source_port {
+            rule.source_ports = Some([(1024, u16::MAX)].into());
+        }
+    }
+}
+
+fn covers(choice: u8) -> Covers {
+    match choice / 16 % 6 {
+        0 => Covers::OUTSIDE,
+        1 => Covers::NOT_PODS,
+        2 => Covers {
+            outside: false,
+            ..Covers::ALL
+        },
+        _ => Covers::ALL,
+    }
+}
+
+/// Some nodes of a world.
+fn nodes(choice: u8, world: &World) -> Arc<[NodeId]> {
+    let chosen = |(at, _): &(usize, NodeId)| choice >> (at % 3) & 1 == 1;
+    let nodes = world.node_ids().enumerate().filter(chosen);
+    nodes.map(|(_, id)| id).collect()
+}
+
+/// Something about labels, accounts or the namespace of an endpoint of the world.
+fn condition(choice: u8, world: &World) -> Expression {
+    let endpoint = world
+        .endpoints
+        .get(usize::from(choice) % world.endpoints.len().max(1));
+    let label = endpoint.and_then(|endpoint| endpoint.labels.first());
+    let (key, value) = label.map_or(("app", "web"), |(key, value)| {
+        (world.symbols.text(*key), world.symbols.text(*value))
+    });
+    let of = |of, test| Expression::Label {
+        of,
+        key: match of {
+            LabelsOf::Namespace => "kubernetes.io/metadata.name".into(),
+            _ => key.into(),
+        },
+        test,
+    };
+    let namespace = endpoint.map_or("x", |endpoint| &*world[endpoint.namespace].name);
+    let in_namespace = of(LabelsOf::Namespace, Test::OneOf(vec![namespace.into()]));
+    let is = of(LabelsOf::Endpoint, Test::OneOf(vec![value.into()]));
+    let not = |part| Expression::Not(Box::new(part));
+    match choice / 8 % 8 {
+        0 => is,
+        1 => not(is),
+        2 => Expression::Any(vec![is, in_namespace]),
+        3 => Expression::All(vec![
+            not(in_namespace),
+            of(LabelsOf::Endpoint, Test::Exists),
+        ]),
+        4 => Expression::ServiceAccount(vec!["default".into()]),
+        5 => {
+            let start = value.chars().take(1).collect::<String>();
+            of(LabelsOf::Endpoint, Test::StartsWith(start.into()))
+        }
+        6 => not(of(LabelsOf::Endpoint, Test::Contains(value.into()))),
+        _ => Expression::Any(Vec::new()),
     }
 }
 
@@ -253,7 +464,13 @@ fn scopes(ruleset: &Ruleset) -> Vec<LabelSelector> {
     let mut found = Vec::new();
     for rule in rules(ruleset) {
         for peer in &rule.peers {
-            if let Peer::Endpoints(EndpointSelector { namespaces, pods }, span) = peer {
+            if let Peer::Endpoints(
+                EndpointSelector {
+                    namespaces, pods, ..
+                },
+                span,
+            ) = peer
+            {
                 match namespaces {
                     NamespaceScope::Matching(labels) => found.push(labels.clone()),
                     // Labels of pods, which select no namespace or all.
@@ -281,12 +498,18 @@ pub(crate) fn show_ruleset(ruleset: &Ruleset) -> String {
         for tier in ruleset.tiers(direction) {
             text += &format!("{} {}\n", direction.word(), tier.name);
             for policy in &tier.policies {
-                let subject = selector(&policy.subject);
-                text += &format!("  {subject} isolates={}\n", policy.isolates);
+                let subject = match &policy.subject {
+                    Subject::Endpoints(of) => selector(of),
+                    Subject::Nodes(nodes) => format!("{nodes:?}"),
+                };
+                let (isolates, tie) = (policy.isolates, policy.tie);
+                text += &format!("  {subject} isolates={isolates} tie={tie:?}\n");
                 for rule in &policy.rules {
                     let peers: Vec<String> = rule.peers.iter().map(peer).collect();
                     let ports: Vec<String> = rule.traffic.iter().map(port).collect();
-                    text += &format!("    {:?} {peers:?} {ports:?}\n", rule.action);
+                    let (family, source) = (rule.family, &rule.source_ports);
+                    let action = rule.action;
+                    text += &format!("    {action:?} {peers:?} {ports:?} {family:?} {source:?}\n");
                 }
             }
         }
@@ -296,9 +519,12 @@ pub(crate) fn show_ruleset(ruleset: &Ruleset) -> String {
 
 fn selector(selector: &EndpointSelector) -> String {
     let labels = |labels: &LabelSelector| format!("{:?}", labels.normal());
+    let also = selector.also.as_ref().map(|also| also.words());
     match &selector.namespaces {
-        NamespaceScope::Only(id) => format!("{id:?} {}", labels(&selector.pods)),
-        NamespaceScope::Matching(of) => format!("{} {}", labels(of), labels(&selector.pods)),
+        NamespaceScope::Only(id) => format!("{id:?} {} {also:?}", labels(&selector.pods)),
+        NamespaceScope::Matching(of) => {
+            format!("{} {} {also:?}", labels(of), labels(&selector.pods))
+        }
     }
 }
 
@@ -306,15 +532,26 @@ fn peer(peer: &Peer) -> String {
     match peer {
         Peer::Any => "any".into(),
         Peer::Endpoints(of, _) => selector(of),
-        Peer::Block(block) => {
+        Peer::Block(block, covers) => {
             let except: Vec<String> = block.except.iter().map(|it| it.net.to_string()).collect();
-            format!("{} but {except:?}", block.cidr.net)
+            format!("{} but {except:?} of {covers:?}", block.cidr.net)
         }
+        Peer::All(parts) => format!(
+            "all of {:?}",
+            parts.iter().map(self::peer).collect::<Vec<_>>()
+        ),
+        Peer::AnyOf(parts) => format!(
+            "any of {:?}",
+            parts.iter().map(self::peer).collect::<Vec<_>>()
+        ),
+        Peer::Not(part) => format!("not {}", self::peer(part)),
+        other => format!("{other:?}"),
     }
 }
 
 fn port(port: &PortMatch) -> String {
     match port {
+        PortMatch::Icmp { .. } | PortMatch::Except { .. } | PortMatch::Any => port.to_string(),
         PortMatch::Everything => "all".into(),
         PortMatch::Range {
             protocol,

@@ -262,6 +262,7 @@ impl Raw {
             }
             cluster.nodes.push(Node {
                 name: format!("n{n}"),
+                labels: Labels::new(),
                 addresses,
             });
         }
@@ -389,6 +390,7 @@ pub(crate) fn other_readings() -> impl Strategy<Value = Readings> {
                 hairpin_service: hairpin,
                 service_dnat: dnat,
                 snat,
+                ..Readings::default()
             },
         )
 }

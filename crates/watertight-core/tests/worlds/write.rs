@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::yaml;
 use crate::oracle::objects::{
-    Cluster, Container, Expression, IpBlock, Labels, Peer, Pod, Policy, PortItem, PortValue, Rule,
-    Selector, Service,
+    Cluster, ClusterPeer, ClusterPolicy, ClusterRule, Container, Expression, IpBlock, Labels, Peer,
+    Pod, PodsOf, Policy, PortItem, PortValue, ProtocolItem, Rule, Selector, Service,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn objects(cluster: &Cluster, spelling: Spelling) -> Vec<Value> {
         objects.push(json!({
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": node.name},
+            "metadata": {"name": node.name, "labels": map(&node.labels)},
             "status": {"addresses": addresses},
         }));
     }
@@ -89,6 +89,8 @@ fn objects(cluster: &Cluster, spelling: Spelling) -> Vec<Value> {
             .map(|service| writer.service(service)),
     );
     objects.extend(cluster.policies.iter().map(|policy| writer.policy(policy)));
+    let of_cluster = cluster.cluster_policies.iter();
+    objects.extend(of_cluster.map(|policy| writer.cluster_policy(policy)));
     objects
 }
 
@@ -279,6 +281,84 @@ impl Writer {
             ("protocol", port.protocol.map(Value::from)),
             ("port", port.port.as_ref().map(port_value)),
             ("endPort", port.end_port.map(Value::from)),
+        ])
+    }
+
+    fn cluster_policy(&self, policy: &ClusterPolicy) -> Value {
+        let old = policy.old;
+        let rules = |peers: &str, rules: &[ClusterRule]| {
+            let written = rules.iter().map(|rule| self.cluster_rule(peers, rule, old));
+            (!rules.is_empty()).then(|| written.collect())
+        };
+        let mut spec = self.object(vec![
+            ("ingress", rules("from", &policy.ingress)),
+            ("egress", rules("to", &policy.egress)),
+        ]);
+        spec["priority"] = policy.priority.into();
+        spec["subject"] = self.pods_of(&policy.subject, old);
+        let mut object = json!({"metadata": {"name": policy.name}});
+        if old {
+            object["apiVersion"] = "policy.networking.k8s.io/v1alpha1".into();
+            object["kind"] = "AdminNetworkPolicy".into();
+        } else {
+            object["apiVersion"] = "policy.networking.k8s.io/v1alpha2".into();
+            object["kind"] = "ClusterNetworkPolicy".into();
+            spec["tier"] = policy.tier.into();
+        }
+        object["spec"] = spec;
+        object
+    }
+
+    fn pods_of(&self, pods: &PodsOf, old: bool) -> Value {
+        match pods {
+            PodsOf::Namespaces(namespaces) => json!({"namespaces": self.selector(namespaces)}),
+            PodsOf::Pods(namespaces, pods) => {
+                let mut written = json!({"podSelector": self.selector(pods)});
+                let none = Selector::default();
+                // The older version wants it written.
+                let namespaces = namespaces.as_ref().or(old.then_some(&none));
+                if let Some(namespaces) = namespaces {
+                    written["namespaceSelector"] = self.selector(namespaces);
+                }
+                json!({"pods": written})
+            }
+        }
+    }
+
+    fn cluster_rule(&self, peers: &str, rule: &ClusterRule, old: bool) -> Value {
+        let peer = |peer: &ClusterPeer| match peer {
+            ClusterPeer::Pods(pods) => self.pods_of(pods, old),
+            ClusterPeer::Nodes(nodes) => json!({"nodes": self.selector(nodes)}),
+            ClusterPeer::Networks(networks) => json!({"networks": networks}),
+            ClusterPeer::DomainNames(names) => json!({"domainNames": names}),
+        };
+        let action = match rule.action {
+            "Accept" if old => "Allow",
+            action => action,
+        };
+        let item = |item: &ProtocolItem| match item {
+            ProtocolItem::Number(protocol, port) if old => {
+                json!({"portNumber": {"protocol": protocol, "port": port}})
+            }
+            ProtocolItem::Range(protocol, start, end) if old => {
+                json!({"portRange": {"protocol": protocol, "start": start, "end": end}})
+            }
+            ProtocolItem::Named(name) if old => json!({"namedPort": name}),
+            ProtocolItem::Number(protocol, port) => {
+                json!({protocol.to_lowercase(): {"destinationPort": {"number": port}}})
+            }
+            ProtocolItem::Range(protocol, start, end) => {
+                let range = json!({"start": start, "end": end});
+                json!({protocol.to_lowercase(): {"destinationPort": {"range": range}}})
+            }
+            ProtocolItem::Named(name) => json!({"destinationNamedPort": name}),
+        };
+        let items = |items: &Vec<ProtocolItem>| items.iter().map(item).collect();
+        let list = if old { "ports" } else { "protocols" };
+        self.object(vec![
+            ("action", Some(action.into())),
+            (peers, Some(rule.peers.iter().map(peer).collect())),
+            (list, rule.protocols.as_ref().map(items)),
         ])
     }
 

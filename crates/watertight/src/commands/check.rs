@@ -87,7 +87,7 @@ impl Run<'_> {
             cluster::known_namespace(&checked.world, namespace)?;
         }
         let known = self.baseline(&input.sources, &mut checked)?;
-        let report = without_findings(&input.sources, &options, &checked);
+        let report = without_findings(&input.sources, &checked);
         if let Some(path) = &self.args.write_baseline {
             baseline::write(path, &input.sources, &checked.findings)?;
             let written = count(checked.findings.len(), "finding");
@@ -230,6 +230,8 @@ fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
     }
     Ok(CheckOptions {
         profile: settings.profile,
+        engine_is_named: settings.engine_is_named,
+        pinned: settings.pinned,
         clouds,
         assume: settings.assume,
         select: select.clone(),

@@ -9,11 +9,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
 use globset::GlobSet;
+use watertight_core::check::take_for;
 use watertight_core::diag::{self, Finding};
 use watertight_core::engine::{Enforcement, Profile, Version};
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::{self, Options};
-use watertight_core::policy::{Ruleset, lower_kubernetes};
+use watertight_core::policy::{Ruleset, lower};
 use watertight_core::rules::{Rule, count};
 use watertight_core::source::Sources;
 use watertight_core::suggest::misspelt;
@@ -34,6 +35,8 @@ const MOST_PROBLEMS: usize = 20;
 pub(super) struct Settings {
     /// The engine with its readings.
     pub(super) profile: Profile,
+    /// Whether somebody has named it.
+    pub(super) engine_is_named: bool,
     /// The switches that somebody has set: their readings are no longer open.
     pub(super) pinned: Vec<String>,
     /// What to assume where the input does not say.
@@ -63,7 +66,8 @@ pub(super) fn paths_or_here<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) ->
 }
 
 pub(super) fn settings(args: &ClusterArgs, config: &Config) -> anyhow::Result<Settings> {
-    let mut profile = match args.engine.as_deref().or(config.engine.as_deref()) {
+    let engine = args.engine.as_deref().or(config.engine.as_deref());
+    let mut profile = match engine {
         Some(engine) => Profile::parse(engine).map_err(|error| anyhow!("{error}"))?,
         None => Profile::reference(),
     };
@@ -103,6 +107,7 @@ pub(super) fn settings(args: &ClusterArgs, config: &Config) -> anyhow::Result<Se
     }
     Ok(Settings {
         profile,
+        engine_is_named: engine.is_some(),
         pinned,
         assume,
     })
@@ -133,7 +138,7 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let config = self::config(config)?;
-        let settings = settings(cluster, &config)?;
+        let mut settings = settings(cluster, &config)?;
         let paths = paths_or_here(&input.filename);
         let read = input::read(&paths, &exclude(input, &config)?)?;
         let sources = read.sources;
@@ -143,7 +148,7 @@ impl Cluster {
             strict_cidr: settings.profile.switches.strict_cidr,
         };
         let progress_of = Some(&*progress.done);
-        let (world, loaded) = world::read(&sources, &options, &settings.assume, progress_of);
+        let (mut world, loaded) = world::read(&sources, &options, &settings.assume, progress_of);
         drop(progress);
         let mut findings = loaded.findings;
         let unreadable = read.unreadable.iter();
@@ -151,7 +156,10 @@ impl Cluster {
         diag::sort(&mut findings);
         anything_to_ask(&world, &findings, &loaded.other_kinds, loaded.not_objects)?;
         let broken = loaded.broken + read.unreadable.len();
-        let ruleset = lower_kubernetes(&world, &settings.profile.switches);
+        if !settings.engine_is_named {
+            settings.profile = take_for(&mut world, settings.profile, &settings.pinned);
+        }
+        let ruleset = lower(&world, &settings.profile);
         Ok(Self {
             sources,
             world,

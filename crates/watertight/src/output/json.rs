@@ -110,7 +110,7 @@ mod tests {
             let all = sample.checked.findings.clone();
             let findings = all.into_iter().cycle().take(number);
             sample.checked.findings = findings.enumerate().map(numbered).collect();
-            let mut whole = report::report(&sample.sources, &sample.options, &sample.checked);
+            let mut whole = report::report(&sample.sources, &sample.checked);
             whole.tool.version = sample.report().tool.version;
             let whole = serde_json::to_string_pretty(&whole).unwrap();
             let text = sample.print(Format::Json);

@@ -63,8 +63,8 @@ metadata:
   name: settings
   namespace: shop
 ---
-apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
+apiVersion: networking.k8s.aws/v1alpha1
+kind: ApplicationNetworkPolicy
 metadata:
   name: l7
   namespace: shop
@@ -74,7 +74,6 @@ spec: {}
 /// A check that was made, with room for more findings.
 pub(crate) struct Sample {
     pub(crate) sources: Sources,
-    pub(crate) options: CheckOptions,
     pub(crate) checked: Checked,
 }
 
@@ -90,11 +89,7 @@ impl Sample {
             ..CheckOptions::default()
         };
         let checked = check(&sources, &options);
-        Self {
-            sources,
-            options,
-            checked,
-        }
+        Self { sources, checked }
     }
 
     /// A cluster in which something is wrong in every way.
@@ -212,7 +207,7 @@ impl Sample {
 
     /// The report without its findings.
     pub(crate) fn report(&self) -> CheckReport<NoFindings> {
-        let mut report = without_findings(&self.sources, &self.options, &self.checked);
+        let mut report = without_findings(&self.sources, &self.checked);
         report.tool.version = "1.2.3".into();
         report
     }

@@ -3,16 +3,16 @@
 use super::miss::{View, seen, short_name};
 use crate::eval::{Connection, Evaluator, Family, Party};
 use crate::manifest::Direction;
-use crate::policy::{NamespaceScope, Peer, Rule, RuleRef};
-use crate::sets::PortMatch;
+use crate::policy::{Peer, Rule, RuleRef};
+use crate::sets::{PortMatch, Protocol};
 use crate::world::EndpointId;
 
 /// Whether a rule admits everybody: adding a port to it would open that port to all.
 pub(super) fn is_for_anybody(rule: &Rule) -> bool {
     rule.peers.iter().any(|peer| match peer {
         Peer::Any => true,
-        Peer::Block(block) => block.is_whole_family(),
-        Peer::Endpoints(..) => false,
+        Peer::Block(block, _) => block.is_whole_family(),
+        _ => false,
     })
 }
 
@@ -41,18 +41,21 @@ pub fn admits(
         peers => peers.iter().find(|peer| view.matches(peer)),
     };
     let port = rule.traffic.iter().find(|item| match item {
-        PortMatch::Everything => true,
+        PortMatch::Everything | PortMatch::Any => true,
         PortMatch::Range {
             protocol,
             first,
             last,
             ..
         } => *protocol == seen.protocol && seen.port.is_some_and(|p| (*first..=*last).contains(&p)),
-        PortMatch::Named { protocol, .. } => *protocol == seen.protocol,
+        PortMatch::Named { protocol, .. } | PortMatch::Except { protocol, .. } => {
+            *protocol == seen.protocol
+        }
+        PortMatch::Icmp { .. } => seen.protocol == Protocol::Icmp,
     });
     let who = peer.map_or_else(|| "this peer".to_owned(), |peer| view.tell(peer));
     match port {
-        None | Some(PortMatch::Everything) => format!("{who} on all ports"),
+        None | Some(PortMatch::Everything | PortMatch::Any) => format!("{who} on all ports"),
         Some(item) => format!("{who} on {item}"),
     }
 }
@@ -65,7 +68,7 @@ impl View<'_> {
                 self.eval.can_be_subject(id) && self.selector_faults(selector, *span, id).is_empty()
             }
             (Peer::Endpoints(..), None) => false,
-            (Peer::Block(block), _) => {
+            (Peer::Block(block, _), _) => {
                 let world = self.eval.world;
                 let given = match self.seen.party {
                     Party::Address(ip) => Some(ip),
@@ -81,38 +84,11 @@ impl View<'_> {
                     }
                 }
             }
+            (peer, _) => !matches!(peer, Peer::AnyOf(parts) if parts.is_empty()),
         }
     }
 
     fn tell(&self, peer: &Peer) -> String {
-        let world = self.eval.world;
-        match peer {
-            Peer::Any => "anybody".into(),
-            Peer::Block(block) => block.to_string(),
-            Peer::Endpoints(selector, _) => {
-                let pods = if selector.pods.is_empty() {
-                    "all pods".to_owned()
-                } else {
-                    selector.pods.to_string()
-                };
-                match &selector.namespaces {
-                    NamespaceScope::Only(own) => {
-                        format!("{pods} of namespace {}", world[*own].name)
-                    }
-                    NamespaceScope::Matching(labels) if labels.is_empty() => {
-                        format!("{pods} of every namespace")
-                    }
-                    NamespaceScope::Matching(labels) => {
-                        let named = labels.to_string();
-                        match named.strip_prefix("kubernetes.io/metadata.name=") {
-                            Some(name) if !name.contains([',', ' ']) => {
-                                format!("{pods} of namespace {name}")
-                            }
-                            _ => format!("{pods} of namespaces with {named}"),
-                        }
-                    }
-                }
-            }
-        }
+        peer.words(self.eval.world)
     }
 }

@@ -11,7 +11,7 @@ use super::nearly::Nearly;
 use crate::eval::{Connection, Evaluator, Family, Party};
 use crate::facts::metadata::{self, Cloud};
 use crate::manifest::Direction;
-use crate::policy::{Origin, PolicyRef};
+use crate::policy::PolicyRef;
 use crate::source::Span;
 use crate::world::{EndpointId, World};
 
@@ -98,21 +98,19 @@ pub(super) fn advice(
         } else {
             "the policy that isolates it has no rule"
         };
-        let Origin::Kubernetes(id) = eval.ruleset[isolated_by].origin;
+        let origin = eval.ruleset[isolated_by].origin;
         return Advice {
             text: format!(
                 "{none}: add a NetworkPolicy that selects {who} and {verb} {other}{ports}"
             ),
-            span: Some(world[id].name_span),
+            span: origin.name_span(world),
         };
     };
     let number = nearest.rule.rule + 1;
     let rule = &eval.ruleset[nearest.rule];
-    let Origin::Kubernetes(id) = eval.ruleset[nearest.rule.policy].origin;
-    let place = format!(
-        "{way} rule {number} of NetworkPolicy {}",
-        world.policy_name(id)
-    );
+    let origin = eval.ruleset[nearest.rule.policy].origin;
+    let (of, name) = (origin.kind(world), origin.name(world));
+    let place = format!("{way} rule {number} of {of} {name}");
     let kind = nearest.faults.first().map(|fault| fault.kind);
     let fault_span = nearest.faults.first().map(|fault| fault.span);
     let anybody = is_for_anybody(rule);
@@ -146,8 +144,7 @@ pub(super) fn advice(
         format!("add `{item}` to `{list}` of {place}")
     } else {
         let ports = port.map_or(String::new(), |port| format!(", ports: [{port}]"));
-        let policy = world.policy_name(id);
-        format!("add `{{{list}: [{item}]{ports}}}` to `{way}` of NetworkPolicy {policy}")
+        format!("add `{{{list}: [{item}]{ports}}}` to `{way}` of {of} {name}")
     };
     Advice {
         text,

@@ -4,7 +4,7 @@
 use super::addresses::{self, Range};
 use super::ports::Asked;
 use crate::analysis::readings::{Judged, Open};
-use crate::eval::{Connection, Decision, Family, Reason};
+use crate::eval::{Connection, Decision, Family, Judged as Side, Reason};
 use crate::policy::{PolicyRef, RuleRef};
 
 /// Who decides: rows and cases with the same deciders are shown as one.
@@ -17,12 +17,15 @@ pub(super) type Key = (
     Option<&'static str>,
 );
 
-fn decider(decision: &Decision) -> Decider {
-    match decision {
+fn decider(side: &Side) -> Decider {
+    match &side.decision {
         Decision::NotSubject => (0, None, None),
         Decision::NotIsolated => (1, None, None),
         Decision::Rule { rule, allowed } => (2 + u8::from(*allowed), None, Some(*rule)),
-        Decision::NoRule { isolated_by, maybe } => (4, Some(*isolated_by), *maybe),
+        Decision::NoRule { isolated_by } => {
+            let maybe = side.maybe.map(|maybe| maybe.rule);
+            (4, Some(*isolated_by), maybe)
+        }
     }
 }
 
@@ -30,19 +33,20 @@ pub(super) fn key(judged: &Judged) -> Key {
     let verdict = &judged.verdict;
     let reason = match verdict.reason {
         Reason::Policies => None,
-        Reason::Exempt(id, _) | Reason::Impossible(id, _) => Some(id),
+        Reason::Exempt(id, _) | Reason::Impossible(id, _) | Reason::Blocked(id, _) => Some(id),
+        Reason::Routed => Some("C-69"),
     };
     let open = judged.open.as_ref().map(Open::id);
-    let side = |decision: &Decision| {
+    let side = |side: &Side| {
         // Where one side denies, it is all the same which rule of the other one would allow.
-        let beside = !verdict.allowed && open.is_none() && decision.is_allowed();
+        let beside = !verdict.allowed && open.is_none() && side.is_allowed();
         if beside {
             (9, None, None)
         } else {
-            decider(decision)
+            decider(side)
         }
     };
-    let (egress, ingress) = (side(&verdict.egress), side(&verdict.ingress));
+    let (egress, ingress) = (side(&verdict.sides[0]), side(&verdict.sides[1]));
     (verdict.allowed, reason, egress, ingress, open)
 }
 

@@ -73,7 +73,7 @@ impl<'a> Explainer<'a> {
             Direction::Egress => &row.explanation.egress,
             Direction::Ingress => &row.explanation.ingress,
         };
-        let subject = side.subject?;
+        let subject = side.subject?.endpoint()?;
         let Decision::NoRule { isolated_by, .. } = side.decision else {
             return None;
         };
@@ -420,7 +420,7 @@ impl<'a> Explainer<'a> {
                     Some((endpoint.host_network.is_some(), endpoint.node))
                 }
                 Party::Node(node) => Some((true, Some(node))),
-                Party::Address(_) => None,
+                Party::Address(_) | Party::Name(_) => None,
             });
             match ends {
                 [Some((from_host, from)), Some((to_host, to))] => {
@@ -455,7 +455,7 @@ fn have_family(world: &World, from: Party, to: Party) -> bool {
     let ips = match other {
         Party::Endpoint(id) => &world[id].ips,
         Party::Node(id) => &world[id].ips,
-        Party::Address(_) => return true,
+        Party::Address(_) | Party::Name(_) => return true,
     };
     if ips.is_empty() {
         let cidrs = &world.assumed.pod_cidrs;
@@ -475,7 +475,7 @@ fn has_both_families(world: &World, from: Party, to: Party) -> bool {
         let ips = match party {
             Party::Endpoint(id) => &world[id].ips,
             Party::Node(id) => &world[id].ips,
-            Party::Address(_) => return false,
+            Party::Address(_) | Party::Name(_) => return false,
         };
         let has = |family| ips.iter().any(|ip| Family::of(*ip) == family);
         has(Family::V4) && has(Family::V6)

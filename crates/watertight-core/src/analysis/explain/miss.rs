@@ -95,6 +95,7 @@ pub fn short_name(world: &World, party: Party) -> String {
         }
         Party::Node(id) => format!("node:{}", world[id].name),
         Party::Address(ip) => format!("ip:{ip}"),
+        Party::Name(id) => format!("fqdn:{}", world[id].text),
     }
 }
 
@@ -180,7 +181,7 @@ impl View<'_> {
         let mut faults = Vec::new();
         let mut distance = 0;
         if !step.peer {
-            let each = rule.peers.iter().map(|peer| self.peer_faults(peer));
+            let each = rule.peers.iter().map(|peer| self.peer_faults(rule, peer));
             if let Some((far, nearest)) = each.min_by_key(|(distance, _)| *distance) {
                 faults = nearest;
                 distance = far;
@@ -215,17 +216,41 @@ impl View<'_> {
         match self.seen.party.resolve(self.eval.world) {
             Party::Endpoint(id) => self.eval.world[id].host_network.is_some(),
             Party::Node(_) => true,
-            Party::Address(_) => false,
+            Party::Address(_) | Party::Name(_) => false,
         }
     }
 
-    fn peer_faults(&self, peer: &Peer) -> (usize, Vec<Fault>) {
+    fn peer_faults(&self, rule: &Rule, peer: &Peer) -> (usize, Vec<Fault>) {
         match peer {
             // It matches whatever there is.
             Peer::Any => (0, Vec::new()),
-            Peer::Block(block) => {
+            Peer::Block(block, _) => {
                 let (distance, fault) = self.block_fault(block);
                 (distance, vec![fault])
+            }
+            Peer::Nodes(..)
+            | Peer::OwnNode(_)
+            | Peer::OtherNodes(_)
+            | Peer::Outside(_)
+            | Peer::Domain(..)
+            | Peer::All(_)
+            | Peer::AnyOf(_)
+            | Peer::Not(_) => {
+                let is_empty = matches!(peer, Peer::AnyOf(parts) if parts.is_empty());
+                let text = match is_empty {
+                    true => "means nobody".to_owned(),
+                    false => format!(
+                        "means {}, and {} is not",
+                        peer.words(self.eval.world),
+                        self.name
+                    ),
+                };
+                let fault = Fault {
+                    kind: FaultKind::NotSelectable,
+                    text,
+                    span: peer.span().unwrap_or(rule.span),
+                };
+                (FAR, vec![fault])
             }
             Peer::Endpoints(selector, span) => match self.other() {
                 Some(id) if self.eval.can_be_subject(id) => {

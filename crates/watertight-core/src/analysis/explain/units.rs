@@ -108,8 +108,8 @@ pub(super) fn blocks<'e>(
         .flat_map(|policy| &eval.ruleset[policy].rules);
     let peers = rules.flat_map(|rule| &rule.peers);
     let block = |peer: &'e Peer| match peer {
-        Peer::Block(block) => Some(block),
-        Peer::Any | Peer::Endpoints(..) => None,
+        Peer::Block(block, _) => Some(block),
+        _ => None,
     };
     peers.filter_map(block).collect()
 }

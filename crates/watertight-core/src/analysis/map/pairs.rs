@@ -317,6 +317,6 @@ fn has_node(world: &World, party: Party) -> bool {
     match party {
         Party::Endpoint(id) => world[id].node.is_some(),
         Party::Node(_) => true,
-        Party::Address(_) => false,
+        Party::Address(_) | Party::Name(_) => false,
     }
 }

@@ -179,7 +179,7 @@ fn holds(sample: &Sample, by: By) {
                 let dual = |party: &Party| match party {
                     Party::Endpoint(id) => world[*id].ips.len() == 2,
                     Party::Node(id) => world[*id].ips.len() == 2,
-                    Party::Address(_) => false,
+                    Party::Address(_) | Party::Name(_) => false,
                 };
                 if !pairs.is_empty() && pairs.iter().all(|(a, b)| dual(a) && dual(b)) {
                     let spans = found.map_or(&nothing, |found| {

@@ -117,7 +117,7 @@ impl Families {
                 (&endpoint.ips, [assumed(Family::V4), assumed(Family::V6)])
             }
             Party::Node(id) => (&world[id].ips, [true; 2]),
-            Party::Address(_) => {
+            Party::Address(_) | Party::Name(_) => {
                 return Self {
                     bits: 0,
                     both_known: false,
@@ -196,7 +196,7 @@ impl Views<'_> {
             Party::Endpoint(id) if world[id].host_network.is_some() => Standing::HostPod,
             Party::Endpoint(_) => Standing::Pod,
             Party::Node(_) => Standing::Node,
-            Party::Address(_) => return None,
+            Party::Address(_) | Party::Name(_) => return None,
         };
         Some(Look {
             standing,
@@ -219,10 +219,10 @@ fn seen(reach: &Reach, party: Party) -> Option<Seen> {
         }),
         Party::Node(id) => Some(Seen {
             class: reach.class_of_node(id)?,
-            egress: RowId::EVERYTHING,
-            ingress: RowId::EVERYTHING,
+            egress: reach.side(Direction::Egress).row_of_node(id),
+            ingress: reach.side(Direction::Ingress).row_of_node(id),
         }),
-        Party::Address(_) => None,
+        Party::Address(_) | Party::Name(_) => None,
     }
 }
 
@@ -372,7 +372,7 @@ impl Units {
                 places.extend(match party {
                     Party::Endpoint(id) => world[*id].node,
                     Party::Node(id) => Some(*id),
-                    Party::Address(_) => None,
+                    Party::Address(_) | Party::Name(_) => None,
                 });
             }
             places.sort_unstable();

@@ -8,6 +8,8 @@ const CALICO: Component = Component::Calico;
 pub(super) const SWITCHES: Switches = Switches {
     node_local: NodeLocal::ExemptIngress,
     established: Established::Survive,
+    endpoint_to_host: EndpointToHost::Accept,
+    pod_tunnels: PodTunnels::Drop,
     ..Switches::REFERENCE
 };
 

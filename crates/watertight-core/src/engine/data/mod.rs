@@ -20,9 +20,10 @@ pub(super) mod weave;
 mod prelude {
     pub(super) use super::super::support::Enforcement;
     pub(super) use super::super::{
-        Bug, Bundle, Component, Confidence, Effect, EnforcementFact, EnforcementSwitch, Engine,
-        EngineFacts, Established, Feature, FeatureFact, IpBlockPods, NodeLocal, Numbering,
-        PolicyTypesGate, ServiceDnat, Snat, Status, Support, Switches, Timeline,
+        Bug, Bundle, Component, Confidence, Effect, EndpointToHost, EnforcementFact,
+        EnforcementSwitch, Engine, EngineFacts, Established, Feature, FeatureFact, IpBlockPods,
+        NodeLocal, Numbering, PodTunnels, PolicyTypesGate, ServiceDnat, Snat, Status, Support,
+        Switches, Timeline,
     };
 
     /// A verdict that holds in every release.

@@ -5,6 +5,7 @@
 //! network, and in the atoms of their addresses. Classes are numbered by namespace and labels, so that
 //! what selectors select are few runs of numbers.
 
+mod asked;
 mod joining;
 
 use std::collections::BTreeMap;
@@ -13,13 +14,14 @@ use std::net::IpAddr;
 pub(super) use joining::Joined;
 use rustc_hash::FxHashMap;
 
+use self::asked::Asked;
 use super::atoms::{Address, Atoms};
 use crate::eval::compile::Matcher;
+use crate::eval::matching::Owner;
 use crate::eval::{Evaluator, Family, can_be_selected};
-use crate::manifest::Direction;
-use crate::policy::{EndpointSelector, NamespaceScope, Peer, Rule};
-use crate::sets::{IpBlock, LabelSelector, Operator, PortMatch, Protocol, Runs};
-use crate::world::{EndpointId, Lifecycle, NamespaceId, NodeId, Symbol, World};
+use crate::policy::{EndpointSelector, NamespaceScope};
+use crate::sets::{Expression, LabelSelector, LabelsOf, Operator, Protocol, Runs, Test};
+use crate::world::{EndpointId, Lifecycle, NAME_LABEL, NameId, NamespaceId, NodeId, Symbol, World};
 
 /// No class: the endpoint owns no address (K-33, K-86).
 const NOBODY: u32 = u32::MAX;
@@ -56,6 +58,12 @@ pub(super) struct Class {
     /// By key; only keys that peer selectors name.
     labels: Vec<(Symbol, Symbol)>,
     pub on_host: bool,
+    /// Only where rules tell nodes apart: the node that it is or runs on.
+    node: Option<NodeId>,
+    /// A DNS name, which stands for somebody outside.
+    name: Option<NameId>,
+    /// Only where selectors look at it: the number of its service account, counted from one.
+    account: u32,
     /// Whether selectors can match it.
     selectable: bool,
     /// Only names that egress rules use.
@@ -73,6 +81,12 @@ impl Class {
             key.extend([name.number(), value.number()]);
         }
         key.push(END);
+        let of = |index: Option<usize>| index.map_or(END, number);
+        key.extend([
+            of(self.node.map(NodeId::index)),
+            of(self.name.map(NameId::index)),
+            self.account,
+        ]);
         for (name, protocol, port) in &self.ports {
             key.extend([name.number(), *protocol as u32, u32::from(*port)]);
         }
@@ -81,9 +95,17 @@ impl Class {
 }
 
 impl Class {
+    fn owner(&self) -> Owner {
+        match (self.on_host, self.name) {
+            (true, _) => Owner::Host,
+            (false, Some(_)) => Owner::Outside,
+            (false, None) => Owner::Pod,
+        }
+    }
+
     /// The families in which rows alone decide about an endpoint of this class.
     fn plain(&self, number: u32) -> [bool; 2] {
-        let is_pod = number != NOBODY && !self.on_host;
+        let is_pod = number != NOBODY && !self.on_host && self.name.is_none();
         self.places.map(|place| is_pod && place != Place::None)
     }
 }
@@ -124,11 +146,18 @@ pub(super) struct Classes {
     plain: Vec<[bool; 2]>,
     /// By node.
     of_node: Vec<u32>,
+    /// By the addresses of nodes but the first of each family.
+    of_node_ip: FxHashMap<IpAddr, u32>,
+    /// By name.
+    of_name: Vec<u32>,
     classes: Vec<Class>,
     numbers: FxHashMap<Box<[u32]>, u32>,
     /// What tells classes apart.
     keys: Chosen,
     port_names: Chosen,
+    by_node: bool,
+    /// Service accounts, if selectors look at them: in order of appearance.
+    accounts: Option<Accounts>,
     /// The number of texts that were known then.
     symbols: u32,
     pub(super) v4: Atoms<u32>,
@@ -136,76 +165,74 @@ pub(super) struct Classes {
     /// What selects them.
     with_label: FxHashMap<(Symbol, Symbol), Runs<u32>>,
     with_key: FxHashMap<Symbol, Runs<u32>>,
+    /// The values of a key.
+    values: FxHashMap<Symbol, Vec<Symbol>>,
     in_namespace: Vec<Runs<u32>>,
     selectable: Runs<u32>,
-    /// Without a known address, by family: pods, and host-network ones.
-    somewhere: [Runs<u32>; 2],
-    some_node: [Runs<u32>; 2],
+    /// By owner, then by family: those without a known address.
+    unknown: [[Runs<u32>; 2]; 3],
+    /// By owner.
+    owned: [Runs<u32>; 3],
+    /// What is on the host network, by node; those of which no node is known come last.
+    on_node: FxHashMap<Option<NodeId>, Runs<u32>>,
+    /// By the number of the account.
+    with_account: Vec<Runs<u32>>,
     with_port: FxHashMap<(Symbol, Protocol), BTreeMap<u16, Runs<u32>>>,
 }
 
-/// What the peers of rules ask for.
-#[derive(Default)]
-struct Asked<'r> {
-    keys: Chosen,
-    port_names: Chosen,
-    blocks: Vec<&'r IpBlock>,
+/// Service accounts by namespace and name, with their numbers.
+#[derive(Clone, Debug, Default)]
+struct Accounts {
+    numbers: FxHashMap<(NamespaceId, Box<str>), u32>,
+    list: Vec<(NamespaceId, Box<str>)>,
 }
 
-impl<'r> Asked<'r> {
-    fn rule(&mut self, world: &World, direction: Direction, rule: &'r Rule) {
-        for peer in &rule.peers {
-            match peer {
-                Peer::Any => {}
-                Peer::Endpoints(selector, _) => {
-                    for requirement in &selector.pods.requirements {
-                        if let Some(key) = world.symbols.get(&requirement.key) {
-                            self.keys.insert(key);
-                        }
-                    }
-                }
-                Peer::Block(block) => self.blocks.push(block),
-            }
-        }
-        if direction == Direction::Egress {
-            for item in &rule.traffic {
-                if let PortMatch::Named { name, .. } = item
-                    && let Some(name) = world.symbols.get(name)
-                {
-                    self.port_names.insert(name);
-                }
-            }
-        }
+impl Accounts {
+    fn number(&mut self, namespace: NamespaceId, name: &str) -> u32 {
+        let Self { numbers, list } = self;
+        let account = (namespace, Box::from(name));
+        *numbers.entry(account).or_insert_with_key(|account| {
+            list.push(account.clone());
+            number(list.len())
+        })
+    }
+}
+
+fn owner_slot(owner: Owner) -> usize {
+    match owner {
+        Owner::Pod => 0,
+        Owner::Host => 1,
+        Owner::Outside => 2,
     }
 }
 
 impl Classes {
     pub(super) fn new(eval: &Evaluator<'_>) -> Self {
-        let mut asked = Asked::default();
-        for direction in Direction::BOTH {
-            for tier in eval.ruleset.tiers(direction) {
-                for rule in tier.policies.iter().flat_map(|policy| &policy.rules) {
-                    asked.rule(eval.world, direction, rule);
-                }
-            }
-        }
+        let asked = Asked::of(eval);
         let mut classes = Self {
             of_endpoint: Vec::new(),
             plain: Vec::new(),
             of_node: Vec::new(),
+            of_node_ip: FxHashMap::default(),
+            of_name: Vec::new(),
             classes: Vec::new(),
             numbers: FxHashMap::default(),
             keys: asked.keys,
             port_names: asked.port_names,
+            by_node: asked.nodes,
+            accounts: asked.accounts.then(Accounts::default),
             symbols: number(eval.world.symbols.len()),
             v4: Atoms::new(asked.blocks.iter().copied()),
             v6: Atoms::new(asked.blocks.iter().copied()),
             with_label: FxHashMap::default(),
             with_key: FxHashMap::default(),
+            values: FxHashMap::default(),
             in_namespace: Vec::new(),
             selectable: Runs::default(),
-            somewhere: [const { Vec::new() }; 2].map(Runs::from_unsorted),
-            some_node: [const { Vec::new() }; 2].map(Runs::from_unsorted),
+            unknown: Default::default(),
+            owned: Default::default(),
+            on_node: FxHashMap::default(),
+            with_account: Vec::new(),
             with_port: FxHashMap::default(),
         };
         classes.number(eval);
@@ -242,8 +269,29 @@ impl Classes {
             }
         }
         for id in world.node_ids() {
-            let class = class_of(self, &self.describe_node(world, id));
-            self.of_node.push(class);
+            let mut class = self.describe_node(world, id);
+            let own = class_of(self, &class);
+            self.of_node.push(own);
+            let mut seen = [false; 2];
+            for ip in &world[id].ips {
+                let slot = usize::from(ip.is_ipv6());
+                if seen.get(slot) == Some(&true) {
+                    class.places = self.places(&[*ip], |_| false);
+                    let other = class_of(self, &class);
+                    self.of_node_ip.insert(*ip, other);
+                } else if let Some(seen) = seen.get_mut(slot) {
+                    *seen = true;
+                }
+            }
+        }
+        for id in world.name_ids() {
+            let class = Class {
+                name: Some(id),
+                places: self.places(&world[id].ips, |_| true),
+                ..Class::default()
+            };
+            let class = class_of(self, &class);
+            self.of_name.push(class);
         }
         let mut order: Vec<(&[u32], u32)> = self
             .numbers
@@ -267,11 +315,13 @@ impl Classes {
         };
         self.of_endpoint.iter_mut().for_each(renumber);
         self.of_node.iter_mut().for_each(renumber);
+        self.of_node_ip.values_mut().for_each(renumber);
+        self.of_name.iter_mut().for_each(renumber);
         self.numbers.values_mut().for_each(renumber);
     }
 
     /// Fills in the class of an endpoint as it is now; false if it owns no address.
-    fn describe(&self, eval: &Evaluator<'_>, id: EndpointId, class: &mut Class) -> bool {
+    fn describe(&mut self, eval: &Evaluator<'_>, id: EndpointId, class: &mut Class) -> bool {
         let (world, endpoint) = (eval.world, &eval.world[id]);
         if endpoint.lifecycle != Lifecycle::Active {
             return false;
@@ -286,6 +336,11 @@ impl Classes {
                     .map(|cidr| Family::of(cidr.addr()))
                     .any(|of| of == family)
         });
+        class.node = endpoint.node.filter(|_| self.by_node && class.on_host);
+        class.account = 0;
+        if let Some(accounts) = self.accounts.as_mut().filter(|_| class.selectable) {
+            class.account = accounts.number(endpoint.namespace, world.account_of(id));
+        }
         class.labels.clear();
         class.ports.clear();
         if class.selectable {
@@ -306,12 +361,10 @@ impl Classes {
 
     fn describe_node(&self, world: &World, id: NodeId) -> Class {
         Class {
-            namespace: None,
-            labels: Vec::new(),
             on_host: true,
-            selectable: false,
-            ports: Vec::new(),
+            node: self.by_node.then_some(id),
             places: self.places(&world[id].ips, |_| true),
+            ..Class::default()
         }
     }
 
@@ -338,11 +391,20 @@ impl Classes {
         let mut ports: FxHashMap<(Symbol, Protocol), BTreeMap<u16, Vec<u32>>> =
             FxHashMap::default();
         let mut selectable = Vec::new();
-        let (mut somewhere, mut some_node) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
+        let mut unknown: [[Vec<u32>; 2]; 3] = Default::default();
+        let mut owned: [Vec<u32>; 3] = Default::default();
+        let mut on_node: FxHashMap<Option<NodeId>, Vec<u32>> = FxHashMap::default();
+        let accounts = self.accounts.as_ref();
+        let mut with_account = vec![Vec::new(); accounts.map_or(0, |of| of.list.len()) + 1];
+        let mut values: FxHashMap<Symbol, Vec<Symbol>> = FxHashMap::default();
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (class, number) in self.classes.iter().zip(0..) {
             for (key, value) in &class.labels {
-                labels.entry((*key, *value)).or_default().push(number);
+                let having = labels.entry((*key, *value)).or_default();
+                if having.is_empty() {
+                    values.entry(*key).or_default().push(*value);
+                }
+                having.push(number);
                 keys.entry(*key).or_default().push(number);
             }
             for (name, protocol, port) in &class.ports {
@@ -358,23 +420,30 @@ impl Classes {
             if class.selectable {
                 selectable.push(number);
             }
-            let unknown = if class.on_host {
-                &mut some_node
-            } else {
-                &mut somewhere
-            };
-            for (place, unknown) in class.places.iter().zip(unknown) {
+            if let Some(list) = with_account.get_mut(class.account as usize) {
+                list.push(number);
+            }
+            if class.on_host {
+                on_node.entry(class.node).or_default().push(number);
+            }
+            let owner = owner_slot(class.owner());
+            if let Some(list) = owned.get_mut(owner) {
+                list.push(number);
+            }
+            for (place, unknown) in class
+                .places
+                .iter()
+                .zip(unknown.get_mut(owner).into_iter().flatten())
+            {
                 if *place == Place::Unknown {
                     unknown.push(number);
                 }
             }
-            if eval.blocks_cover(class.on_host) {
-                if let Place::Atom(atom) = class.places[0] {
-                    v4.push((atom, number));
-                }
-                if let Place::Atom(atom) = class.places[1] {
-                    v6.push((atom, number));
-                }
+            if let Place::Atom(atom) = class.places[0] {
+                v4.push((atom, number));
+            }
+            if let Place::Atom(atom) = class.places[1] {
+                v6.push((atom, number));
             }
         }
         let runs = |list: Vec<u32>| Runs::from_numbers(list);
@@ -388,8 +457,14 @@ impl Classes {
             .collect();
         self.in_namespace = namespaces.into_iter().map(runs).collect();
         self.selectable = runs(selectable);
-        self.somewhere = somewhere.map(runs);
-        self.some_node = some_node.map(runs);
+        self.values = values;
+        self.unknown = unknown.map(|families| families.map(runs));
+        self.owned = owned.map(runs);
+        self.on_node = on_node
+            .into_iter()
+            .map(|(node, list)| (node, runs(list)))
+            .collect();
+        self.with_account = with_account.into_iter().map(runs).collect();
         self.with_port = ports
             .into_iter()
             .map(|(of, numbers)| {
@@ -430,14 +505,36 @@ impl Classes {
         self.in_namespace.get(id.index())
     }
 
-    /// The classes whose address is not known, of one family: pods, or what is on the host network.
-    pub(super) fn unknown(&self, family: Family, on_host: bool) -> &Runs<u32> {
-        let [v4, v6] = if on_host {
-            &self.some_node
-        } else {
-            &self.somewhere
-        };
-        if family == Family::V4 { v4 } else { v6 }
+    /// The class of an address of a node, unless it is the first of its family.
+    pub(super) fn of_node_ip(&self, ip: IpAddr) -> Option<u32> {
+        self.of_node_ip.get(&ip).copied()
+    }
+
+    pub(super) fn of_name(&self, id: NameId) -> Option<u32> {
+        self.of_name.get(id.index()).copied()
+    }
+
+    /// The classes whose address is not known, of one family.
+    pub(super) fn unknown(&self, family: Family, owner: Owner) -> Option<&Runs<u32>> {
+        let [v4, v6] = self.unknown.get(owner_slot(owner))?;
+        Some(if family == Family::V4 { v4 } else { v6 })
+    }
+
+    /// The classes of an owner.
+    pub(super) fn owned(&self, owner: Owner) -> Option<&Runs<u32>> {
+        self.owned.get(owner_slot(owner))
+    }
+
+    /// What is on the host network of a node; of none, what may be on any.
+    pub(super) fn on_node(&self, node: Option<NodeId>) -> Option<&Runs<u32>> {
+        self.on_node.get(&node)
+    }
+
+    /// The names for which something holds.
+    pub(super) fn names(&self, holds: impl Fn(NameId) -> bool) -> Runs<u32> {
+        let classes = self.classes.iter().zip(0..);
+        let of = classes.filter(|(class, _)| class.name.is_some_and(&holds));
+        Runs::from_numbers(of.map(|(_, number)| number).collect::<Vec<u32>>())
     }
 
     /// The classes that call a port by this name, by its number (K-55).
@@ -493,6 +590,77 @@ impl Classes {
         found
     }
 
+    /// The classes for which an expression holds.
+    pub(super) fn holding(&self, world: &World, expression: &Expression) -> Runs<u32> {
+        match expression {
+            Expression::All(parts) => parts.iter().fold(self.selectable.clone(), |found, part| {
+                found.intersection(&self.holding(world, part))
+            }),
+            Expression::Any(parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| self.holding(world, part)).collect();
+                Runs::union_of(&parts)
+            }
+            Expression::Not(part) => self.selectable.difference(&self.holding(world, part)),
+            Expression::Label {
+                of: LabelsOf::Endpoint,
+                key,
+                test,
+            } => self.with_own_label(world, key, test),
+            Expression::Label {
+                of: LabelsOf::Namespace,
+                key,
+                test,
+            } => {
+                let value = |id: NamespaceId| match &**key {
+                    NAME_LABEL => Some(&*world[id].name),
+                    key => world.namespace_label(id, key),
+                };
+                let matching = world.namespace_ids().filter(|id| test.passes(value(*id)));
+                Runs::union_of(matching.filter_map(|id| self.of_namespace(id)))
+            }
+            Expression::Label {
+                of: LabelsOf::ServiceAccount,
+                key,
+                test,
+            } => self.with_account(|namespace, name| {
+                let labels = world.account_labels(namespace, name);
+                test.passes(labels.and_then(|labels| world.symbols.value(labels, key)))
+            }),
+            Expression::ServiceAccount(names) => {
+                self.with_account(|_, name| names.iter().any(|listed| **listed == *name))
+            }
+            // Peers are asked for addresses by blocks.
+            Expression::Address(_) => Runs::default(),
+        }
+    }
+
+    fn with_own_label(&self, world: &World, key: &str, test: &Test) -> Runs<u32> {
+        let Some(key) = world.symbols.get(key) else {
+            return Runs::default();
+        };
+        let with = |value: &Symbol| self.with_label.get(&(key, *value));
+        match test {
+            Test::Exists => self.with_key.get(&key).cloned().unwrap_or_default(),
+            Test::OneOf(values) => {
+                let values = values.iter().filter_map(|value| world.symbols.get(value));
+                let values: Vec<Symbol> = values.collect();
+                Runs::union_of(values.iter().filter_map(with))
+            }
+            _ => {
+                let values = self.values.get(&key).into_iter().flatten();
+                let passing = values.filter(|value| test.passes(Some(world.symbols.text(**value))));
+                Runs::union_of(passing.filter_map(with))
+            }
+        }
+    }
+
+    fn with_account(&self, holds: impl Fn(NamespaceId, &str) -> bool) -> Runs<u32> {
+        let accounts = self.accounts.iter().flat_map(|accounts| &accounts.list);
+        let numbered = accounts.zip(self.with_account.iter().skip(1));
+        let holding = numbered.filter(|((namespace, name), _)| holds(*namespace, name));
+        Runs::union_of(holding.map(|(_, classes)| classes))
+    }
+
     /// Whether a class is what a selector selects.
     pub(super) fn is_selected(
         &self,
@@ -506,6 +674,10 @@ impl Classes {
         let Some(namespace) = class.namespace else {
             return false;
         };
+        if selector.also.is_some() {
+            // Whoever asks looks at all peers again.
+            return true;
+        }
         let in_scope = match &selector.namespaces {
             NamespaceScope::Only(only) => namespace == *only,
             NamespaceScope::Matching(labels) => {

@@ -24,8 +24,10 @@ pub use sets::{SetId, Sets};
 pub use side::{RowId, Side};
 pub use update::{Change, Updated};
 
-use super::verdict::End;
-use super::{Connection, Evaluator, Family, Party, Reason};
+use super::matching::Traffic;
+use super::verdict::{End, VXLAN};
+use super::{Connection, Evaluator, Family, Own, Party, Reason, Verdict};
+use crate::engine::{Icmp, PodTunnels};
 use crate::manifest::Direction;
 use crate::sets::Protocol;
 use crate::world::{EndpointId, NodeId};
@@ -39,6 +41,18 @@ pub enum Outcome {
     Uncertain,
     /// It is allowed.
     Allowed,
+}
+
+impl Outcome {
+    /// What a verdict comes to.
+    #[must_use]
+    pub fn of(verdict: &Verdict) -> Self {
+        match (verdict.uncertain, verdict.allowed) {
+            (Some(_), _) => Self::Uncertain,
+            (None, true) => Self::Allowed,
+            (None, false) => Self::Denied,
+        }
+    }
 }
 
 /// A peer, as sets know it.
@@ -55,9 +69,9 @@ pub enum Peer {
 pub struct Ports {
     /// The protocol.
     pub protocol: Protocol,
-    /// The first port; 0 for ICMP.
+    /// The first port; for ICMP the first message, its type in the high byte.
     pub first: u16,
-    /// The last port; 0 for ICMP.
+    /// The last port, or message.
     pub last: u16,
     /// The outcome.
     pub outcome: Outcome,
@@ -117,7 +131,10 @@ impl Reach {
     /// Judges a connection by rows.
     #[must_use]
     pub fn outcome(&self, eval: &Evaluator<'_>, connection: &Connection) -> Outcome {
-        self.of_two_pods(connection)
+        let tunnel = eval.switches.pod_tunnels == PodTunnels::Drop;
+        let plain = (!tunnel || connection.protocol != Protocol::Udp).then_some(connection);
+        plain
+            .and_then(|connection| self.of_two_pods(connection))
             .unwrap_or_else(|| self.of_any(eval, connection))
     }
 
@@ -127,6 +144,7 @@ impl Reach {
             from: Party::Endpoint(from),
             to: Party::Endpoint(to),
             protocol: Protocol::Tcp | Protocol::Udp | Protocol::Sctp,
+            source_port: None,
             icmp: None,
             family: None,
             service: None,
@@ -160,34 +178,22 @@ impl Reach {
     }
 
     fn of_any(&self, eval: &Evaluator<'_>, connection: &Connection) -> Outcome {
+        if connection.source_port.is_some() || connection.via_node.is_some() {
+            // Rows know neither source ports nor the nodes on the way.
+            return Outcome::of(&eval.verdict(connection));
+        }
         let (source, target) = match eval.settle(connection) {
             Ok(ends) => ends,
-            Err(Reason::Impossible(..)) => return Outcome::Denied,
-            Err(_) => return Outcome::Allowed,
+            Err(Reason::Exempt(..)) => return Outcome::Allowed,
+            Err(_) => return Outcome::Denied,
         };
         let (remote, traffic) = eval.seen_at_egress(connection, &target);
-        let port = traffic.port.unwrap_or_default();
-        let egress = self.one_side(
-            eval,
-            Direction::Egress,
-            &source,
-            &remote,
-            traffic.protocol,
-            port,
-        );
+        let egress = self.one_side(eval, Direction::Egress, &source, &remote, traffic);
         if egress == Outcome::Denied {
             return Outcome::Denied;
         }
         let (remote, traffic) = eval.seen_at_ingress(connection, &source);
-        let port = traffic.port.unwrap_or_default();
-        egress.min(self.one_side(
-            eval,
-            Direction::Ingress,
-            &target,
-            &remote,
-            traffic.protocol,
-            port,
-        ))
+        egress.min(self.one_side(eval, Direction::Ingress, &target, &remote, traffic))
     }
 
     fn one_side(
@@ -196,20 +202,32 @@ impl Reach {
         direction: Direction,
         own: &End,
         remote: &End,
-        protocol: Protocol,
-        port: u16,
+        traffic: Traffic<'_>,
     ) -> Outcome {
-        let Some(subject) = own.endpoint else {
-            return Outcome::Allowed;
-        };
-        let side = self.side(direction);
-        let row = side.row_of(subject);
+        let row = self.row_of(eval, direction, own, remote);
         if row == RowId::EVERYTHING {
             return Outcome::Allowed;
         }
-        match (side.band(row, protocol, port), self.peer(eval, remote)) {
+        let side = self.side(direction);
+        let port = traffic.port.unwrap_or_default();
+        match (
+            side.band(row, traffic.protocol, port),
+            self.peer(eval, remote),
+        ) {
             (Some(band), Some(peer)) => side.of_band(band, peer),
             _ => Outcome::Denied,
+        }
+    }
+
+    /// The row of an end, unless it is nobody that policies apply to.
+    fn row_of(&self, eval: &Evaluator<'_>, direction: Direction, own: &End, remote: &End) -> RowId {
+        let side = self.side(direction);
+        match eval.own(own.party) {
+            Some(Own::Endpoint(id)) => side.row_of(id),
+            Some(Own::Node(id)) if !eval.is_let_in(direction, id, &remote.remote) => {
+                side.row_of_node(id)
+            }
+            _ => RowId::EVERYTHING,
         }
     }
 
@@ -242,14 +260,17 @@ impl Reach {
             Party::Endpoint(id) => Some(Peer::Class(self.classes.of_endpoint(id)?, family)),
             Party::Node(id) => {
                 let known = end.party.address(eval.world, family);
-                match end.remote.address {
+                let class = match end.remote.address {
                     // Another address of the node than the one that its class goes by.
-                    Some(ip) if Some(ip) != known && eval.blocks_cover(true) => {
-                        Some(Peer::Address(ip))
-                    }
-                    _ => Some(Peer::Class(self.classes.of_node(id)?, family)),
-                }
+                    Some(ip) if Some(ip) != known => self.classes.of_node_ip(ip),
+                    _ => None,
+                };
+                Some(Peer::Class(
+                    class.or_else(|| self.classes.of_node(id))?,
+                    family,
+                ))
             }
+            Party::Name(id) => Some(Peer::Class(self.classes.of_name(id)?, family)),
             Party::Address(ip) => Some(Peer::Address(ip)),
         }
     }
@@ -261,14 +282,28 @@ impl Reach {
     pub fn between(&self, eval: &Evaluator<'_>, from: Party, to: Party) -> Option<Vec<Ports>> {
         let connection = Connection::new(from, to, Protocol::Tcp, 0);
         let (source, target) = eval.settle(&connection).ok()?;
-        let row =
-            |side: &Side, end: &End| end.endpoint.map_or(RowId::EVERYTHING, |id| side.row_of(id));
-        let (egress, ingress) = (row(&self.egress, &source), row(&self.ingress, &target));
+        let egress = self.row_of(eval, Direction::Egress, &source, &target);
+        let ingress = self.row_of(eval, Direction::Ingress, &target, &source);
         let (to, from) = (self.peer(eval, &target), self.peer(eval, &source));
-        Some(match (to, from) {
-            (Some(to), Some(from)) => self.between_rows((egress, to), (ingress, from)),
-            _ => Vec::new(),
-        })
+        let (Some(to), Some(from)) = (to, from) else {
+            return Some(Vec::new());
+        };
+        let mut found = self.between_rows((egress, to), (ingress, from));
+        if eval.switches.icmp == Icmp::Exempt {
+            // K-61: no policy is asked for it.
+            found.retain(|ports| ports.protocol != Protocol::Icmp);
+            found.push(Ports {
+                protocol: Protocol::Icmp,
+                first: 0,
+                last: u16::MAX,
+                outcome: Outcome::Allowed,
+            });
+        }
+        let tunnel = Connection::new(source.party, target.party, Protocol::Udp, VXLAN);
+        if matches!(eval.settle(&tunnel), Err(Reason::Blocked(..))) {
+            found = found.into_iter().flat_map(without_vxlan).collect();
+        }
+        Some(found)
     }
 
     /// The ports that an egress row allows to a peer and an ingress row allows from another.
@@ -335,6 +370,17 @@ pub fn meet(sent: &[Ports], accepted: &[Ports]) -> Vec<Ports> {
         }
     }
     joined(found.into_iter())
+}
+
+/// C-73.
+fn without_vxlan(ports: Ports) -> Vec<Ports> {
+    if ports.protocol != Protocol::Udp || !(ports.first..=ports.last).contains(&VXLAN) {
+        return vec![ports];
+    }
+    let below = VXLAN.checked_sub(1).map(|last| Ports { last, ..ports });
+    let above = VXLAN.checked_add(1).map(|first| Ports { first, ..ports });
+    let parts = [below, above].into_iter().flatten();
+    parts.filter(|part| part.first <= part.last).collect()
 }
 
 /// Neighbours with the same outcome become one.

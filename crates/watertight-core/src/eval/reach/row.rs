@@ -15,9 +15,9 @@ use crate::sets::Protocol;
 pub struct Band {
     /// The protocol.
     pub protocol: Protocol,
-    /// The first port; 0 for ICMP.
+    /// The first port; for ICMP the first message, its type in the high byte.
     pub first: u16,
-    /// The last port; 0 for ICMP.
+    /// The last port, or message.
     pub last: u16,
     /// The peers that are allowed.
     pub allowed: SetId,
@@ -36,22 +36,13 @@ pub struct Row {
 pub(super) const PROTOCOLS: [Protocol; 4] =
     [Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Icmp];
 
-/// The last port of a protocol; ICMP is taken as having port 0 only.
-pub(super) fn last_port(protocol: Protocol) -> u16 {
-    if protocol == Protocol::Icmp {
-        0
-    } else {
-        u16::MAX
-    }
-}
-
 impl Row {
     /// Everybody, on every port.
     pub(super) fn everything() -> Self {
         let band = |protocol| Band {
             protocol,
             first: 0,
-            last: last_port(protocol),
+            last: u16::MAX,
             allowed: SetId::ALL,
             maybe: SetId::NONE,
         };
@@ -80,11 +71,10 @@ impl Row {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.bands.len() == PROTOCOLS.len()
-            && self.bands.iter().all(|band| {
-                band.first == 0
-                    && band.last == last_port(band.protocol)
-                    && band.allowed == SetId::ALL
-            })
+            && self
+                .bands
+                .iter()
+                .all(|band| band.first == 0 && band.last == u16::MAX && band.allowed == SetId::ALL)
     }
 }
 
@@ -95,6 +85,8 @@ pub(super) struct Item {
     pub first: u16,
     pub last: u16,
     pub tier: usize,
+    /// The number of its object, where that is tied with others.
+    pub tie: Option<(u32, usize)>,
     pub action: Action,
     pub yes: SetId,
     pub maybe: SetId,
@@ -179,7 +171,7 @@ fn cut(protocol: Protocol, items: &[Item], mut found: impl FnMut(u16, u16, &[usi
         }
     }
     events.sort_unstable();
-    let end = last_port(protocol);
+    let end = u16::MAX;
     let mut active: Vec<usize> = Vec::new();
     let mut start = 0;
     for (port, begins, index) in events {
@@ -206,26 +198,22 @@ fn cut(protocol: Protocol, items: &[Item], mut found: impl FnMut(u16, u16, &[usi
 /// The tiers walked for all peers at once: who is allowed, and who may be.
 fn walk(sets: &mut Sets, tiers: &Tiers, items: &[Item], active: &[usize]) -> (SetId, SetId) {
     let items = || active.iter().filter_map(|index| items.get(*index));
-    let only_allows = |item: &Item| item.action == Action::Allow && item.maybe == SetId::NONE;
+    let certain = |item: &Item| item.maybe == SetId::NONE && item.tie.is_none();
+    if !items().all(certain) {
+        let items: Vec<&Item> = items().collect();
+        return Open::walk(sets, tiers, &items);
+    }
     if let [(_, true)] = *tiers.tiers
-        && items().all(only_allows)
+        && items().all(|item| item.action == Action::Allow)
     {
         let allowed: Vec<SetId> = items().map(|item| item.yes).collect();
         return (sets.union(&allowed), SetId::NONE);
     }
     let mut remaining = SetId::ALL;
     let mut allowed = Vec::new();
-    let (mut seen_maybe, mut maybe) = (SetId::NONE, SetId::NONE);
     for (tier, isolates) in &tiers.tiers {
         let mut passed = SetId::NONE;
-        for item in items().filter(|item| item.tier == *tier) {
-            if item.maybe != SetId::NONE {
-                let met = sets.intersection(remaining, item.maybe);
-                seen_maybe = sets.union(&[seen_maybe, met]);
-            }
-            if item.action == Action::Log {
-                continue;
-            }
+        for item in items().filter(|item| item.tier == *tier && item.action != Action::Log) {
             let met = sets.intersection(remaining, item.yes);
             remaining = sets.difference(remaining, met);
             match item.action {
@@ -234,14 +222,84 @@ fn walk(sets: &mut Sets, tiers: &Tiers, items: &[Item], active: &[usize]) -> (Se
                 Action::Deny | Action::Log => {}
             }
         }
-        if *isolates {
-            let met = sets.intersection(remaining, seen_maybe);
-            maybe = sets.union(&[maybe, met]);
-            remaining = passed;
-        } else {
-            remaining = sets.union(&[remaining, passed]);
-        }
+        remaining = match isolates {
+            true => passed,
+            false => sets.union(&[remaining, passed]),
+        };
     }
     allowed.push(remaining);
-    (sets.union(&allowed), maybe)
+    (sets.union(&allowed), SetId::NONE)
+}
+
+/// A walk on which rules may or may not match, or may be asked in any order: a peer can be in
+/// several places at once, and come to an allow as well as to a deny.
+struct Open<'s> {
+    sets: &'s mut Sets,
+    /// Those for which some way leads here.
+    here: SetId,
+    passed: SetId,
+    allow: Vec<SetId>,
+    deny: Vec<SetId>,
+}
+
+impl Open<'_> {
+    fn walk(sets: &mut Sets, tiers: &Tiers, items: &[&Item]) -> (SetId, SetId) {
+        let mut open = Open {
+            sets,
+            here: SetId::ALL,
+            passed: SetId::NONE,
+            allow: Vec::new(),
+            deny: Vec::new(),
+        };
+        for (tier, isolates) in &tiers.tiers {
+            let of_tier: Vec<&Item> = items
+                .iter()
+                .copied()
+                .filter(|item| item.tier == *tier && item.action != Action::Log)
+                .collect();
+            for tied in of_tier.chunk_by(|a, b| match (a.tie, b.tie) {
+                (Some((a, _)), Some((b, _))) => a == b,
+                _ => false,
+            }) {
+                open.tied(tied);
+            }
+            if *isolates {
+                open.deny.push(open.here);
+                open.here = SetId::NONE;
+            }
+            let passed = std::mem::replace(&mut open.passed, SetId::NONE);
+            open.here = open.sets.union(&[open.here, passed]);
+        }
+        open.allow.push(open.here);
+        let (allow, deny) = (open.sets.union(&open.allow), open.sets.union(&open.deny));
+        let allowed = open.sets.difference(allow, deny);
+        (allowed, open.sets.intersection(allow, deny))
+    }
+
+    /// The rules of policies of which any may be asked first, or one rule.
+    fn tied(&mut self, items: &[&Item]) {
+        let before = self.here;
+        let mut decided = Vec::new();
+        for policy in items.chunk_by(|a, b| a.tie == b.tie) {
+            self.here = before;
+            for item in policy {
+                self.rule(item);
+                decided.push(item.yes);
+            }
+        }
+        let decided = self.sets.union(&decided);
+        self.here = self.sets.difference(before, decided);
+    }
+
+    fn rule(&mut self, item: &Item) {
+        let yes = self.sets.intersection(self.here, item.yes);
+        let maybe = self.sets.intersection(self.here, item.maybe);
+        self.here = self.sets.difference(self.here, yes);
+        match item.action {
+            Action::Allow => self.allow.extend([yes, maybe]),
+            Action::Deny => self.deny.extend([yes, maybe]),
+            Action::Pass => self.passed = self.sets.union(&[self.passed, yes, maybe]),
+            Action::Log => {}
+        }
+    }
 }

@@ -174,6 +174,28 @@ impl Sets {
         self.put(parts)
     }
 
+    /// Classes, whatever the family they are seen over.
+    pub(super) fn of_classes(&mut self, classes: Runs<u32>) -> SetId {
+        self.intern([classes.clone(), classes], Runs::default(), Runs::default())
+    }
+
+    /// Everybody, seen over one family.
+    pub(super) fn of_family(&mut self, family: Family) -> SetId {
+        let (all, none) = (PartId::ALL, PartId::NONE);
+        self.put(match family {
+            Family::V4 => Parts {
+                classes: [all, none],
+                v4: all,
+                v6: none,
+            },
+            Family::V6 => Parts {
+                classes: [none, all],
+                v4: none,
+                v6: all,
+            },
+        })
+    }
+
     fn put(&mut self, parts: Parts) -> SetId {
         SetId(self.sets.intern(Stored::Parts(parts)))
     }

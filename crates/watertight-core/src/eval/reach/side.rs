@@ -1,20 +1,20 @@
 //! All rows of one direction, and which endpoint has which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::classes::Classes;
-use super::row::{Band, Item, PROTOCOLS, Row, Tiers, compute, last_port};
+use super::row::{Band, Item, PROTOCOLS, Row, Tiers, compute};
 use super::selectors::{Peers, Selectors};
-use super::sets::Sets;
+use super::sets::{SetId, Sets};
 use crate::engine::Icmp;
 use crate::eval::compile::Selections;
-use crate::eval::{Evaluator, can_be_selected};
+use crate::eval::{Evaluator, Family, can_be_selected};
 use crate::manifest::Direction;
-use crate::policy::{Action, PolicyRef, Rule};
+use crate::policy::{Action, Peer, PolicyRef, Rule};
 use crate::sets::{PortMatch, Protocol, Runs};
-use crate::world::{EndpointId, NamespaceId, Symbol};
+use crate::world::{EndpointId, NamespaceId, NodeId, Symbol};
 
 /// A row of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,14 +40,49 @@ type PortName = (Symbol, Protocol);
 /// The ports that an endpoint calls by names in question.
 type OwnPorts = Box<[(Symbol, Protocol, u16)]>;
 
+/// What of an endpoint itself decides about its row, besides its policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Itself {
+    ports: OwnPorts,
+    /// Its node, where rules are about that.
+    node: Option<NodeId>,
+}
+
+/// What rules ask of an endpoint itself.
+#[derive(Clone, Debug, Default)]
+struct Asks {
+    names: FxHashSet<PortName>,
+    node: bool,
+}
+
+impl Asks {
+    fn nothing(&self) -> bool {
+        self.names.is_empty() && !self.node
+    }
+}
+
 /// A rule, ready for rows.
 #[derive(Clone, Debug)]
 struct Ready {
     action: Action,
     peers: Peers,
+    /// Whether the peers depend on the node of the endpoint.
+    relative: bool,
     /// Protocol, first and last port.
     ranges: Box<[(Protocol, u16, u16)]>,
+    /// Messages of ICMP of one family.
+    messages: Box<[(Family, u16, u16)]>,
+    /// Ranges from which the ports of some names are left out.
+    without: Box<[Without]>,
     names: Box<[PortName]>,
+}
+
+/// Ranges of ports but those of some names (C-48).
+#[derive(Clone, Debug)]
+struct Without {
+    protocol: Protocol,
+    ranges: Runs<u16>,
+    names: Box<[Symbol]>,
 }
 
 /// All rows of one direction.
@@ -59,9 +94,11 @@ pub struct Side {
     /// By tier, then policy, then rule.
     rules: Vec<Vec<Box<[Ready]>>>,
     rows: Vec<Row>,
-    ids: FxHashMap<(Box<[PolicyRef]>, OwnPorts), RowId>,
+    ids: FxHashMap<(Box<[PolicyRef]>, Itself), RowId>,
     /// By endpoint.
     of_endpoint: Vec<RowId>,
+    /// By node.
+    of_node: Vec<RowId>,
     /// The number of rows and sets when everything was computed.
     fresh: usize,
 }
@@ -76,6 +113,7 @@ impl Side {
             rows: vec![Row::everything()],
             ids: FxHashMap::default(),
             of_endpoint: vec![RowId::EVERYTHING; eval.world.endpoints.len()],
+            of_node: Vec::new(),
             fresh: 0,
         };
         for tier in eval.ruleset.tiers(direction) {
@@ -86,6 +124,10 @@ impl Side {
         }
         for namespace in eval.world.namespace_ids() {
             side.assign(eval, classes, namespace);
+        }
+        for node in eval.world.node_ids() {
+            let row = side.find_node(eval, classes, node);
+            side.of_node.push(row);
         }
         side.fresh = side.stored();
         side
@@ -138,7 +180,9 @@ impl Side {
         let egress = self.direction == Direction::Egress;
         let matches = |rule: &Rule| {
             // A new class may give a name a number that no band was cut at (K-57).
-            let named = |item: &PortMatch| matches!(item, PortMatch::Named { .. });
+            let named = |item: &PortMatch| {
+                matches!(item, PortMatch::Named { .. } | PortMatch::Except { .. })
+            };
             (egress && rule.traffic.iter().any(named))
                 || rule.peers.iter().any(|peer| {
                     let mut fresh = fresh.iter();
@@ -228,6 +272,13 @@ impl Side {
         &self.sets
     }
 
+    /// The row of a node.
+    #[must_use]
+    pub fn row_of_node(&self, node: NodeId) -> RowId {
+        let row = self.of_node.get(node.index());
+        row.copied().unwrap_or(RowId::EVERYTHING)
+    }
+
     /// The row of an endpoint.
     #[must_use]
     pub fn row_of(&self, endpoint: EndpointId) -> RowId {
@@ -250,23 +301,71 @@ impl Side {
 
     fn ready(&mut self, eval: &Evaluator<'_>, classes: &Classes, rules: &[Rule]) -> Box<[Ready]> {
         let rules = rules.iter().map(|rule| {
-            let peers = self.selectors.peers(eval, classes, &mut self.sets, rule);
+            let relative = rule.peers.iter().any(Peer::is_relative);
+            let peers = self.peers(eval, classes, rule, None);
+            let symbol = |name: &str| eval.world.symbols.get(name);
             let mut names = Vec::new();
             for item in &rule.traffic {
                 if let PortMatch::Named { protocol, name, .. } = item {
-                    names.extend(eval.world.symbols.get(name).map(|name| (name, *protocol)));
+                    names.extend(symbol(name).map(|name| (name, *protocol)));
                 }
             }
             names.sort_unstable();
             names.dedup();
+            let items = rule.traffic.iter();
+            let without = items.clone().filter_map(|item| match item {
+                PortMatch::Except {
+                    protocol,
+                    ranges,
+                    names,
+                    ..
+                } if !names.is_empty() => Some(Without {
+                    protocol: *protocol,
+                    ranges: Runs::all().difference(&Runs::from_unsorted(ranges.clone())),
+                    names: names.iter().filter_map(|name| symbol(name)).collect(),
+                }),
+                _ => None,
+            });
+            let messages = items.filter_map(|item| match item {
+                PortMatch::Icmp {
+                    family,
+                    first,
+                    last,
+                    ..
+                } => Some((*family, *first, *last)),
+                _ => None,
+            });
             Ready {
                 action: rule.action,
                 peers,
+                relative,
                 ranges: ranges(rule, eval.switches.icmp),
+                messages: messages.collect(),
+                without: without.collect(),
                 names: names.into(),
             }
         });
         rules.collect()
+    }
+
+    /// The peers of a rule; what may not match for another reason than them is among those that
+    /// may.
+    fn peers(
+        &mut self,
+        eval: &Evaluator<'_>,
+        classes: &Classes,
+        rule: &Rule,
+        own: Option<NodeId>,
+    ) -> Peers {
+        let sets = &mut self.sets;
+        let peers = self.selectors.peers(eval, classes, sets, rule, own);
+        if rule.source_ports.is_none() {
+            return peers;
+        }
+        Peers {
+            yes: SetId::NONE,
+            maybe: sets.union(&[peers.yes, peers.maybe]),
+        }
     }
 
     fn rules_of(&self, at: PolicyRef) -> &[Ready] {
@@ -292,8 +391,7 @@ impl Side {
             self.of_endpoint.resize(endpoints, RowId::EVERYTHING);
         }
         // By the number of the list, where the endpoint's own ports take no part.
-        let mut known: FxHashMap<usize, (FxHashSet<PortName>, Option<RowId>)> =
-            FxHashMap::default();
+        let mut known: FxHashMap<usize, (Asks, Option<RowId>)> = FxHashMap::default();
         for (position, endpoint) in eval.world[namespace].endpoints.iter().enumerate() {
             let row = self.find(eval, classes, selections, &mut known, (position, *endpoint));
             if let Some(entry) = self.of_endpoint.get_mut(endpoint.index())
@@ -311,48 +409,71 @@ impl Side {
         eval: &Evaluator<'_>,
         classes: &Classes,
         selections: &Selections,
-        known: &mut FxHashMap<usize, (FxHashSet<PortName>, Option<RowId>)>,
+        known: &mut FxHashMap<usize, (Asks, Option<RowId>)>,
         (position, endpoint): (usize, EndpointId),
     ) -> RowId {
         let (number, policies) = selections.list(self.direction, position);
         if policies.is_empty() || !can_be_selected(eval.world, &eval.switches, endpoint) {
             return RowId::EVERYTHING;
         }
-        let (names, row) = known.entry(number).or_insert_with(|| {
-            let asks = self.direction == Direction::Ingress;
-            let rules = policies
-                .iter()
-                .filter(|_| asks)
-                .flat_map(|at| self.rules_of(*at));
-            (
-                rules.flat_map(|rule| rule.names.iter().copied()).collect(),
-                None,
-            )
-        });
+        let (asks, row) = known
+            .entry(number)
+            .or_insert_with(|| (self.asks(policies), None));
         if let Some(row) = row {
             return *row;
         }
-        let own: OwnPorts = if names.is_empty() {
-            OwnPorts::default()
-        } else {
-            own_ports(eval, endpoint, names)
+        let own = Itself {
+            ports: own_ports(eval, endpoint, &asks.names),
+            node: eval.world[endpoint].node.filter(|_| asks.node),
         };
         let key = (Box::from(policies), own);
         let found = match self.ids.get(&key) {
             Some(found) => *found,
             None => self.add(eval, classes, key),
         };
-        if names.is_empty() {
+        if asks.nothing() {
             *row = Some(found);
         }
         found
+    }
+
+    fn find_node(&mut self, eval: &Evaluator<'_>, classes: &Classes, node: NodeId) -> RowId {
+        let policies = eval.policies_of_node(node, self.direction);
+        if policies.is_empty() {
+            return RowId::EVERYTHING;
+        }
+        let own = Itself {
+            ports: OwnPorts::default(),
+            node: Some(node).filter(|_| self.asks(policies).node),
+        };
+        let key = (Box::from(policies), own);
+        match self.ids.get(&key) {
+            Some(found) => *found,
+            None => self.add(eval, classes, key),
+        }
+    }
+
+    fn asks(&self, policies: &[PolicyRef]) -> Asks {
+        let mut asks = Asks::default();
+        for rule in policies.iter().flat_map(|at| self.rules_of(*at)) {
+            asks.node |= rule.relative;
+            if self.direction == Direction::Ingress {
+                asks.names.extend(rule.names.iter().copied());
+                for without in &rule.without {
+                    let names = without.names.iter();
+                    asks.names
+                        .extend(names.map(|name| (*name, without.protocol)));
+                }
+            }
+        }
+        asks
     }
 
     fn add(
         &mut self,
         eval: &Evaluator<'_>,
         classes: &Classes,
-        key: (Box<[PolicyRef]>, OwnPorts),
+        key: (Box<[PolicyRef]>, Itself),
     ) -> RowId {
         let row = self.compute(eval, classes, &key.0, &key.1);
         let id = RowId::at(self.rows.len());
@@ -366,63 +487,137 @@ impl Side {
         eval: &Evaluator<'_>,
         classes: &Classes,
         policies: &[PolicyRef],
-        own: &[(Symbol, Protocol, u16)],
+        own: &Itself,
     ) -> Row {
         let mut items = Vec::new();
+        let mut object = 0;
+        let mut before: Option<PolicyRef> = None;
         for at in policies {
+            if before.is_none_or(|before| before.tier != at.tier || !eval.are_one(before, *at)) {
+                object += 1;
+            }
+            before = Some(*at);
             let rules = self.rules.get(at.tier).and_then(|tier| tier.get(at.policy));
-            for rule in rules.into_iter().flat_map(|rules| rules.iter()) {
-                let item = |protocol, first, last, peers: Peers| Item {
-                    protocol,
-                    first,
-                    last,
+            let of = &eval.ruleset[*at];
+            let count = rules.map_or(0, |rules| rules.len());
+            for index in 0..count {
+                let Some(rule) = self.rules_of(*at).get(index).cloned() else {
+                    continue;
+                };
+                let peers = match of.rules.get(index).filter(|_| rule.relative) {
+                    Some(rule) => self.peers(eval, classes, rule, own.node),
+                    None => rule.peers,
+                };
+                let template = Item {
+                    protocol: Protocol::Tcp,
+                    first: 0,
+                    last: 0,
                     tier: at.tier,
+                    tie: of.tie.map(|tie| (tie, object)),
                     action: rule.action,
                     yes: peers.yes,
                     maybe: peers.maybe,
                 };
-                let ranges = rule.ranges.iter();
-                items.extend(
-                    ranges
-                        .map(|(protocol, first, last)| item(*protocol, *first, *last, rule.peers)),
-                );
-                for (name, protocol) in &rule.names {
-                    match self.direction {
-                        Direction::Ingress => {
-                            let own = own
-                                .iter()
-                                .filter(|(own, of, _)| (own, of) == (name, protocol));
-                            items.extend(
-                                own.map(|(.., port)| item(*protocol, *port, *port, rule.peers)),
-                            );
-                        }
-                        Direction::Egress => {
-                            let numbers = classes.with_port(*name, *protocol).into_iter().flatten();
-                            for (port, having) in numbers {
-                                let peers = named(&mut self.sets, rule.peers, having);
-                                items.push(item(*protocol, *port, *port, peers));
-                            }
-                        }
-                    }
-                }
+                self.items(classes, &rule, template, own, &mut items);
             }
         }
         let isolating = |at: &PolicyRef| (*at, eval.ruleset[*at].isolates);
         let tiers = Tiers::new(policies.iter().map(isolating));
         compute(&mut self.sets, &tiers, &items)
     }
+
+    /// What a rule says, port by port.
+    fn items(
+        &mut self,
+        classes: &Classes,
+        rule: &Ready,
+        template: Item,
+        own: &Itself,
+        items: &mut Vec<Item>,
+    ) {
+        let peers = Peers {
+            yes: template.yes,
+            maybe: template.maybe,
+        };
+        let item = |protocol, first, last, peers: Peers| Item {
+            protocol,
+            first,
+            last,
+            yes: peers.yes,
+            maybe: peers.maybe,
+            ..template
+        };
+        for (protocol, first, last) in &rule.ranges {
+            items.push(item(*protocol, *first, *last, peers));
+        }
+        for (family, first, last) in &rule.messages {
+            let of_family = self.sets.of_family(*family);
+            let peers = peers.among(&mut self.sets, of_family);
+            items.push(item(Protocol::Icmp, *first, *last, peers));
+        }
+        let own_numbers = |name: Symbol, protocol: Protocol| {
+            let own = own.ports.iter();
+            own.filter(move |(of, proto, _)| (*of, *proto) == (name, protocol))
+                .map(|(.., port)| *port)
+        };
+        for (name, protocol) in &rule.names {
+            match self.direction {
+                Direction::Ingress => {
+                    let own = own_numbers(*name, *protocol);
+                    items.extend(own.map(|port| item(*protocol, port, port, peers)));
+                }
+                Direction::Egress => {
+                    let numbers = classes.with_port(*name, *protocol).into_iter().flatten();
+                    for (port, having) in numbers {
+                        let having = self.sets.of_classes(having.clone());
+                        let peers = peers.among(&mut self.sets, having);
+                        items.push(item(*protocol, *port, *port, peers));
+                    }
+                }
+            }
+        }
+        for without in &rule.without {
+            let protocol = without.protocol;
+            let mut left = without.ranges.clone();
+            match self.direction {
+                Direction::Ingress => {
+                    for name in &without.names {
+                        for port in own_numbers(*name, protocol) {
+                            left = left.difference(&Runs::range(port, port));
+                        }
+                    }
+                }
+                Direction::Egress => {
+                    let mut having: BTreeMap<u16, Vec<&Runs<u32>>> = BTreeMap::new();
+                    for name in &without.names {
+                        let numbers = classes.with_port(*name, protocol).into_iter().flatten();
+                        for (port, classes) in numbers.filter(|(port, _)| left.contains(**port)) {
+                            having.entry(*port).or_default().push(classes);
+                        }
+                    }
+                    for (port, having) in having {
+                        left = left.difference(&Runs::range(port, port));
+                        let having = Runs::union_of(having);
+                        let having = self.sets.of_classes(having);
+                        let others = self.sets.difference(SetId::ALL, having);
+                        let peers = peers.among(&mut self.sets, others);
+                        items.push(item(protocol, port, port, peers));
+                    }
+                }
+            }
+            let left = left.iter();
+            items.extend(left.map(|(first, last)| item(protocol, first, last, peers)));
+        }
+    }
 }
 
-/// Those peers that have a port of a name.
-fn named(sets: &mut Sets, peers: Peers, having: &Runs<u32>) -> Peers {
-    let having = sets.intern(
-        [having.clone(), having.clone()],
-        Runs::default(),
-        Runs::default(),
-    );
-    Peers {
-        yes: sets.intersection(peers.yes, having),
-        maybe: sets.intersection(peers.maybe, having),
+impl Peers {
+    /// Those of them that are in a set.
+    fn among(self, sets: &mut Sets, set: SetId) -> Self {
+        Self {
+            yes: sets.intersection(self.yes, set),
+            maybe: sets.intersection(self.maybe, set),
+        }
     }
 }
 
@@ -448,14 +643,26 @@ fn ranges(rule: &Rule, icmp: Icmp) -> Box<[(Protocol, u16, u16)]> {
         for item in &rule.traffic {
             match item {
                 PortMatch::Everything if protocol == Protocol::Icmp && icmp == Icmp::Drop => {}
-                PortMatch::Everything => ports.push((0, last_port(protocol))),
+                PortMatch::Everything | PortMatch::Any => ports.push((0, u16::MAX)),
                 PortMatch::Range {
                     protocol: of,
                     first,
                     last,
                     ..
                 } if *of == protocol => ports.push((*first, *last)),
-                PortMatch::Range { .. } | PortMatch::Named { .. } => {}
+                PortMatch::Except {
+                    protocol: of,
+                    ranges,
+                    names,
+                    ..
+                } if *of == protocol && names.is_empty() => {
+                    let left = Runs::all().difference(&Runs::from_unsorted(ranges.clone()));
+                    ports.extend(left.iter());
+                }
+                PortMatch::Range { .. }
+                | PortMatch::Icmp { .. }
+                | PortMatch::Except { .. }
+                | PortMatch::Named { .. } => {}
             }
         }
         let merged = Runs::from_unsorted(ports);

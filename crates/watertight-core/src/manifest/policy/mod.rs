@@ -7,6 +7,7 @@ pub mod antrea;
 pub mod calico;
 pub mod cilium;
 pub mod egress_firewall;
+mod network;
 
 use super::decode::{Decoder, Unknown};
 use crate::document::Node;
@@ -50,6 +51,7 @@ pub(super) const KINDS: &[PolicyKind] = &[
     cluster(Dialect::Calico, CALICO, "HostEndpoint"),
     namespaced(Dialect::Calico, CALICO, "NetworkPolicy"),
     namespaced(Dialect::Calico, CALICO, "NetworkSet"),
+    cluster(Dialect::Calico, CALICO, "Profile"),
     cluster(Dialect::Calico, CALICO, "StagedGlobalNetworkPolicy"),
     namespaced(Dialect::Calico, CALICO, "StagedKubernetesNetworkPolicy"),
     namespaced(Dialect::Calico, CALICO, "StagedNetworkPolicy"),
@@ -98,7 +100,10 @@ impl PolicyKind {
     /// own (C-77).
     #[must_use]
     pub fn find(group: &str, kind: &str) -> Option<Self> {
-        let group = group.strip_prefix("crd.").filter(|group| *group == CALICO).unwrap_or(group);
+        let group = group
+            .strip_prefix("crd.")
+            .filter(|group| *group == CALICO)
+            .unwrap_or(group);
         let mut kinds = KINDS.iter().copied();
         kinds.find(|known| known.group == group && known.kind == kind)
     }
@@ -117,6 +122,20 @@ pub enum PolicyObject {
     Antrea(antrea::AntreaObject),
     /// EgressFirewall, EgressNetworkPolicy.
     EgressFirewall(egress_firewall::EgressFirewall),
+}
+
+impl PolicyObject {
+    /// The DNS names and patterns that it names.
+    #[must_use]
+    pub fn domains(&self) -> Vec<&str> {
+        match self {
+            Self::Admin(_) => Vec::new(),
+            Self::Calico(_) => Vec::new(),
+            Self::Cilium(object) => object.domains(),
+            Self::Antrea(_) => Vec::new(),
+            Self::EgressFirewall(_) => Vec::new(),
+        }
+    }
 }
 
 /// What a decoder of a language is given of an object.

@@ -414,25 +414,11 @@ fn kinds_of_other_groups_are_other_kinds() {
 #[test]
 fn policies_that_are_not_evaluated() {
     expect![[r#"
-        not evaluated NetworkPolicy.projectcalico.org: 1
-        warning[WT008] 1 NetworkPolicy of projectcalico.org is not evaluated: the answers leave it out
-          at t.yaml:2:7: `NetworkPolicy` may allow or deny more
-    "#]].assert_eq(&read("apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\nspec: {anything: goes}\n"));
+        not evaluated ApplicationNetworkPolicy.networking.k8s.aws: 1
+        warning[WT008] 1 ApplicationNetworkPolicy of networking.k8s.aws is not evaluated: the answers leave it out
+          at t.yaml:2:7: `ApplicationNetworkPolicy` may allow or deny more
+    "#]].assert_eq(&read("apiVersion: networking.k8s.aws/v1alpha1\nkind: ApplicationNetworkPolicy\nmetadata: {name: p, namespace: x}\nspec: {anything: goes}\n"));
     for (api_version, kind) in [
-        ("crd.projectcalico.org/v1", "GlobalNetworkPolicy"),
-        ("projectcalico.org/v3", "StagedKubernetesNetworkPolicy"),
-        ("cilium.io/v2", "CiliumNetworkPolicy"),
-        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
-        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
-        (
-            "policy.networking.k8s.io/v1alpha1",
-            "BaselineAdminNetworkPolicy",
-        ),
-        ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
-        ("crd.antrea.io/v1beta1", "NetworkPolicy"),
-        ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy"),
-        ("k8s.ovn.org/v1", "EgressFirewall"),
-        ("network.openshift.io/v1", "EgressNetworkPolicy"),
         ("networking.k8s.aws/v1alpha1", "ClusterNetworkPolicy"),
         ("security.istio.io/v1", "AuthorizationPolicy"),
         ("policy.linkerd.io/v1beta3", "Server"),

@@ -253,7 +253,13 @@ impl<'a> Builder<'a> {
             uncertain: row.open.as_ref().map(|open| self.uncertain(open, row)),
             exempt: match verdict.reason {
                 Reason::Policies => None,
-                Reason::Exempt(id, text) | Reason::Impossible(id, text) => Some(Statement {
+                Reason::Routed => Some(Statement {
+                    id: "C-69".into(),
+                    text: "a policy about the node through which it enters".into(),
+                }),
+                Reason::Exempt(id, text)
+                | Reason::Impossible(id, text)
+                | Reason::Blocked(id, text) => Some(Statement {
                     id: id.into(),
                     text: text.into(),
                 }),

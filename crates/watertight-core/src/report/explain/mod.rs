@@ -216,7 +216,7 @@ pub struct PolicyTrace {
     /// `NAMESPACE/NAME`.
     pub name: String,
     /// Where it is.
-    pub location: Location,
+    pub location: Option<Location>,
     /// `allows`, `denies`, `passes`, `no-match`, or `not-asked` where another one had decided.
     pub outcome: String,
     /// The number of its rules for this direction.

@@ -5,7 +5,7 @@ use super::build::Builder;
 use crate::analysis::explain::{self, Outcome};
 use crate::eval::{Decision, Reason, SideTrace};
 use crate::manifest::Direction;
-use crate::policy::{Origin, PolicyRef, RuleRef};
+use crate::policy::{PolicyRef, RuleRef};
 use crate::source::Span;
 
 impl Builder<'_> {
@@ -51,7 +51,7 @@ impl Builder<'_> {
             Some(side) => {
                 let span = match side.decision {
                     Decision::Rule { rule, .. } => Some(self.explainer.eval().ruleset[rule].span),
-                    Decision::NoRule { isolated_by, .. } => Some(self.name_span(isolated_by)),
+                    Decision::NoRule { isolated_by, .. } => self.name_span(isolated_by),
                     Decision::NotSubject | Decision::NotIsolated => None,
                 };
                 (self.decision(side), span)
@@ -60,19 +60,23 @@ impl Builder<'_> {
         }
     }
 
-    pub(super) fn name_span(&self, policy: PolicyRef) -> Span {
-        let Origin::Kubernetes(id) = self.explainer.eval().ruleset[policy].origin;
-        self.world()[id].name_span
+    pub(super) fn name_span(&self, policy: PolicyRef) -> Option<Span> {
+        self.explainer.eval().ruleset[policy]
+            .origin
+            .name_span(self.world())
     }
 
     pub(super) fn policy_name(&self, policy: PolicyRef) -> String {
-        let Origin::Kubernetes(id) = self.explainer.eval().ruleset[policy].origin;
-        self.world().policy_name(id)
+        let origin = self.explainer.eval().ruleset[policy].origin;
+        origin.name(self.world())
     }
 
     pub(super) fn rule_name(&self, rule: RuleRef) -> String {
         format!(
-            "NetworkPolicy {} {} rule {}",
+            "{} {} {} rule {}",
+            self.explainer.eval().ruleset[rule.policy]
+                .origin
+                .kind(self.world()),
             self.policy_name(rule.policy),
             rule.policy.direction.word(),
             rule.rule + 1

@@ -3,7 +3,7 @@
 use super::build::Builder;
 use super::{Miss, Nearly, PolicyTrace, Trace};
 use crate::analysis::explain::{self, Denial, short_name};
-use crate::eval::{Connection, Decision, Party, SideTrace};
+use crate::eval::{Connection, Decision, Own, Party, SideTrace};
 use crate::policy::Action;
 use crate::report::build::location;
 
@@ -51,17 +51,21 @@ impl Builder<'_> {
                     .ruleset
                     .tiers(at.direction)
                     .get(at.tier)
-                    .map_or("", |tier| tier.name)
+                    .map_or("", |tier| &*tier.name)
                     .into(),
-                kind: "NetworkPolicy".into(),
+                kind: policy.origin.kind(self.world()).into(),
                 name: self.policy_name(*at),
-                location: location(self.sources, self.name_span(*at), ""),
+                location: self
+                    .name_span(*at)
+                    .map(|span| location(self.sources, span, "")),
                 outcome: outcome.into(),
                 rules: policy.rules.len(),
                 rule: matching.map(|step| step.rule.rule + 1),
-                admits: matching.zip(side.subject).map(|(step, subject)| {
-                    explain::admits(eval, side.direction, subject, connection, step.rule)
-                }),
+                admits: matching.zip(side.subject.and_then(Own::endpoint)).map(
+                    |(step, subject)| {
+                        explain::admits(eval, side.direction, subject, connection, step.rule)
+                    },
+                ),
                 rule_location: matching.map(|step| {
                     let span = eval.ruleset[step.rule].span;
                     location(self.sources, span, "")
@@ -97,7 +101,9 @@ impl Builder<'_> {
             }
             Party::Endpoint(_) => "no policy is asked".into(),
             Party::Node(_) => "a node, to which no policy applies (K-17)".into(),
-            Party::Address(_) => "outside the cluster, where no policy applies (K-17)".into(),
+            Party::Address(_) | Party::Name(_) => {
+                "outside the cluster, where no policy applies (K-17)".into()
+            }
         }
     }
 

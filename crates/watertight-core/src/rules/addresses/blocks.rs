@@ -85,7 +85,7 @@ fn left_over(except: &[IpNet], net: IpNet) -> Option<IpAddr> {
 /// The blocks of a rule.
 pub(in crate::rules) fn blocks_of(rule: &Rule) -> impl Iterator<Item = &IpBlock> {
     rule.peers.iter().filter_map(|peer| match peer {
-        Peer::Block(block) => Some(block),
+        Peer::Block(block, _) => Some(block),
         _ => None,
     })
 }
@@ -109,14 +109,22 @@ pub(in crate::rules) fn admits(rule: &Rule, ip: IpAddr, protocol: Protocol, port
 /// Whether a rule's traffic includes a port; names are no ports of an address (K-57).
 pub(in crate::rules) fn has_port(rule: &Rule, protocol: Protocol, port: u16) -> bool {
     rule.traffic.iter().any(|item| match item {
-        PortMatch::Everything => true,
+        PortMatch::Everything | PortMatch::Any => true,
         PortMatch::Range {
             protocol: of,
             first,
             last,
             ..
         } => *of == protocol && (*first..=*last).contains(&port),
-        PortMatch::Named { .. } => false,
+        PortMatch::Except {
+            protocol: of,
+            ranges,
+            ..
+        } => {
+            let left_out = |(first, last): &(u16, u16)| (*first..=*last).contains(&port);
+            *of == protocol && !ranges.iter().any(left_out)
+        }
+        PortMatch::Named { .. } | PortMatch::Icmp { .. } => false,
     })
 }
 
@@ -139,7 +147,10 @@ pub(in crate::rules) fn is_dns_only(rule: &Rule) -> bool {
     rule.traffic.iter().all(|item| match item {
         PortMatch::Range { first, last, .. } => first == last && matches!(first, 53 | 853 | 5353),
         PortMatch::Named { name, .. } => name.starts_with("dns"),
-        PortMatch::Everything => false,
+        PortMatch::Everything
+        | PortMatch::Any
+        | PortMatch::Except { .. }
+        | PortMatch::Icmp { .. } => false,
     })
 }
 
@@ -151,8 +162,10 @@ pub(in crate::rules) fn is_all_traffic(rule: &Rule) -> bool {
 /// Whether one rule admits at least the ports of another.
 pub(in crate::rules) fn covers_traffic(outer: &Rule, inner: &Rule) -> bool {
     let covered = |item: &PortMatch| match item {
-        PortMatch::Everything => false,
-        PortMatch::Named { .. } => outer.traffic.contains(item),
+        PortMatch::Everything | PortMatch::Any => false,
+        PortMatch::Named { .. } | PortMatch::Except { .. } | PortMatch::Icmp { .. } => {
+            outer.traffic.contains(item)
+        }
         PortMatch::Range {
             protocol: of,
             first: low,

@@ -118,6 +118,12 @@ impl Metadata {
         }
     }
 
+    /// Every port of every target, by the place of the target.
+    pub(in crate::rules) fn all_doors(&self) -> impl Iterator<Item = (usize, u16)> {
+        let targets = self.targets.iter().enumerate();
+        targets.flat_map(|(at, target)| target.ports.iter().map(move |port| (at, *port)))
+    }
+
     /// How bad it is that a pod reaches these addresses on these ports.
     ///
     /// Unless the user has named the clouds, an address of one cloud may not exist here.

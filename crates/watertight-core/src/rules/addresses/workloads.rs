@@ -65,14 +65,18 @@ impl Names {
     }
 
     /// The subject of a sentence: the one, or how many.
-    pub(in crate::rules) fn who(&self, context: &Context<'_>, namespace: NamespaceId) -> String {
-        match self.first.as_slice() {
-            [one] => format!("`{one}`"),
-            _ => format!(
-                "{} of `{}`",
-                count(self.count, "workload"),
-                context.world[namespace].name
-            ),
+    ///
+    /// Of which namespace they are is told unless a cluster-wide policy selects them.
+    pub(in crate::rules) fn who(
+        &self,
+        context: &Context<'_>,
+        namespace: impl Into<Option<NamespaceId>>,
+    ) -> String {
+        let workloads = || count(self.count, "workload");
+        match (self.first.as_slice(), namespace.into()) {
+            ([one], _) => format!("`{one}`"),
+            (_, Some(id)) => format!("{} of `{}`", workloads(), context.world[id].name),
+            (_, None) => workloads(),
         }
     }
 

@@ -84,18 +84,20 @@ impl Bounds {
             .flat_map(|tier| &tier.policies)
             .flat_map(|policy| &policy.rules);
         for peer in rules.flat_map(|rule| &rule.peers) {
-            let Peer::Block(block) = peer else {
-                continue;
-            };
-            for cidr in std::iter::once(&block.cidr).chain(&block.except) {
-                let (first, last) = (cidr.net.network(), cidr.net.broadcast());
-                if (*low..=*high).contains(&first) {
-                    bounds.starts.push(first);
+            peer.leaves(&mut |leaf| {
+                let Peer::Block(block, _) = leaf else {
+                    return;
+                };
+                for cidr in std::iter::once(&block.cidr).chain(&block.except) {
+                    let (first, last) = (cidr.net.network(), cidr.net.broadcast());
+                    if (*low..=*high).contains(&first) {
+                        bounds.starts.push(first);
+                    }
+                    if (*low..=*high).contains(&last) {
+                        bounds.ends.push(last);
+                    }
                 }
-                if (*low..=*high).contains(&last) {
-                    bounds.ends.push(last);
-                }
-            }
+            });
         }
         for list in [&mut bounds.starts, &mut bounds.ends] {
             list.sort_unstable();

@@ -112,8 +112,7 @@ impl Resolvers {
         let mut nearest: Option<Near> = None;
         for peer in &rule.peers {
             let found = match peer {
-                Peer::Any => None,
-                Peer::Block(block) => {
+                Peer::Block(block, _) => {
                     let (why, text) = self.block_miss(context, block);
                     let miss = Miss {
                         why,
@@ -138,6 +137,7 @@ impl Resolvers {
                         .filter_map(|server| self.near(context, selector, *span, *server));
                     each.min_by_key(|near| near.faults)
                 }
+                _ => None,
             };
             if let Some(found) = found
                 && nearest

@@ -8,7 +8,10 @@ use crate::world::{EndpointId, World};
 /// Whether a port item is one that people write for DNS.
 pub(in crate::rules) fn names_dns(item: &PortMatch) -> bool {
     match item {
-        PortMatch::Everything => false,
+        PortMatch::Everything
+        | PortMatch::Any
+        | PortMatch::Except { .. }
+        | PortMatch::Icmp { .. } => false,
         PortMatch::Range {
             protocol,
             first,
@@ -39,13 +42,6 @@ pub(in crate::rules) fn takes_port(
     port: u16,
 ) -> bool {
     match item {
-        PortMatch::Everything => true,
-        PortMatch::Range {
-            protocol: of,
-            first,
-            last,
-            ..
-        } => *of == protocol && (*first..=*last).contains(&port),
         PortMatch::Named {
             protocol: of, name, ..
         } => {
@@ -57,5 +53,6 @@ pub(in crate::rules) fn takes_port(
                     found.name == name && found.protocol == protocol && found.number == port
                 })
         }
+        item => item.takes(protocol, port),
     }
 }

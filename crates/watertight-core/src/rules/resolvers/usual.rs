@@ -15,20 +15,13 @@ const CLOUD_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 pub(super) fn names_other_place(rule: &Rule, protocol: Protocol) -> bool {
     let port = |wanted: u16| {
         rule.traffic.iter().any(|item| match item {
-            PortMatch::Everything => true,
-            PortMatch::Range {
-                protocol: of,
-                first,
-                last,
-                ..
-            } => *of == protocol && (*first..=*last).contains(&wanted),
             PortMatch::Named {
                 protocol: of, name, ..
             } => *of == protocol && name.starts_with("dns"),
+            item => item.takes(protocol, wanted),
         })
     };
     rule.peers.iter().any(|peer| match peer {
-        Peer::Any => false,
         Peer::Endpoints(selector, _) => {
             let wide = matches!(
                 &selector.namespaces,
@@ -36,12 +29,13 @@ pub(super) fn names_other_place(rule: &Rule, protocol: Protocol) -> bool {
             );
             !wide && is_openshift(selector) && port(5353)
         }
-        Peer::Block(block) => {
+        Peer::Block(block, _) => {
             let known = node_local_dns().iter().map(|cache| cache.address);
             let mut known = known.chain([CLOUD_DNS]);
             // Not a block that takes these in among half the world.
             block.cidr.net.prefix_len() >= 16 && known.any(|ip| block.contains(ip)) && port(53)
         }
+        _ => false,
     })
 }
 

@@ -118,6 +118,7 @@ impl Index {
                     return;
                 };
                 let mut one = EndpointSelector {
+                    also: None,
                     namespaces: NamespaceScope::Only(*first),
                     pods: selector.pods.clone(),
                 };

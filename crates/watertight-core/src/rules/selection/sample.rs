@@ -59,12 +59,13 @@ pub(in crate::rules) fn other_ends(
     for peer in &rule.peers {
         match peer {
             Peer::Any => found.push(outside(world, subject)),
-            Peer::Block(block) => found.extend(address_in(block).map(Party::Address)),
+            Peer::Block(block, _) => found.extend(address_in(block).map(Party::Address)),
             Peer::Endpoints(selector, _) => {
                 let members = selection.first_members(selector, TRIES + 1);
                 let others = members.into_iter().filter(|id| *id != subject);
                 found.extend(others.take(TRIES).map(Party::Endpoint));
             }
+            _ => {}
         }
         if found.len() >= TRIES {
             break;
@@ -115,18 +116,12 @@ pub(in crate::rules) fn port(
 /// Whether traffic covers a port of the destination.
 pub(in crate::rules) fn covers(world: &World, item: &PortMatch, port: &crate::world::Port) -> bool {
     match item {
-        PortMatch::Everything => true,
-        PortMatch::Range {
-            protocol,
-            first,
-            last,
-            ..
-        } => *protocol == port.protocol && (*first..=*last).contains(&port.number),
         PortMatch::Named { protocol, name, .. } => {
             *protocol == port.protocol
                 && port.name.is_some()
                 && port.name == world.symbols.get(name)
         }
+        item => item.takes(port.protocol, port.number),
     }
 }
 
@@ -155,7 +150,7 @@ pub(in crate::rules) fn refused(
         Direction::Ingress => (verdict.ingress, verdict.egress),
         Direction::Egress => (verdict.egress, verdict.ingress),
     };
-    let by_lack = matches!(own, Decision::NoRule { maybe: None, .. });
+    let by_lack = matches!(own, Decision::NoRule { .. }) && verdict.uncertain.is_none();
     (verdict.reason == Reason::Policies && by_lack && other.is_allowed())
         .then(|| context.word(connection, &verdict))
 }

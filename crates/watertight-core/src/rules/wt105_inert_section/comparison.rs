@@ -10,7 +10,7 @@ use super::Section;
 use crate::diag::Evidence;
 use crate::eval::{Connection, Evaluator, Party};
 use crate::manifest::Direction;
-use crate::policy::{EndpointSelector, NamespaceScope, Origin, Peer, Policy};
+use crate::policy::{EndpointSelector, NamespaceScope, Peer, Policy};
 use crate::rules::Context;
 use crate::rules::isolation::{Probes, declared_port, opposite};
 use crate::sets::{PortMatch, Protocol};
@@ -44,7 +44,9 @@ impl<'c, 'a> Comparison<'c, 'a> {
             for direction in Direction::BOTH {
                 let tiers = ruleset.tiers(direction).iter();
                 for found in tiers.flat_map(|tier| &tier.policies) {
-                    let Origin::Kubernetes(policy) = found.origin;
+                    let Some(policy) = found.origin.kubernetes() else {
+                        continue;
+                    };
                     let section = Section { policy, direction };
                     if asked.contains(&section) {
                         lowered.insert(section, found);
@@ -171,16 +173,19 @@ impl<'c, 'a> Comparison<'c, 'a> {
                 let mut others = members.filter(|id| **id != pod);
                 others.next().copied().map(Party::Endpoint)
             }
-            Peer::Block(block) => {
+            Peer::Block(block, _) => {
                 let net = block.cidr.net;
                 let mut some = net.hosts().take(1).chain([net.network(), net.broadcast()]);
                 some.find(|ip| block.contains(*ip)).map(Party::Address)
             }
+            _ => None,
         }
     }
 
     fn two_of(&mut self, selector: &EndpointSelector) -> &[EndpointId] {
-        let EndpointSelector { namespaces, pods } = selector;
+        let EndpointSelector {
+            namespaces, pods, ..
+        } = selector;
         let key = match namespaces {
             NamespaceScope::Only(namespace) => format!("{}/{pods}", namespace.index()),
             NamespaceScope::Matching(labels) => format!("[{labels}]/{pods}"),
@@ -201,7 +206,7 @@ impl<'c, 'a> Comparison<'c, 'a> {
         let context = self.context;
         let declared = || endpoint.map_or((Protocol::Tcp, 80), |id| declared_port(context, id));
         traffic.iter().find_map(|item| match item {
-            PortMatch::Everything => Some(declared()),
+            PortMatch::Everything | PortMatch::Any => Some(declared()),
             PortMatch::Range {
                 protocol, first: 0, ..
             } => Some((*protocol, declared().1)),
@@ -215,6 +220,8 @@ impl<'c, 'a> Comparison<'c, 'a> {
                     ports.find(|port| port.name == Some(name) && port.protocol == *protocol)?;
                 Some((*protocol, port.number))
             }
+            PortMatch::Except { protocol, .. } => Some((*protocol, declared().1)),
+            PortMatch::Icmp { .. } => None,
         })
     }
 }

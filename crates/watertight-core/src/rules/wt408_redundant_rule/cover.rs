@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::policy::{EndpointSelector, NamespaceScope, Peer};
+use crate::policy::{Covers, EndpointSelector, NamespaceScope, Peer};
 use crate::sets::{IpBlock, LabelSelector, Operator, PortMatch, Requirement};
 use crate::world::{NAME_LABEL, World};
 
@@ -127,7 +127,9 @@ pub(super) fn covers_peer(world: &World, wide: &Peer, narrow: &Peer) -> bool {
         (Peer::Endpoints(wide, _), Peer::Endpoints(narrow, _)) => {
             selector_implies(world, narrow, wide)
         }
-        (Peer::Block(wide), Peer::Block(narrow)) => block_implies(narrow, wide),
+        (Peer::Block(wide, of), Peer::Block(narrow, _)) => {
+            *of == Covers::ALL && block_implies(narrow, wide)
+        }
         // Whether pods lie in a block is the engine's affair and changes with their addresses.
         _ => false,
     }

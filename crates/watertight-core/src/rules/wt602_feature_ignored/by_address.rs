@@ -6,9 +6,10 @@ use super::uses::{Use, uses};
 use super::wording::{by_policy, listed, place};
 use super::{RULE, differs, with_eval};
 use crate::diag::{Evidence, Finding, Fix, Severity};
-use crate::engine::{Engine, Feature, IpBlockPods, Switches};
+use crate::engine::{Engine, Feature, IpBlockPods, Profile, Switches};
 use crate::eval::{Connection, Evaluator, Family, Party};
 use crate::manifest::Direction;
+use crate::policy;
 use crate::rules::{Context, count, engines};
 use crate::sets::IpBlock;
 use crate::world::PolicyId;
@@ -36,7 +37,12 @@ pub(super) fn check(context: &Context<'_>, skip_egress: bool, findings: &mut Vec
         ipblock_nodes: true,
         ..context.eval.switches
     };
-    let eval = Evaluator::new(context.world, context.eval.ruleset, switches);
+    let profile = Profile {
+        switches,
+        ..*context.profile
+    };
+    let ruleset = policy::lower(context.world, &profile);
+    let eval = Evaluator::new(context.world, &ruleset, switches);
     let search = Search {
         context,
         paper: with_eval(context, &eval),

@@ -11,17 +11,21 @@ use crate::diag::{Finding, Fix, Severity};
 use crate::engine::{EndPort, Engine, Feature, Profile, Switches};
 use crate::eval::{Connection, Evaluator, Party};
 use crate::manifest::Direction;
-use crate::policy::{Peer, Ruleset, Tier, lower_kubernetes};
+use crate::policy::{self, Peer, Ruleset, Tier};
 use crate::rules::{Context, engines};
 use crate::sets::{PortMatch, Protocol};
 
 /// A whole direction that the engine ignores: one cause, one finding.
 pub(super) fn direction(context: &Context<'_>, direction: Direction) -> Option<Finding> {
     let policies = acting(context, direction);
-    let mut ruleset = lower_kubernetes(context.world, &context.eval.switches);
-    match direction {
-        Direction::Ingress => ruleset.ingress.clear(),
-        Direction::Egress => ruleset.egress.clear(),
+    let mut ruleset = lower(context, context.eval.switches);
+    let tiers = match direction {
+        Direction::Ingress => &mut ruleset.ingress,
+        Direction::Egress => &mut ruleset.egress,
+    };
+    for tier in tiers {
+        tier.policies
+            .retain(|policy| policy.origin.kubernetes().is_none());
     }
     let eval = Evaluator::new(context.world, &ruleset, context.eval.switches);
     let truth = with_eval(context, &eval);
@@ -93,9 +97,9 @@ pub(super) fn lines(
             endport: EndPort::Supported,
             ..context.eval.switches
         };
-        lower_kubernetes(context.world, &switches)
+        lower(context, switches)
     } else {
-        let mut ruleset = lower_kubernetes(context.world, &context.eval.switches);
+        let mut ruleset = lower(context, context.eval.switches);
         without(context.profile, feature, &mut ruleset);
         ruleset
     };
@@ -134,18 +138,28 @@ pub(super) fn lines(
     }
 }
 
-/// Takes out of a ruleset what the engine does not read.
+/// All policies as the engine would read them with these switches.
+fn lower(context: &Context<'_>, switches: Switches) -> Ruleset {
+    let profile = Profile {
+        switches,
+        ..*context.profile
+    };
+    policy::lower(context.world, &profile)
+}
+
+/// Takes out of the NetworkPolicies of a ruleset what the engine does not read.
 fn without(profile: &Profile, feature: Feature, ruleset: &mut Ruleset) {
     let named = |item: &PortMatch| matches!(item, PortMatch::Named { .. });
     let sctp = |item: &PortMatch| match item {
-        PortMatch::Everything => false,
-        PortMatch::Range { protocol, .. } | PortMatch::Named { protocol, .. } => {
-            *protocol == Protocol::Sctp
-        }
+        PortMatch::Everything | PortMatch::Any | PortMatch::Icmp { .. } => false,
+        PortMatch::Range { protocol, .. }
+        | PortMatch::Except { protocol, .. }
+        | PortMatch::Named { protocol, .. } => *protocol == Protocol::Sctp,
     };
     let whole_rules = profile.engine == Engine::OpenShiftSdn;
     let tiers = ruleset.ingress.iter_mut().chain(&mut ruleset.egress);
     let policies = tiers.flat_map(|tier: &mut Tier| &mut tier.policies);
+    let policies = policies.filter(|policy| policy.origin.kubernetes().is_some());
     for rule in policies.flat_map(|policy| &mut policy.rules) {
         match feature {
             Feature::NamedPort if whole_rules && rule.traffic.iter().any(named) => {
@@ -153,9 +167,9 @@ fn without(profile: &Profile, feature: Feature, ruleset: &mut Ruleset) {
             }
             Feature::NamedPort => rule.traffic.retain(|item| !named(item)),
             Feature::Sctp => rule.traffic.retain(|item| !sctp(item)),
-            Feature::IpBlock => rule.peers.retain(|peer| !matches!(peer, Peer::Block(_))),
+            Feature::IpBlock => rule.peers.retain(|peer| !matches!(peer, Peer::Block(..))),
             Feature::Except => rule.peers.iter_mut().for_each(|peer| {
-                if let Peer::Block(block) = peer {
+                if let Peer::Block(block, _) = peer {
                     block.except.clear();
                 }
             }),

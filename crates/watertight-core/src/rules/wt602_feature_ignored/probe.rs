@@ -91,11 +91,12 @@ impl Prober {
                     let members = self.members(context, selector);
                     found.extend(members.iter().copied().map(Party::Endpoint));
                 }
-                Peer::Block(block) if addresses == AddressOf::Except => {
+                Peer::Block(block, _) if addresses == AddressOf::Except => {
                     let left_out = block.except.iter().filter_map(|except| inside(except.net));
                     found.extend(left_out.map(Party::Address));
                 }
-                Peer::Block(block) => found.extend(covered(block).map(Party::Address)),
+                Peer::Block(block, _) => found.extend(covered(block).map(Party::Address)),
+                _ => {}
             }
         }
         found.retain(|party| *party != Party::Endpoint(subject));
@@ -197,7 +198,9 @@ fn dialled(
             continue;
         }
         match item {
-            PortMatch::Everything => found.push((Protocol::Tcp, 80)),
+            PortMatch::Everything | PortMatch::Any => found.push((Protocol::Tcp, 80)),
+            PortMatch::Except { protocol, .. } => found.push((*protocol, 80)),
+            PortMatch::Icmp { .. } => {}
             PortMatch::Range {
                 protocol, first: 0, ..
             } => found.push((*protocol, 80)),

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::part::{Part, Pod, Policy};
 use crate::diag::{Finding, Severity, Subject};
-use crate::manifest::Object;
+use crate::manifest::{Body, Object};
 use crate::rules::reading;
 use crate::source::{Sources, Span};
 
@@ -15,12 +15,27 @@ const NETWORK_POLICY: &str = "NetworkPolicy";
 /// An object, as far as it can be given twice.
 #[derive(Clone, Copy)]
 struct Given<'p> {
-    /// The kind, the namespace and the name.
-    key: (&'static str, &'p str, &'p str),
+    /// The kind with its group, the namespace and the name.
+    key: ((&'static str, &'static str), &'p str, &'p str),
     /// The position of its part, and its own in the part.
     place: (usize, u32),
     span: Span,
     name_span: Span,
+}
+
+impl Given<'_> {
+    fn is_policy(&self) -> bool {
+        let ((kind, group), ..) = self.key;
+        kind == NETWORK_POLICY || !group.is_empty()
+    }
+}
+
+/// The group of a policy of another language: several have kinds of one name (C-77).
+fn group(object: &Object<'_>) -> &'static str {
+    match &object.body {
+        Body::Policy(kind, _) => kind.group,
+        _ => "",
+    }
 }
 
 /// The objects of a part whose name is not generated: generated names only begin alike.
@@ -33,7 +48,7 @@ fn given<'p>(
     let pods = pods.map(move |pod: &'p Pod<'_>| {
         let namespace = pod.namespace.map_or(default, |id| part.text(id));
         Given {
-            key: ("Pod", namespace, &pod.name),
+            key: (("Pod", ""), namespace, &pod.name),
             place: (index, pod.ordinal),
             span: pod.span,
             name_span: pod.name_span,
@@ -43,7 +58,7 @@ fn given<'p>(
     let policies = policies.map(move |policy: &'p Policy<'_>| {
         let namespace = policy.namespace.map_or(default, |id| part.text(id));
         Given {
-            key: (NETWORK_POLICY, namespace, &policy.name),
+            key: ((NETWORK_POLICY, ""), namespace, &policy.name),
             place: (index, policy.ordinal),
             span: policy.span,
             name_span: policy.name_span,
@@ -60,7 +75,11 @@ fn given<'p>(
             ""
         };
         Given {
-            key: (object.body.kind(), namespace, &object.meta.name),
+            key: (
+                (object.body.kind(), group(object)),
+                namespace,
+                &object.meta.name,
+            ),
             place: (index, *ordinal),
             span: object.span,
             name_span: object.meta.name.span,
@@ -118,7 +137,7 @@ pub(super) fn remove(sources: &Sources, parts: &mut [Part<'_>], default: &str) -
 }
 
 fn finding(earlier: Given<'_>, later: Given<'_>) -> Finding {
-    let (kind, namespace, name) = later.key;
+    let ((kind, _), namespace, name) = later.key;
     let subject = Subject {
         kind: kind.into(),
         namespace: (!namespace.is_empty()).then(|| namespace.into()),
@@ -132,7 +151,7 @@ fn finding(earlier: Given<'_>, later: Given<'_>) -> Finding {
     .at(earlier.name_span, "this one is overwritten")
     .why(&["V-2"])
     .subject(subject);
-    if kind == NETWORK_POLICY {
+    if later.is_policy() {
         finding
     } else {
         finding.severity(Severity::Warning)

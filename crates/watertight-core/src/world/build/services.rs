@@ -49,9 +49,13 @@ impl Builder<'_> {
                 protocol: port.protocol,
             });
             self.ignores(&object.meta, "Service", Some(namespace), object.span);
+            let labels = object.meta.labels.iter();
+            let labels = labels.map(|(key, value)| (&**key, &**value));
+            let labels = self.world.symbols.labels(labels);
             self.world.services.push(Service {
                 namespace,
                 name: (&*object.meta.name).into(),
+                labels,
                 selector: service
                     .selector
                     .iter()

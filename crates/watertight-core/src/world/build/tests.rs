@@ -56,6 +56,9 @@ fn show((world, findings): &(World, Vec<Finding>)) -> String {
         services,
         nodes,
         policies,
+        objects,
+        names,
+        accounts,
         ignores,
         assumed,
         by_ip,
@@ -80,6 +83,8 @@ fn show((world, findings): &(World, Vec<Finding>)) -> String {
         "{namespaces:?}\n{workloads:?}\n{services:?}\n{nodes:?}"
     );
     let _ = writeln!(out, "{policies:?}\n{ignores:?}\n{assumed:?}\n{findings:?}");
+    let accounts: BTreeMap<_, _> = accounts.iter().collect();
+    let _ = writeln!(out, "{objects:?}\n{names:?}\n{accounts:?}");
     let by_ip: BTreeMap<_, _> = by_ip.iter().collect();
     let node_by_ip: BTreeMap<_, _> = node_by_ip.iter().collect();
     let _ = writeln!(out, "{by_ip:?}\n{node_by_ip:?}");

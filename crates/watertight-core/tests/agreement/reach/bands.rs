@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use watertight_core::engine::Icmp;
 use watertight_core::eval::reach::{Band, Outcome, Peer, Ports, Reach, RowId};
-use watertight_core::eval::{Connection, Evaluator, Family, Party, Reason};
+use watertight_core::eval::{Connection, Evaluator, Family, Icmp as Message, Party, Reason};
 use watertight_core::manifest::Direction;
 use watertight_core::sets::Protocol;
 use watertight_core::world::Lifecycle;
@@ -25,17 +24,17 @@ fn around(bounds: impl Iterator<Item = (u16, u16)>, asked: &Asked<'_>) -> BTreeS
 
 fn connection(from: Party, to: Party, protocol: Protocol, port: u16) -> Connection {
     let mut connection = Connection::new(from, to, protocol, port);
-    connection.port = (protocol != Protocol::Icmp).then_some(port);
+    if protocol == Protocol::Icmp {
+        let [kind, code] = port.to_be_bytes();
+        connection.port = None;
+        connection.icmp = Some(Message { kind, code });
+    }
     connection
 }
 
 /// In order, apart, none denied, and none to be joined with the next one.
 fn is_well_formed(ports: &[Ports]) -> bool {
-    let inside = |it: &Ports| {
-        it.first <= it.last
-            && it.outcome != Outcome::Denied
-            && (it.protocol != Protocol::Icmp || it.last == 0)
-    };
+    let inside = |it: &Ports| it.first <= it.last && it.outcome != Outcome::Denied;
     let apart = |a: &Ports, b: &Ports| {
         a.protocol < b.protocol
             || a.protocol == b.protocol
@@ -71,15 +70,9 @@ fn between_agrees(eval: &Evaluator<'_>, asked: &Asked<'_>) -> Result<(), String>
         if !is_well_formed(ports) {
             return Err(problem("the list is malformed", &any));
         }
-        // Engines that leave ICMP alone decide it without policies (K-61).
-        let icmp = eval.switches.icmp != Icmp::Exempt;
-        let policed = |protocol: &Protocol| icmp || *protocol != Protocol::Icmp;
-        for protocol in PROTOCOLS.into_iter().filter(policed) {
+        for protocol in PROTOCOLS {
             let of = || ports.iter().filter(|it| it.protocol == protocol);
             for port in around(of().map(|it| (it.first, it.last)), asked) {
-                if protocol == Protocol::Icmp && port > 0 {
-                    continue;
-                }
                 let listed = of().find(|it| (it.first..=it.last).contains(&port));
                 let got = listed.map_or(Outcome::Denied, |it| it.outcome);
                 let asked = connection(from, to, protocol, port);
@@ -136,9 +129,6 @@ fn sides_agree(read: &Read) -> Result<(), String> {
         for protocol in PROTOCOLS {
             let of = row.bands().iter().filter(|band| band.protocol == protocol);
             for port in around(of.map(|band| (band.first, band.last)), &asked) {
-                if protocol == Protocol::Icmp && port > 0 {
-                    continue;
-                }
                 let decision = eval.decide(direction, subject, other, protocol, port);
                 let got = reach.decide(&eval, direction, subject, other, protocol, port);
                 if of_side(&decision) != got {

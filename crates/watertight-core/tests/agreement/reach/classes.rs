@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use watertight_core::eval::reach::Reach;
 use watertight_core::eval::{Connection, Evaluator, Family, Party, Reason};
 use watertight_core::manifest::Direction;
+use watertight_core::policy::Peer;
 use watertight_core::sets::{PortMatch, Protocol};
 use watertight_core::world::EndpointId;
 
@@ -109,7 +110,9 @@ fn everybody_with_an_address_is_in_a_class() {
                 return Err(read.world.endpoint_name(id));
             }
         }
-        let all = read.world.endpoints.len() + read.world.nodes.len();
+        // A node has a class for each of its addresses.
+        let nodes = read.world.nodes.iter().map(|node| node.ips.len().max(1));
+        let all = read.world.endpoints.len() + nodes.sum::<usize>();
         (reach.classes() <= all)
             .then_some(())
             .ok_or(format!("{} classes of {all}", reach.classes()))
@@ -133,11 +136,17 @@ fn rows_are_no_more_than_they_have_to_be() {
                     .flat_map(|at| &read.ruleset[*at].rules)
                     .flat_map(|rule| &rule.traffic);
                 let names: BTreeSet<(Protocol, &str)> = items
-                    .filter_map(|item| match item {
-                        PortMatch::Named { protocol, name, .. } => Some((*protocol, &**name)),
-                        _ => None,
+                    .flat_map(|item| match item {
+                        PortMatch::Named { protocol, name, .. } => vec![(*protocol, &**name)],
+                        PortMatch::Except {
+                            protocol, names, ..
+                        } => names.iter().map(|name| (*protocol, &**name)).collect(),
+                        _ => Vec::new(),
                     })
                     .collect();
+                let rules = || policies.iter().flat_map(|at| &read.ruleset[*at].rules);
+                let relative = rules().any(|rule| rule.peers.iter().any(Peer::is_relative));
+                let node = read.world[id].node.filter(|_| relative);
                 let own: BTreeSet<(Protocol, &str, u16)> = read.world[id]
                     .ports
                     .iter()
@@ -149,7 +158,16 @@ fn rows_are_no_more_than_they_have_to_be() {
                     .filter(|_| direction == Direction::Ingress)
                     .collect();
                 if !policies.is_empty() {
-                    distinct.insert((policies.to_vec(), own));
+                    distinct.insert((policies.to_vec(), own, node));
+                }
+            }
+            for id in read.world.node_ids() {
+                let policies = eval.policies_of_node(id, direction);
+                let rules = || policies.iter().flat_map(|at| &read.ruleset[*at].rules);
+                let relative = rules().any(|rule| rule.peers.iter().any(Peer::is_relative));
+                if !policies.is_empty() {
+                    let node = Some(id).filter(|_| relative);
+                    distinct.insert((policies.to_vec(), BTreeSet::new(), node));
                 }
             }
             let rows = reach.side(direction).rows().len();

@@ -5,26 +5,26 @@ mod classes;
 mod outcomes;
 
 use watertight_core::eval::reach::{Outcome, Reach};
-use watertight_core::eval::{Connection, Decision, Evaluator, Verdict};
+use watertight_core::eval::{Connection, Evaluator, Judged, Verdict};
 use watertight_core::policy::Ruleset;
 
 use crate::worlds::{name, show_ruleset};
 
 /// The outcome that a verdict stands for.
 fn outcome(verdict: &Verdict) -> Outcome {
-    match (verdict.allowed, verdict.uncertain) {
-        (true, _) => Outcome::Allowed,
-        (false, Some(_)) => Outcome::Uncertain,
-        (false, None) => Outcome::Denied,
+    match (verdict.uncertain, verdict.allowed) {
+        (Some(_), _) => Outcome::Uncertain,
+        (None, true) => Outcome::Allowed,
+        (None, false) => Outcome::Denied,
     }
 }
 
 /// The outcome that one side's decision stands for.
-fn of_side(decision: &Decision) -> Outcome {
-    match decision {
-        side if side.is_allowed() => Outcome::Allowed,
-        Decision::NoRule { maybe: Some(_), .. } => Outcome::Uncertain,
-        _ => Outcome::Denied,
+fn of_side(judged: &Judged) -> Outcome {
+    match (judged.maybe, judged.is_allowed()) {
+        (Some(_), _) => Outcome::Uncertain,
+        (None, true) => Outcome::Allowed,
+        (None, false) => Outcome::Denied,
     }
 }
 

@@ -9,13 +9,27 @@ use super::{outcome, same_outcomes};
 use crate::runner::{hold, questions_at_most};
 use crate::worlds::read::{protocol, read};
 use crate::worlds::{
-    Asked, at_addresses, between_parties, fading, read_under, readings, rewriting, sample,
-    to_services, worlds,
+    Asked, at_addresses, between_parties, fading, mixed_readings, mixed_worlds, read_under,
+    readings, rewriting, sample, to_services, worlds,
 };
 
 #[test]
 fn rows_agree_with_verdicts() {
     hold(150, (worlds(), readings()), |(described, readings)| {
+        let read = read(described, readings)?;
+        let mut questions = between_parties(&described.cluster);
+        questions.extend(at_addresses(&described.cluster));
+        let questions = sample(questions, questions_at_most());
+        let connections = questions.iter().map(|question| read.connection(question));
+        same_outcomes(&read.evaluator(), connections)
+    });
+}
+
+/// A-1..A-17
+#[test]
+fn rows_agree_with_verdicts_of_all_tiers() {
+    let input = (mixed_worlds(), mixed_readings());
+    hold(200, input, |(described, readings)| {
         let read = read(described, readings)?;
         let mut questions = between_parties(&described.cluster);
         questions.extend(at_addresses(&described.cluster));

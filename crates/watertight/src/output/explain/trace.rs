@@ -106,7 +106,7 @@ impl Rendering<'_> {
                     } else {
                         "not asked"
                     },
-                    ..Line::more(named(policy), Some(place(&policy.location)))
+                    ..Line::more(named(policy), policy.location.as_ref().map(place))
                 }),
                 _ => others += 1,
             }
@@ -160,7 +160,7 @@ impl Rendering<'_> {
                 (more, _) => format!(": 0 of {more} rules match"),
             };
             let text = format!("{}{rules}", named(policy));
-            lines.push(Line::more(text, Some(place(&policy.location))));
+            lines.push(Line::more(text, policy.location.as_ref().map(place)));
             // What is much further away than the nearest rule was not meant for this.
             let near = distance(policy) <= nearest.map(|nearest| nearest + 1);
             let told = match (self.verbose, near) {
@@ -267,6 +267,6 @@ fn named_rule(policy: &PolicyTrace) -> String {
 }
 
 fn rule_place(policy: &PolicyTrace) -> Option<String> {
-    let at = policy.rule_location.as_ref().unwrap_or(&policy.location);
+    let at = policy.rule_location.as_ref().or(policy.location.as_ref())?;
     Some(place(at))
 }

@@ -10,7 +10,7 @@ use watertight_core::engine::Profile;
 use watertight_core::eval::Evaluator;
 use watertight_core::eval::reach::Reach;
 use watertight_core::manifest::{self, Options};
-use watertight_core::policy::lower_kubernetes;
+use watertight_core::policy::lower;
 use watertight_core::report::reach::query;
 use watertight_core::report::{ReachReport, reach_schema};
 use watertight_core::source::Sources;
@@ -54,7 +54,7 @@ fn prints(
     };
     let (world, _) = world::build(&sources, &loaded.objects, &assume);
     let profile = Profile::reference();
-    let ruleset = lower_kubernetes(&world, &profile.switches);
+    let ruleset = lower(&world, &profile);
     let eval = Evaluator::new(&world, &ruleset, profile.switches);
     let reach = Reach::new(&eval);
     let parties = Parties::new(&world, None);

@@ -80,7 +80,7 @@ fn findings_lead_and_the_last_line_sums_up() {
         assumed (M-3): 2 namespaces are used without an object (kube-system and shop): taken to have only
                        the name label
         of no concern here: ConfigMap (1)
-        not evaluated: CiliumNetworkPolicy.cilium.io (1)
+        not evaluated: ApplicationNetworkPolicy.networking.k8s.aws (1)
                        what these policies allow or deny is missing from every answer above
         Found 2 errors, 1 warning, 1 note (1 suppressed) in 1 policy, 1 workload, 2 namespaces
     "#]].assert_eq(&Sample::shop().print(Format::Text));
@@ -138,7 +138,7 @@ fn quiet_keeps_the_findings_and_what_is_missing() {
     let tail = text.split("kind: NetworkPolicy\n").last().unwrap();
     expect![[r#"
 
-        not evaluated: CiliumNetworkPolicy.cilium.io (1)
+        not evaluated: ApplicationNetworkPolicy.networking.k8s.aws (1)
                        what these policies allow or deny is missing from every answer above
         Found 2 errors, 1 warning, 1 note (1 suppressed) in 1 policy, 1 workload, 2 namespaces
     "#]]
@@ -156,7 +156,7 @@ fn suppressed_findings_are_listed_on_demand() {
     expect![[r#"
         suppressed: k8s/policies.yaml:4:9: note[WT401] 2 of 3 rules do nothing
                     because: kept for the migration
-        not evaluated: CiliumNetworkPolicy.cilium.io (1)
+        not evaluated: ApplicationNetworkPolicy.networking.k8s.aws (1)
                        what these policies allow or deny is missing from every answer above
         Found 2 errors, 1 warning, 1 note (1 suppressed) in 1 policy, 1 workload, 2 namespaces"#]]
     .assert_eq(&lines.join("\n"));

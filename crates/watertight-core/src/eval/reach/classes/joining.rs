@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::{Class, Classes, NOBODY, Place, number};
+use super::asked::names;
+use super::{Class, Classes, NOBODY, Place, number, owner_slot};
 use crate::eval::Evaluator;
 use crate::eval::reach::atoms::{Address, Atoms, addresses};
 use crate::manifest::Direction;
 use crate::policy::{Peer, Rule};
-use crate::sets::{IpBlock, PortMatch, Runs};
+use crate::sets::{IpBlock, Runs};
 use crate::world::{EndpointId, World};
 
 /// What became of an endpoint.
@@ -36,7 +37,7 @@ impl Classes {
         for peer in &rule.peers {
             match peer {
                 Peer::Any => {}
-                Peer::Endpoints(selector, _) => {
+                Peer::Endpoints(selector, _) if selector.also.is_none() => {
                     // A key that no endpoint has tells nothing apart.
                     let keys = selector.pods.requirements.iter();
                     let mut keys =
@@ -45,17 +46,16 @@ impl Classes {
                         return false;
                     }
                 }
-                Peer::Block(block) => blocks.push(block),
+                Peer::Block(block, _) => blocks.push(block),
+                _ => return false,
             }
         }
         if direction == Direction::Egress {
             for item in &rule.traffic {
-                if let PortMatch::Named { name, .. } = item
-                    && world
-                        .symbols
-                        .get(name)
-                        .is_some_and(|name| !self.port_names.contains(name))
-                {
+                let mut names = names(item)
+                    .iter()
+                    .filter_map(|name| world.symbols.get(name));
+                if names.any(|name| !self.port_names.contains(name)) {
                     return false;
                 }
             }
@@ -84,7 +84,11 @@ impl Classes {
         let keys = endpoint.labels.iter().map(|(key, _)| *key);
         // A selector may have asked for a text that nobody had then.
         let unheard = keys.chain(names).any(|text| text.number() >= self.symbols);
-        if unheard || endpoint.namespace.index() >= self.in_namespace.len() {
+        // Accounts are numbered in the order in which they are met.
+        if unheard
+            || self.accounts.is_some()
+            || endpoint.namespace.index() >= self.in_namespace.len()
+        {
             return Joined::Apart;
         }
         if self.of_endpoint.len() <= id.index() {
@@ -100,7 +104,7 @@ impl Classes {
                 None => {
                     let fresh = number(self.classes.len());
                     self.numbers.insert(key.into(), fresh);
-                    self.include(eval, &class, fresh);
+                    self.include(&class, fresh);
                     self.classes.push(class.clone());
                     (fresh, Joined::New(fresh))
                 }
@@ -118,10 +122,13 @@ impl Classes {
     }
 
     /// Enters a new class into the tables.
-    fn include(&mut self, eval: &Evaluator<'_>, class: &Class, number: u32) {
+    fn include(&mut self, class: &Class, number: u32) {
         let one = Runs::range(number, number);
         let add = |runs: &mut Runs<u32>| *runs = runs.union(&one);
         for (key, value) in &class.labels {
+            if !self.with_label.contains_key(&(*key, *value)) {
+                self.values.entry(*key).or_default().push(*value);
+            }
             add(self.with_label.entry((*key, *value)).or_default());
             add(self.with_key.entry(*key).or_default());
         }
@@ -136,23 +143,22 @@ impl Classes {
         if class.selectable {
             add(&mut self.selectable);
         }
-        let unknown = if class.on_host {
-            &mut self.some_node
-        } else {
-            &mut self.somewhere
-        };
+        if class.on_host {
+            add(self.on_node.entry(class.node).or_default());
+        }
+        let owner = owner_slot(class.owner());
+        self.owned.get_mut(owner).into_iter().for_each(add);
+        let unknown = self.unknown.get_mut(owner).into_iter().flatten();
         for (place, unknown) in class.places.iter().zip(unknown) {
             if *place == Place::Unknown {
                 add(unknown);
             }
         }
-        if eval.blocks_cover(class.on_host) {
-            if let Place::Atom(atom) = class.places[0] {
-                self.v4.occupy(atom, number);
-            }
-            if let Place::Atom(atom) = class.places[1] {
-                self.v6.occupy(atom, number);
-            }
+        if let Place::Atom(atom) = class.places[0] {
+            self.v4.occupy(atom, number);
+        }
+        if let Place::Atom(atom) = class.places[1] {
+            self.v6.occupy(atom, number);
         }
     }
 
@@ -162,10 +168,11 @@ impl Classes {
             // Everybody is in the set already.
             Peer::Any => false,
             Peer::Endpoints(selector, _) => self.is_selected(world, selector, class),
-            Peer::Block(block) => self.get(class).is_some_and(|class| {
+            Peer::Block(block, _) => self.get(class).is_some_and(|class| {
                 let [v4, v6] = class.places;
                 self.v4.may_cover(block, v4) || self.v6.may_cover(block, v6)
             }),
+            _ => true,
         }
     }
 }

@@ -182,7 +182,7 @@ fn an_empty_rule() {
               0-65535/tcp x/a x/b x/new w/c 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
               0-65535/udp x/a x/b x/new w/c 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
               0-65535/sctp x/a x/b x/new w/c 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
-              0-0/icmp x/a x/b x/new w/c 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
+              0-65535/icmp x/a x/b x/new w/c 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
         "#]],
     );
     ingress(

@@ -59,6 +59,7 @@ fn row_of(isolating: &[bool], given: &[Given], protocol: Protocol) -> String {
             first: given.ports.0,
             last: given.ports.1,
             tier: given.tier,
+            tie: None,
             action: given.action,
             yes: classes(&mut sets, given.yes.0, given.yes.1),
             maybe: classes(&mut sets, given.maybe.0, given.maybe.1),
@@ -229,14 +230,14 @@ fn undecided_peers_may_be_allowed() {
     check(
         &row(&[true, true], &given),
         &expect![[r#"
-        0-65535 [(1, 1), (3, 3)] maybe [(4, 5)]
-    "#]],
+            0-65535 [(1, 1), (3, 3)] maybe [(2, 2), (4, 5)]
+        "#]],
     );
     check(
         &row(&[false, false], &given),
         &expect![[r#"
-        0-65535 [(0, 1), (3, 9)] maybe []
-    "#]],
+            0-65535 [(0, 1), (3, 9)] maybe [(2, 2)]
+        "#]],
     );
 }
 

@@ -1,0 +1,73 @@
+//! Which engine a cluster has, where nobody says it: its own policy objects tell.
+
+use super::{Engine, Profile};
+use crate::manifest::Dialect;
+use crate::world::World;
+
+/// An engine that the input suggests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inferred {
+    /// The engine with the switches that were set.
+    pub profile: Profile,
+    /// Why, behind "the network engine is taken to be X:".
+    pub why: String,
+}
+
+/// The engine whose own policy objects are most in a world; none if there are none of any engine.
+/// `pinned` are the switches that somebody has set: they stay.
+#[must_use]
+pub fn infer(world: &World, profile: &Profile, pinned: &[String]) -> Option<Inferred> {
+    let count = |dialect: Dialect, kind: Option<&str>| {
+        let items = world.objects.iter();
+        let own = items.filter(|item| item.kind.dialect == dialect);
+        own.filter(|item| kind.is_none_or(|kind| item.kind.kind == kind))
+            .count()
+    };
+    let firewall = |kind| count(Dialect::EgressFirewall, Some(kind));
+    let counts = [
+        (Engine::Calico, "Calico", count(Dialect::Calico, None)),
+        (Engine::Cilium, "Cilium", count(Dialect::Cilium, None)),
+        (Engine::Antrea, "Antrea", count(Dialect::Antrea, None)),
+        (
+            Engine::OvnKubernetes,
+            "OVN-Kubernetes",
+            firewall("EgressFirewall"),
+        ),
+        (
+            Engine::OpenShiftSdn,
+            "OpenShift SDN",
+            firewall("EgressNetworkPolicy"),
+        ),
+    ];
+    // Of equal counts the first one in this list.
+    let (engine, name, most) = counts.into_iter().rev().max_by_key(|(.., count)| *count)?;
+    if most == 0 {
+        return None;
+    }
+    let mut found = Profile::new(engine, None);
+    if let Some(version) = profile.k8s_version {
+        found = found.with_k8s_version(version);
+    }
+    found.switches.strict_cidr = profile.switches.strict_cidr;
+    for (switch, value) in profile.switches.describe() {
+        if pinned.iter().any(|pinned| pinned == switch) {
+            // It was set like that once.
+            let _ = found.switches.set(switch, value);
+        }
+    }
+    let others = counts
+        .iter()
+        .filter(|(of, _, count)| *of != engine && *count > 0);
+    let others: Vec<String> = others
+        .map(|(_, name, count)| format!("{count} of {name}"))
+        .collect();
+    let objects = if most == 1 { "object" } else { "objects" };
+    let mut why = format!("the input has {most} policy {objects} of {name}");
+    if !others.is_empty() {
+        why.push_str(&format!(", and fewer of others ({})", others.join(", ")));
+    }
+    Some(Inferred {
+        profile: found,
+        why,
+    })
+}

@@ -1,0 +1,232 @@
+//! Cilium into the Ruleset: one tier for all of its policies and for NetworkPolicy (L-24).
+//!
+//! Order does not count in Cilium: what one policy denies no other allows (L-25, L-26), and one
+//! plain allow is worth more than any number of conditions (L-67). So all denials come first, then
+//! the allows without conditions, then the others. Of each rule the second part isolates (L-14).
+
+mod identity;
+mod names;
+mod peers;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use super::kubernetes::lower_kubernetes_policy;
+use super::{Action, EndpointSelector, NamespaceScope, Origin, Peer, Policy, Rule, Subject, Tier};
+use crate::engine::{EnforcementSwitch, Switches};
+use crate::manifest::policy::cilium::{
+    Authentication, CidrGroup, CiliumItem, CiliumObject, CiliumPeers, CiliumRule, CiliumSubject,
+    FqdnSelector,
+};
+use crate::manifest::{Direction, PolicyObject};
+use crate::sets::LabelSelector;
+use crate::source::Span;
+use crate::world::{NamespaceId, ObjectId, PolicyItem, World};
+use names::Lookups;
+
+/// The one tier.
+pub const CILIUM_TIER: &str = "Cilium";
+
+/// Lowers everything that Cilium reads in a direction; none if it enforces nothing (L-22).
+#[must_use]
+pub fn lower_cilium(world: &World, switches: &Switches, direction: Direction) -> Option<Tier> {
+    if switches.enforcement.is_off() {
+        return None;
+    }
+    let mut lowering = Lowering::new(world, switches, direction);
+    if switches.enforcement == EnforcementSwitch::Always {
+        lowering.isolate_everybody();
+    }
+    for (id, rule) in rules(world) {
+        lowering.rule(id, rule);
+    }
+    // L-47, L-78: blocks of NetworkPolicies follow the same option.
+    let kubernetes = Switches {
+        ipblock_nodes: switches.ipblock_nodes || switches.cidr_match_nodes,
+        ..*switches
+    };
+    let policies = world.policy_ids();
+    let policies =
+        policies.filter_map(|id| lower_kubernetes_policy(world, &kubernetes, id, direction));
+    lowering.plain.extend(policies);
+    let Lowering {
+        mut denials,
+        plain,
+        conditional,
+        ..
+    } = lowering;
+    denials.extend(plain);
+    denials.extend(conditional);
+    Some(Tier::new(CILIUM_TIER, denials))
+}
+
+/// Every rule of every policy, each for itself (L-12).
+fn rules(world: &World) -> impl Iterator<Item = (ObjectId, &CiliumRule)> {
+    let policies = world.object_ids().filter_map(|id| match &world[id].object {
+        PolicyObject::Cilium(CiliumObject::Policy(policy)) => Some((id, policy)),
+        _ => None,
+    });
+    policies.flat_map(|(id, policy)| policy.rules.iter().map(move |rule| (id, rule)))
+}
+
+/// Every group of blocks.
+fn groups(world: &World) -> Vec<(&PolicyItem, &CidrGroup)> {
+    let items = world.object_ids().map(|id| &world[id]);
+    let groups = items.filter_map(|item| match &item.object {
+        PolicyObject::Cilium(CiliumObject::CidrGroup(group)) => Some((item, group)),
+        _ => None,
+    });
+    groups.collect()
+}
+
+/// What one direction comes to.
+struct Lowering<'w> {
+    world: &'w World,
+    switches: &'w Switches,
+    direction: Direction,
+    /// The API servers as peers (L-41).
+    api: Vec<Peer>,
+    /// Whether pods have addresses of both families (L-3).
+    dual_stack: bool,
+    lookups: Lookups,
+    /// The groups of blocks (L-52).
+    groups: Vec<(&'w PolicyItem, &'w CidrGroup)>,
+    denials: Vec<Policy>,
+    plain: Vec<Policy>,
+    conditional: Vec<Policy>,
+}
+
+impl<'w> Lowering<'w> {
+    fn new(world: &'w World, switches: &'w Switches, direction: Direction) -> Self {
+        Self {
+            world,
+            switches,
+            direction,
+            api: peers::api_servers(world),
+            dual_stack: identity::is_dual_stack(world),
+            lookups: match direction {
+                Direction::Egress => Lookups::of(world),
+                Direction::Ingress => Lookups::default(),
+            },
+            groups: groups(world),
+            denials: Vec::new(),
+            plain: Vec::new(),
+            conditional: Vec::new(),
+        }
+    }
+
+    /// L-22: enforcement `always`.
+    fn isolate_everybody(&mut self) {
+        // Nothing of it is written, so there is no place; any object of the world has one to lend.
+        let Some(span) = somewhere(self.world) else {
+            return;
+        };
+        let namespaces = NamespaceScope::Matching(LabelSelector::everything(span));
+        let everybody = EndpointSelector::new(namespaces, LabelSelector::everything(span));
+        let origin = Origin::Engine("L-22", "policy enforcement is set to always");
+        let mut policy = Policy::new(Subject::Endpoints(everybody), origin);
+        policy.isolates = true;
+        self.plain.push(policy);
+    }
+
+    fn rule(&mut self, object: ObjectId, rule: &CiliumRule) {
+        let section = rule.section(self.direction);
+        if section.is_empty() {
+            return;
+        }
+        let own = self.world[object].namespace;
+        let subject = subject(self.world, own, &rule.subject);
+        let new = || Policy::new(subject.clone(), Origin::Object(object));
+        let mut denials = new();
+        for item in &section.deny {
+            denials.rules.extend(self.item(item, own, Action::Deny));
+        }
+        let (mut plain, mut conditional) = (new(), new());
+        plain.isolates = section.isolates();
+        for item in &section.allow {
+            for rule in self.item(item, own, Action::Allow) {
+                if rule.requests.is_empty() {
+                    plain.rules.push(rule);
+                } else {
+                    conditional.rules.push(rule);
+                }
+            }
+        }
+        self.denials.extend(Some(denials).filter(acts));
+        self.plain.extend(Some(plain).filter(acts));
+        self.conditional.extend(Some(conditional).filter(acts));
+        for item in &section.allow {
+            if let CiliumPeers::Fqdns(names) = &item.peers {
+                self.names(&subject, object, item, names);
+            }
+        }
+    }
+
+    /// The rules that an item becomes.
+    fn item(&self, item: &CiliumItem, own: Option<NamespaceId>, action: Action) -> Vec<Rule> {
+        if item.matches_nobody() {
+            return Vec::new();
+        }
+        self.item_with(item, &self.peers(item, own), action)
+    }
+
+    fn item_with(&self, item: &CiliumItem, peers: &[Peer], action: Action) -> Vec<Rule> {
+        if peers.is_empty() || item.authentication == Authentication::AlwaysFails {
+            return Vec::new();
+        }
+        let parts = traffic::parts(item, self.switches).into_iter();
+        parts
+            .map(|part| {
+                let mut rule = Rule::new(action, peers.to_vec(), part.traffic, part.span);
+                rule.requests = part.requests;
+                rule
+            })
+            .collect()
+    }
+
+    /// An item for DNS names (L-57). It acts on endpoints only that have their lookups seen, so it
+    /// becomes a policy for each way to have them seen.
+    fn names(
+        &mut self,
+        subject: &Subject,
+        object: ObjectId,
+        item: &CiliumItem,
+        names: &[FqdnSelector],
+    ) {
+        let own = self.world[object].namespace;
+        for (narrower, peers) in self.lookups.admitted(self.world, subject, own, names) {
+            let [mut plain, mut conditional] =
+                [(); 2].map(|()| Policy::new(narrower.clone(), Origin::Object(object)));
+            for rule in self.item_with(item, &peers, Action::Allow) {
+                if rule.requests.is_empty() {
+                    plain.rules.push(rule);
+                } else {
+                    conditional.rules.push(rule);
+                }
+            }
+            self.plain.extend(Some(plain).filter(acts));
+            self.conditional.extend(Some(conditional).filter(acts));
+        }
+    }
+}
+
+/// Whether a policy does anything.
+fn acts(policy: &Policy) -> bool {
+    policy.isolates || !policy.rules.is_empty()
+}
+
+/// Whom a rule applies to.
+fn subject(world: &World, own: Option<NamespaceId>, subject: &CiliumSubject) -> Subject {
+    match subject {
+        CiliumSubject::Endpoints(selector) => {
+            Subject::Endpoints(identity::subject(world, selector, own))
+        }
+        CiliumSubject::Nodes(selector) => Subject::Nodes(identity::nodes(world, selector)),
+    }
+}
+
+/// A place of the world.
+fn somewhere(world: &World) -> Option<Span> {
+    let namespaces = world.namespace_ids().find_map(|id| world[id].span);
+    namespaces.or_else(|| world.endpoint_ids().find_map(|id| world[id].span))
+}
