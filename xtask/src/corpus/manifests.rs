@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use watertight_core::diag::Finding;
 use watertight_core::document::{Node, units};
-use watertight_core::engine::{IpBlockPods, Switches};
-use watertight_core::manifest::policy::admin::AdminTier;
-use watertight_core::manifest::{self, Body, Direction, Loaded, Options};
-use watertight_core::policy::{Ruleset, lower_admin, lower_kubernetes};
+use watertight_core::engine::{IpBlockPods, Profile, Switches};
+use watertight_core::manifest::{self, Body, Loaded, Options};
+use watertight_core::policy::{Ruleset, lower};
 use watertight_core::source::Sources;
 use watertight_core::world::{Assume, EndpointId, World, build};
 
@@ -41,20 +40,13 @@ pub(super) fn switches() -> Switches {
     }
 }
 
-/// Everything in a world that decides connections, stacked as in a plain cluster.
+/// Everything in a world that decides connections.
 pub(super) fn ruleset(world: &World) -> Ruleset {
-    let switches = switches();
-    let mut ruleset = lower_kubernetes(world, &switches);
-    for direction in Direction::BOTH {
-        let admin = |tier| lower_admin(world, &switches, tier, direction);
-        let tiers = match direction {
-            Direction::Ingress => &mut ruleset.ingress,
-            Direction::Egress => &mut ruleset.egress,
-        };
-        tiers.splice(0..0, admin(AdminTier::Admin));
-        tiers.extend(admin(AdminTier::Baseline));
-    }
-    ruleset
+    let profile = Profile {
+        switches: switches(),
+        ..Profile::default()
+    };
+    lower(world, &profile)
 }
 
 /// What to assume about a folder: nothing that is not in it.

@@ -71,3 +71,60 @@ pub fn infer(world: &World, profile: &Profile, pinned: &[String]) -> Option<Infe
         why,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{self, Options};
+    use crate::source::Sources;
+    use crate::world::{Assume, build};
+
+    const CALICO: &str = "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, \
+                          metadata: {name: NAME}, spec: {}}\n---\n";
+    const CILIUM: &str = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, \
+                          metadata: {name: NAME, namespace: x}, \
+                          spec: {endpointSelector: {}, ingress: [{}]}}\n---\n";
+
+    fn inferred(text: &str, pinned: &str) -> Option<Inferred> {
+        let mut sources = Sources::new();
+        sources.add("t.yaml", text.into()).unwrap();
+        let loaded = manifest::load(&sources, &Options::default());
+        assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
+        let (world, _) = build(&sources, &loaded.objects, &Assume::default());
+        let mut profile = Profile::reference();
+        if !pinned.is_empty() {
+            profile.switches.set(pinned, "none").unwrap();
+        }
+        infer(&world, &profile, &[pinned.to_owned()])
+    }
+
+    #[test]
+    fn m_5_the_input_tells_the_engine() {
+        let calico = inferred(&CALICO.replace("NAME", "a"), "").unwrap();
+        assert_eq!(calico.profile, Profile::new(Engine::Calico, None));
+        assert_eq!(calico.why, "the input has 1 policy object of Calico");
+        let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: x}}";
+        assert_eq!(inferred(pod, ""), None);
+    }
+
+    #[test]
+    fn m_5_of_several_the_one_with_most_objects() {
+        let both = CALICO.replace("NAME", "a") + &CILIUM.replace("NAME", "a");
+        let more = both.clone() + &CILIUM.replace("NAME", "b");
+        assert_eq!(inferred(&both, "").unwrap().profile.engine, Engine::Calico);
+        let found = inferred(&more, "").unwrap();
+        assert_eq!(found.profile.engine, Engine::Cilium);
+        assert_eq!(
+            found.why,
+            "the input has 2 policy objects of Cilium, and fewer of others (1 of Calico)"
+        );
+    }
+
+    #[test]
+    fn switches_that_were_set_stay() {
+        let found = inferred(&CALICO.replace("NAME", "a"), "node_local").unwrap();
+        let expected = Profile::new(Engine::Calico, None).switches;
+        let changed = found.profile.switches.differences(&expected);
+        assert_eq!(changed, [("node_local", "none")]);
+    }
+}

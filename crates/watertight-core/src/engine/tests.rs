@@ -157,7 +157,7 @@ fn the_enforcement_switch_turns_any_engine_off() {
     assert_eq!(calico.enforcement(), Enforcement::NotEnforced);
     assert_eq!(
         calico.enforcement_fact().reason,
-        "the switch enforcement=none says so"
+        "the switch enforcement says so"
     );
     assert_eq!(calico.feature(Feature::Ingress).word(), "none");
 }
@@ -338,14 +338,14 @@ fn switches_by_engine() {
     expect_test::expect![[r#"
         reference: as the reference
         aws-vpc-cni: service_dnat=pre
-        calico: node_local=exempt-ingress established=survive
-        canal: node_local=exempt-ingress established=survive
+        calico: node_local=exempt-ingress established=survive endpoint_to_host=Accept pod_tunnels=drop
+        canal: node_local=exempt-ingress established=survive endpoint_to_host=Accept pod_tunnels=drop
         cilium: node_local=exempt-ingress ipblock_pods=never ipblock_nodes=false policy_types_gate=sections established=re-evaluate
-        gke-calico: node_local=exempt-ingress established=survive
+        gke-calico: node_local=exempt-ingress established=survive endpoint_to_host=Accept pod_tunnels=drop
         gke-dpv2: node_local=exempt-ingress ipblock_pods=never ipblock_nodes=false policy_types_gate=sections established=re-evaluate
         azure-npm: as the reference
         azure-cni-cilium: node_local=exempt-ingress ipblock_pods=never ipblock_nodes=false policy_types_gate=sections established=re-evaluate
-        aks-calico: node_local=exempt-ingress established=survive
+        aks-calico: node_local=exempt-ingress established=survive endpoint_to_host=Accept pod_tunnels=drop
         antrea: established=survive
         flannel: enforcement=none
         kube-router: established=survive
@@ -354,10 +354,10 @@ fn switches_by_engine() {
         kube-network-policies: node_local=exempt-ingress
         weave: endport=first-only snat=node-ip
         ovn-kubernetes: established=re-evaluate
-        openshift-sdn: as the reference
+        openshift-sdn: legacy_sdn=true
         kube-ovn: as the reference
         minikube-bridge: enforcement=none
-        microk8s: node_local=exempt-ingress established=survive
+        microk8s: node_local=exempt-ingress established=survive endpoint_to_host=Accept pod_tunnels=drop
         romana: as the reference
         nuage: as the reference
         terway: as the reference

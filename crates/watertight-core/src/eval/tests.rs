@@ -232,6 +232,11 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("K-62", "a connection has no source port here"),
     ("K-78", "verdicts are about new connections"),
     (
+        "M-4",
+        "random rulesets have rules about nodes, and pods whose node is not known",
+    ),
+    ("M-5", "no verdict is asked: engine/infer.rs shows it"),
+    (
         "D-13",
         "a bug of old releases, which the catalog of engines lists",
     ),

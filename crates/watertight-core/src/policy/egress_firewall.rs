@@ -12,7 +12,6 @@ use super::nodes::nodes;
 use super::{
     Action, Covers, EndpointSelector, NamespaceScope, Origin, Peer, Policy, Rule, Subject, Tier,
 };
-use crate::engine::Switches;
 use crate::manifest::PolicyObject;
 use crate::manifest::policy::egress_firewall::{Destination, EgressFirewall, FirewallRule};
 use crate::sets::{Cidr, DomainLabels, DomainPattern, IpBlock, LabelSelector, PortMatch};
@@ -22,10 +21,10 @@ use crate::world::{NamespaceId, ObjectId, World};
 /// The name of the tier.
 const TIER: &str = "EgressFirewall";
 
-/// Lowers all EgressFirewalls, and the EgressNetworkPolicies where the engine reads them; none if
-/// there are none. The tier is about egress.
+/// Lowers all EgressFirewalls and EgressNetworkPolicies, of which an engine reads either (O-13); none
+/// if there are none. The tier is about egress.
 #[must_use]
-pub fn lower_egress_firewall(world: &World, switches: &Switches) -> Option<Tier> {
+pub fn lower_egress_firewall(world: &World) -> Option<Tier> {
     let mut policies = Vec::new();
     let mut legacy: BTreeMap<NamespaceId, Vec<(ObjectId, &EgressFirewall)>> = BTreeMap::new();
     for id in world.object_ids() {
@@ -37,7 +36,7 @@ pub fn lower_egress_firewall(world: &World, switches: &Switches) -> Option<Tier>
         };
         if !firewall.is_legacy {
             policies.push(lower(world, id, namespace, firewall));
-        } else if switches.legacy_sdn {
+        } else {
             legacy.entry(namespace).or_default().push((id, firewall));
         }
     }

@@ -78,7 +78,7 @@ pub fn lower(world: &World, profile: &Profile) -> Ruleset {
         tiers.extend(around.behind);
     }
     if order == Order::Firewall {
-        let firewall = lower_egress_firewall(world, switches);
+        let firewall = lower_egress_firewall(world);
         ruleset.egress.splice(0..0, firewall);
     }
     // An object that the engine does not read decides nothing, whatever its language.

@@ -1,17 +1,13 @@
 //! Small clusters with policies of several languages, asked by name in tests.
 
-use crate::engine::Switches;
+use crate::engine::{Profile, Switches};
 use crate::eval::{Connection, Evaluator, Family, Party, Verdict};
-use crate::manifest::policy::admin::AdminTier;
-use crate::manifest::{self, Direction, Options};
+use crate::manifest::{self, Options};
 use crate::sets::Protocol;
 use crate::source::Sources;
 use crate::world::{self, Assume, World};
 
-use super::{
-    Ruleset, lower_admin, lower_antrea, lower_baseline_scope, lower_egress_firewall,
-    lower_kubernetes,
-};
+use super::{Ruleset, lower};
 
 /// Two nodes; pods `a` and `b` in `x`, `a` in `w` and in `z`, and `h` on the host network.
 pub(crate) const CLUSTER: &str = "
@@ -87,12 +83,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// `switches` are `name=value`, separated by spaces; `names` are those that connections go to,
+    /// `engine` is one with its switches, `name=value` separated by spaces; `names` are those that connections go to,
     /// with the addresses that pods have learnt for them.
-    pub(crate) fn new(switches: &str, names: &[(&str, &[&str])], policies: &[String]) -> Self {
-        let mut known = Switches::default();
-        for (name, value) in switches.split(' ').filter_map(|pair| pair.split_once('=')) {
-            known.set(name, value).unwrap();
+    pub(crate) fn new(engine: &str, names: &[(&str, &[&str])], policies: &[String]) -> Self {
+        let mut words = engine.split(' ');
+        let mut profile = Profile::parse(words.next().unwrap()).unwrap();
+        for (name, value) in words.filter_map(|pair| pair.split_once('=')) {
+            profile.switches.set(name, value).unwrap();
         }
         let mut sources = Sources::new();
         let yaml = format!("{CLUSTER}{}", policies.concat());
@@ -111,9 +108,9 @@ impl Asked {
             world.learn(name, ips.iter().map(|ip| ip.parse().unwrap()));
         }
         Self {
-            ruleset: stack(&world, &known),
+            ruleset: lower(&world, &profile),
             world,
-            switches: known,
+            switches: profile.switches,
         }
     }
 
@@ -164,26 +161,4 @@ impl Asked {
             assert_eq!(verdict.uncertain, None, "{text}");
         }
     }
-}
-
-/// Every language at once, as clusters stack those that they read.
-fn stack(world: &World, switches: &Switches) -> Ruleset {
-    let mut ruleset = lower_kubernetes(world, switches);
-    for direction in Direction::BOTH {
-        let antrea = lower_antrea(world, switches, direction);
-        let admin = |tier| lower_admin(world, switches, tier, direction);
-        let tiers = ruleset.tiers_mut(direction);
-        let mut first = admin(AdminTier::Admin);
-        if let Some(tier) = &mut first {
-            tier.policies.splice(0..0, antrea.passing);
-        }
-        tiers.splice(0..0, first);
-        tiers.splice(0..0, antrea.before);
-        tiers.extend(lower_baseline_scope(world, switches, direction));
-        tiers.extend(antrea.behind);
-        tiers.extend(admin(AdminTier::Baseline));
-    }
-    let firewall = lower_egress_firewall(world, switches);
-    ruleset.egress.splice(0..0, firewall);
-    ruleset
 }

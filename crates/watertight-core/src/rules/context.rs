@@ -59,6 +59,10 @@ impl<'a> Context<'a> {
                         has_other_languages = true;
                         continue;
                     };
+                    // What turns another tier off for its pods is not the policy itself.
+                    if !found.isolates {
+                        continue;
+                    }
                     let at = PolicyRef {
                         direction,
                         tier,

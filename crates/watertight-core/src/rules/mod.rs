@@ -20,6 +20,7 @@ mod resolvers;
 mod selection;
 #[cfg(test)]
 pub(crate) mod testing;
+mod witness;
 mod wording;
 mod wt001_syntax_error;
 mod wt002_input_limit;
@@ -38,6 +39,9 @@ mod wt102_egress_not_isolated;
 mod wt103_ingress_only_default_deny;
 mod wt104_defaulted_policy_types;
 mod wt105_inert_section;
+mod wt106_isolation_voided;
+mod wt107_allow_voided;
+mod wt108_pass_allows;
 mod wt201_metadata_open;
 mod wt202_except_undone;
 mod wt203_deny_that_allows;
@@ -59,6 +63,7 @@ mod wt405_split_peer;
 mod wt406_empty_port_item;
 mod wt407_half_open;
 mod wt408_redundant_rule;
+mod wt410_tied_priorities;
 mod wt501_host_network_pod;
 mod wt502_host_network_admitted;
 mod wt601_not_enforced;
@@ -181,6 +186,9 @@ pub static ALL: &[&Rule] = &[
     &wt103_ingress_only_default_deny::RULE,
     &wt104_defaulted_policy_types::RULE,
     &wt105_inert_section::RULE,
+    &wt106_isolation_voided::RULE,
+    &wt107_allow_voided::RULE,
+    &wt108_pass_allows::RULE,
     &wt201_metadata_open::RULE,
     &wt202_except_undone::RULE,
     &wt203_deny_that_allows::RULE,
@@ -202,6 +210,7 @@ pub static ALL: &[&Rule] = &[
     &wt406_empty_port_item::RULE,
     &wt407_half_open::RULE,
     &wt408_redundant_rule::RULE,
+    &wt410_tied_priorities::RULE,
     &wt501_host_network_pod::RULE,
     &wt502_host_network_admitted::RULE,
     &wt601_not_enforced::RULE,

@@ -286,6 +286,10 @@ impl Context<'_> {
                         ]
                     }
                 };
+                if let origin @ Origin::Engine(..) = self.origin(*isolated_by) {
+                    let name = origin.name(self.world);
+                    return ([&*name, ", and no rule matches"].concat(), None);
+                }
                 let text = [
                     &*self.title(*isolated_by),
                     " isolates ",
@@ -302,6 +306,9 @@ impl Context<'_> {
     /// `NetworkPolicy shop/web egress rule 1`, counting from 1.
     #[must_use]
     pub fn rule_name(&self, rule: RuleRef) -> String {
+        if let origin @ Origin::Engine(..) = self.origin(rule.policy) {
+            return origin.name(self.world);
+        }
         let text = [
             &*self.title(rule.policy),
             " ",
@@ -322,7 +329,7 @@ pub(super) fn title(world: &World, origin: Origin) -> String {
             ["NetworkPolicy ", namespace, "/", &*policy.name].concat()
         }
         Origin::Object(_) => [origin.kind(world), " ", &origin.name(world)].concat(),
-        Origin::Engine(..) => ["the engine: ", &origin.name(world)].concat(),
+        Origin::Engine(..) => origin.name(world),
     }
 }
 

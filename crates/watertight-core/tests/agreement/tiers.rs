@@ -67,14 +67,14 @@ fn mixed_worlds_are_worth_asking_about() {
     );
     let tally = tally.into_inner();
     for (what, per_mille) in [
-        ("Admin allows", 20),
-        ("Admin denies", 40),
-        ("Admin passes", 20),
-        ("NetworkPolicy allows", 30),
+        ("Admin allows", 25),
+        ("Admin denies", 45),
+        ("Admin passes", 25),
+        ("NetworkPolicy allows", 100),
         ("Baseline allows", 5),
-        ("Baseline denies", 10),
-        ("Baseline passes", 5),
-        ("A-12", 2),
+        ("Baseline denies", 9),
+        ("Baseline passes", 6),
+        ("A-12", 1),
     ] {
         let found = tally.get(what).copied().unwrap_or_default();
         assert!(

@@ -7,6 +7,10 @@ pub(crate) const ALL: &[&str] = &[
     SPELLINGS,
     WORKLOADS,
     SERVICES,
+    CALICO,
+    CILIUM,
+    ADMIN,
+    ANTREA,
     NOT_EVALUATED,
     LIST,
     PRETTY,
@@ -245,15 +249,165 @@ spec:
   - {ports: [{port: 53}], to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}]}
 "#;
 
-const NOT_EVALUATED: &str = r#"apiVersion: cilium.io/v2
+const CALICO: &str = r#"apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: security}
+spec: {order: 100, defaultAction: Pass}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: security.metadata}
+spec:
+  tier: security
+  order: -1.5
+  selector: app in {"web", 'api'} && !(tier starts with "back" || has(legacy))
+  namespaceSelector: projectcalico.org/name not in {"kube-system",}
+  types: [Ingress, Egress]
+  egress:
+  - {action: Deny, destination: {nets: [169.254.169.254/32]}}
+  - {action: Log}
+  - {action: Allow, protocol: TCP, source: {notPorts: [1]}, destination: {ports: [80, '8000:8080', http], selector: role == 'partner'}}
+  ingress:
+  - {action: Pass, protocol: ICMP, icmp: {type: 8, code: 0}, notICMP: {type: 13}}
+  - {action: Allow, protocol: TCP, http: {methods: [GET], paths: [{prefix: /}]}}
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: own, namespace: shop}
+spec:
+  egress: [{action: Allow, destination: {services: {name: web, namespace: shop}}}, {action: Allow, destination: {serviceAccounts: {names: [builder], selector: all()}, notSelector: has(x)}}]
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkSet
+metadata: {name: partners, labels: {role: partner}}
+spec: {nets: [203.0.113.0/24, '2001:db8::/32']}
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: n1, labels: {role: node}}
+spec: {node: n1, interfaceName: '*', expectedIPs: [192.168.0.1], profiles: [projectcalico-default-allow]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {nodeName: n1, serviceAccountName: builder, containers: [{name: a, ports: [{name: http, containerPort: 80}]}]}
+status: {phase: Running, podIP: 10.1.0.7}
+"#;
+
+const CILIUM: &str = r#"apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata: {name: rule, namespace: shop}
-spec: {endpointSelector: {}}
+spec:
+  endpointSelector: {matchLabels: {'k8s:app': web}}
+  enableDefaultDeny: {egress: false}
+  ingress:
+  - fromEndpoints: [{}, {matchLabels: {'k8s:io.kubernetes.pod.namespace': other}}]
+    toPorts: [{ports: [{port: '80', endPort: 90, protocol: TCP}, {port: http, protocol: TCP}], rules: {http: [{method: GET, path: '/api/.*'}]}}]
+  - fromEntities: [host, remote-node, kube-apiserver]
+  - {fromEndpoints: [{}], icmps: [{fields: [{type: 8, family: IPv4}, {type: EchoRequest}]}]}
+  ingressDeny: [{fromCIDRSet: [{cidr: 10.0.0.0/8, except: [10.1.0.0/16]}]}]
+  egress:
+  - toFQDNs: [{matchName: api.example.com}, {matchPattern: '*.example.org'}]
+  - toEndpoints: [{matchLabels: {'k8s:io.kubernetes.pod.namespace': kube-system, k8s-app: kube-dns}}]
+    toPorts: [{ports: [{port: '53', protocol: ANY}], rules: {dns: [{matchPattern: '*'}]}}]
+  - toServices: [{k8sService: {serviceName: web, namespace: shop}}]
+specs:
+- {endpointSelector: {}, egress: [{toCIDR: [0.0.0.0/0]}]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: hosts}
+spec: {nodeSelector: {matchLabels: {zone: b}}, ingress: [{fromEntities: [cluster]}]}
+---
+apiVersion: cilium.io/v2alpha1
+kind: CiliumCIDRGroup
+metadata: {name: partners, labels: {kind: partner}}
+spec: {externalCIDRs: [203.0.113.0/24]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: a, ports: [{name: http, containerPort: 80}]}]}
+"#;
+
+const ADMIN: &str = r#"apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: metadata}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}
+  egress:
+  - {name: names, action: Accept, to: [{domainNames: ['*.example.com', example.org.]}]}
+  - {action: Deny, to: [{networks: [169.254.169.254/32]}, {nodes: {}}], protocols: [{tcp: {destinationPort: {range: {start: 80, end: 90}}}}, {destinationNamedPort: http}]}
+  ingress: [{action: Pass, from: [{namespaces: {matchLabels: {team: red}}}]}]
 ---
 apiVersion: policy.networking.k8s.io/v1alpha1
 kind: AdminNetworkPolicy
 metadata: {name: rule}
-spec: {priority: 10, subject: {namespaces: {}}}
+spec:
+  priority: 10
+  subject: {namespaces: {}}
+  ingress: [{action: Deny, from: [{pods: {namespaceSelector: {}, podSelector: {}}}], ports: [{portNumber: {port: 80}}, {portRange: {protocol: UDP, start: 1, end: 5}}, {namedPort: http}]}]
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: BaselineAdminNetworkPolicy
+metadata: {name: default}
+spec: {subject: {namespaces: {}}, egress: [{action: Deny, to: [{namespaces: {}}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: a, ports: [{name: http, containerPort: 80}]}]}
+"#;
+
+const ANTREA: &str = r#"apiVersion: crd.antrea.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: drop}
+spec:
+  tier: securityops
+  priority: 5.5
+  appliedTo: [{namespaceSelector: {}}, {group: web}]
+  ingress:
+  - {action: Allow, from: [{namespaces: {match: Self}}]}
+  - {action: Reject, from: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{protocol: TCP, port: 80, endPort: 90}]}
+  egress: [{action: Drop, to: [{fqdn: '*.example.com'}]}]
+---
+apiVersion: crd.antrea.io/v1beta1
+kind: ClusterGroup
+metadata: {name: web}
+spec: {podSelector: {matchLabels: {app: web}}}
+---
+apiVersion: crd.antrea.io/v1beta1
+kind: Tier
+metadata: {name: mine}
+spec: {priority: 20}
+---
+apiVersion: crd.antrea.io/v1beta1
+kind: NetworkPolicy
+metadata: {name: own, namespace: shop}
+spec: {tier: mine, priority: 1, ingress: [{action: Pass, appliedTo: [{podSelector: {}}]}]}
+---
+apiVersion: k8s.ovn.org/v1
+kind: EgressFirewall
+metadata: {name: default, namespace: shop}
+spec: {egress: [{type: Allow, to: {dnsName: example.com}}, {type: Deny, to: {cidrSelector: 0.0.0.0/0}, ports: [{protocol: TCP, port: 25}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: a}]}
+"#;
+
+const NOT_EVALUATED: &str = r#"apiVersion: networking.k8s.aws/v1alpha1
+kind: ApplicationNetworkPolicy
+metadata: {name: rule, namespace: shop}
+spec: {podSelector: {}}
 ---
 apiVersion: extensions/v1beta1
 kind: NetworkPolicy

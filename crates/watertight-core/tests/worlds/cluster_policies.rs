@@ -14,7 +14,7 @@ use crate::oracle::objects::{
 };
 
 /// Few, so that some are the same.
-const PRIORITIES: &[u16] = &[0, 1, 1, 7, 1000];
+const PRIORITIES: &[u16] = &[0, 7, 7, 7, 7, 1000];
 
 #[derive(Clone, Debug)]
 struct RawPolicy {
@@ -43,10 +43,10 @@ enum RawPeer {
 
 fn pods_of() -> impl Strategy<Value = PodsOf> {
     prop_oneof![
-        1 => Just(PodsOf::Namespaces(Selector::default())),
-        3 => namespaces().prop_map(PodsOf::Namespaces),
-        1 => pods().prop_map(|pods| PodsOf::Pods(None, pods)),
-        3 => (namespaces(), pods()).prop_map(|(scope, pods)| PodsOf::Pods(Some(scope), pods)),
+        4 => Just(PodsOf::Namespaces(Selector::default())),
+        2 => namespaces().prop_map(PodsOf::Namespaces),
+        2 => pods().prop_map(|pods| PodsOf::Pods(None, pods)),
+        2 => (namespaces(), pods()).prop_map(|(scope, pods)| PodsOf::Pods(Some(scope), pods)),
     ]
 }
 
@@ -91,7 +91,7 @@ fn rule<S: Strategy<Value = RawPeer>>(peer: S) -> impl Strategy<Value = RawRule>
     (
         one_of(&["Accept", "Deny", "Deny", "Pass"]),
         prop::collection::vec(peer, 1..=3),
-        prop::option::weighted(0.5, items),
+        prop::option::weighted(0.4, items),
     )
         .prop_map(|(action, peers, protocols)| RawRule {
             action,
@@ -107,8 +107,8 @@ fn policy() -> impl Strategy<Value = RawPolicy> {
         one_of(PRIORITIES),
         prop::bool::weighted(0.3),
         pods_of(),
-        prop::collection::vec(rule(inner), 0..=3),
-        prop::collection::vec(rule(outer_peer()), 0..=3),
+        prop::collection::vec(rule(inner), 0..=4),
+        prop::collection::vec(rule(outer_peer()), 0..=4),
     )
         .prop_map(
             |(tier, priority, old, subject, ingress, egress)| RawPolicy {
@@ -173,10 +173,10 @@ impl RawRule {
     }
 }
 
-/// Clusters with NetworkPolicies and up to four ClusterNetworkPolicies.
+/// Clusters with NetworkPolicies and up to five ClusterNetworkPolicies.
 pub(crate) fn mixed_worlds() -> impl Strategy<Value = Described> {
     let zones = prop::collection::vec(prop::option::of(one_of(&["a", "b"])), 3);
-    let policies = prop::collection::vec(policy(), 1..=4);
+    let policies = prop::collection::vec(policy(), 2..=5);
     (worlds(), zones, policies).prop_map(|(mut described, zones, policies)| {
         let cluster = &mut described.cluster;
         for (node, zone) in cluster.nodes.iter_mut().zip(zones) {

@@ -1,10 +1,9 @@
 //! The real way in: files are read, the world is built, the policies are lowered.
 
-use watertight_core::engine::Switches;
+use watertight_core::engine::{Profile, Switches};
 use watertight_core::eval::{Connection, Evaluator, Family, Party, ServiceAddress, Verdict};
-use watertight_core::manifest::policy::admin::AdminTier;
-use watertight_core::manifest::{self, Direction, Options};
-use watertight_core::policy::{Ruleset, lower_admin, lower_baseline_scope, lower_kubernetes};
+use watertight_core::manifest::{self, Options};
+use watertight_core::policy::{Ruleset, lower};
 use watertight_core::sets::Protocol;
 use watertight_core::source::Sources;
 use watertight_core::world::{self, Assume, EndpointId, NodeId, World};
@@ -83,17 +82,9 @@ pub(crate) fn from_files_assuming(
     if !findings.is_empty() {
         return Err(format!("findings in a valid world: {findings:?}"));
     }
-    let mut ruleset = lower_kubernetes(&world, &switches);
-    for direction in Direction::BOTH {
-        let tiers = match direction {
-            Direction::Ingress => &mut ruleset.ingress,
-            Direction::Egress => &mut ruleset.egress,
-        };
-        let of = |tier| lower_admin(&world, &switches, tier, direction);
-        tiers.splice(0..0, of(AdminTier::Admin));
-        tiers.extend(lower_baseline_scope(&world, &switches, direction));
-        tiers.extend(of(AdminTier::Baseline));
-    }
+    let mut profile = Profile::parse("reference").map_err(|error| error.to_string())?;
+    profile.switches = switches;
+    let ruleset = lower(&world, &profile);
     let pods = cluster.pods.iter().map(|pod| {
         let found = world.endpoint(&pod.namespace, &pod.name);
         found.ok_or_else(|| format!("pod {}/{} is not there", pod.namespace, pod.name))

@@ -94,6 +94,10 @@ pub(in crate::engine) static FACTS: EngineFacts = EngineFacts {
 pub(in crate::engine) static OPENSHIFT_SDN: EngineFacts = EngineFacts {
     aliases: &["sdn", "openshiftsdn"],
     status: Status::Retired,
+    switches: Switches {
+        legacy_sdn: true,
+        ..Switches::REFERENCE
+    },
     numbering: &[Numbering::all(OPENSHIFT)],
     features: &[
         FeatureFact::full(Feature::Ingress),

@@ -16,7 +16,7 @@ fn for_subject(name: &str, tier: &str, priority: u16, subject: &str, rules: &str
 }
 
 fn asked(policies: &[String]) -> Asked {
-    Asked::new("", &[], policies)
+    Asked::new("reference", &[], policies)
 }
 
 fn from(action: &str, ns: &str) -> String {
@@ -141,7 +141,7 @@ fn a_12_ties() {
     assert_eq!(torn.id, "A-12");
     // Only one of them is about `z`, and none is about `x`.
     case.check(&[("z/a -> x/a 80/tcp", false), ("x/b -> x/a 80/tcp", true)]);
-    let by_name = Asked::new("tie=by-name", &[], &policies);
+    let by_name = Asked::new("reference tie=by-name", &[], &policies);
     by_name.check(&[("w/a -> x/a 80/tcp", true), ("z/a -> x/a 80/tcp", false)]);
     // A tie is one of priorities in a tier: these are none.
     let apart = asked(&[
@@ -180,11 +180,11 @@ fn a_17_the_scope_of_baseline() {
         cnp("base", "Baseline", 0, &from("Deny", "z")),
     ];
     asked(&policies).check(&[("z/a -> x/a 80/tcp", false), ("z/a -> w/a 80/tcp", false)]);
-    let per_pod = Asked::new("baseline_scope=per-pod", &[], &policies);
+    let per_pod = Asked::new("reference baseline_scope=per-pod", &[], &policies);
     per_pod.check(&[("z/a -> x/a 80/tcp", true), ("z/a -> w/a 80/tcp", false)]);
     // Where a NetworkPolicy isolates, nothing changes.
     let isolated = Asked::new(
-        "baseline_scope=per-pod",
+        "reference baseline_scope=per-pod",
         &[],
         &[
             x_admits_w(),
@@ -253,7 +253,11 @@ fn a_22_peers_are_alternatives() {
 #[test]
 fn a_23_a_39_ingress_rules_are_about_pods() {
     let deny = "ingress: [{action: Deny, from: [{namespaces: {}}]}]";
-    let case = Asked::new("node_local=none", &[], &[cnp("p", "Admin", 0, deny)]);
+    let case = Asked::new(
+        "reference node_local=none",
+        &[],
+        &[cnp("p", "Admin", 0, deny)],
+    );
     case.check(&[
         ("203.0.113.5 -> x/a 80/tcp", true),
         ("node:cp -> x/a 80/tcp", true),
@@ -276,7 +280,7 @@ fn a_25_a_28_a_40_nodes() {
     ]);
     // A-40: the own node, if a rule names it.
     let own = cnp("p", "Admin", 1, &to("Deny", "{nodes: {}}"));
-    let case = Asked::new("node_local=exempt-ingress", &[], &[own]);
+    let case = Asked::new("reference node_local=exempt-ingress", &[], &[own]);
     case.check(&[
         ("x/a -> node:n1 10250/tcp", false),
         ("node:n1 -> x/a 80/tcp", true),
@@ -289,7 +293,10 @@ fn a_26_a_27_networks_are_whoever_owns_the_address() {
                  [{networks: [0.0.0.0/0]}]}]";
     let policy = [cnp("p", "Admin", 1, rules)];
     // K-65 is about ipBlocks of NetworkPolicy: networks hit pods on every engine.
-    for switches in ["", "ipblock_pods=never ipblock_nodes=false"] {
+    for switches in [
+        "reference",
+        "reference ipblock_pods=never ipblock_nodes=false",
+    ] {
         Asked::new(switches, &[], &policy).check(&[
             ("x/a -> w/a 80/tcp", false),
             ("x/a -> w/a 80/tcp v6", true),
@@ -311,7 +318,7 @@ fn a_29_a_30_a_31_names() {
         ("example.com", &["203.0.113.12"]),
         ("other.org", &["203.0.113.13"]),
     ];
-    let case = Asked::new("", names, &[cnp("p", "Admin", 1, rules)]);
+    let case = Asked::new("reference", names, &[cnp("p", "Admin", 1, rules)]);
     case.check(&[
         ("x/a -> name:www.example.com 443/tcp", true),
         ("x/a -> name:deep.api.example.com 443/tcp", true),
@@ -388,6 +395,12 @@ fn a_35_a_36_protocols() {
         ("z/a -> x/a 8080/tcp", true),
     ]);
     let all = asked(&[cnp("p", "Admin", 1, &from("Deny", "w"))]);
+    let accept = [
+        cnp("p", "Admin", 1, &from("Accept", "w")),
+        network_policy("x/p", "{podSelector: {}, policyTypes: [Ingress]}"),
+    ];
+    // K-61 is about NetworkPolicy.
+    Asked::new("reference icmp=drop", &[], &accept).check(&[("w/a -> x/a icmp", true)]);
     all.check(&[("w/a -> x/a icmp", false), ("w/a -> x/a 9/sctp", false)]);
 }
 

@@ -31,7 +31,7 @@ fn from(action: &str, ns: &str) -> String {
 }
 
 fn asked(policies: &[String]) -> Asked {
-    Asked::new("", &[], policies)
+    Asked::new("antrea", &[], policies)
 }
 
 const DENY_X: &str = "{podSelector: {}, policyTypes: [Ingress]}";
@@ -139,10 +139,10 @@ fn t_4_pass_goes_to_network_policy_at_once() {
     ]);
     // What passes does not stop at the tier of AdminNetworkPolicy either.
     let admin = object(
-        "policy.networking.k8s.io/v1alpha2",
-        "ClusterNetworkPolicy",
+        "policy.networking.k8s.io/v1alpha1",
+        "AdminNetworkPolicy",
         "p",
-        "{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: \
+        "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: \
          [{namespaces: {}}]}]}",
     );
     let case = asked(&[for_x("pass", "emergency", "5", &from("Pass", "w")), admin]);
@@ -176,6 +176,19 @@ fn t_7_traffic() {
         ("w/a -> x/b 80/tcp", true),
         ("w/a -> x/b 8080/tcp", false),
         ("w/a -> x/a 9/sctp", true),
+        ("w/a -> x/a icmp", false),
+        ("w/a -> x/a icmp v6", true), // an echo of the other family has another type
+    ]);
+    let icmp = asked(&[for_x(
+        "p",
+        "application",
+        "5",
+        "ingress: [{action: Drop, protocols: [{icmp: {}}]}]",
+    )]);
+    icmp.check(&[
+        ("w/a -> x/a icmp", false),
+        ("w/a -> x/a icmp v6", false),
+        ("w/a -> x/a 80/tcp", true),
     ]);
     let source = asked(&[for_x(
         "p",
@@ -373,7 +386,7 @@ fn t_7_names() {
     let names: &[(&str, &[&str])] = &[("www.example.com", &["203.0.113.10"])];
     let rules = "egress: [{action: Allow, to: [{fqdn: '*example.com'}]}, {action: Drop, to: [{ipBlock: \
                  {cidr: 0.0.0.0/0}}]}]";
-    let case = Asked::new("", names, &[for_x("p", "application", "5", rules)]);
+    let case = Asked::new("antrea", names, &[for_x("p", "application", "5", rules)]);
     case.check(&[
         ("x/a -> name:www.example.com 443/tcp", true),
         ("x/a -> 203.0.113.10 443/tcp", true),

@@ -41,9 +41,6 @@ const KUBERNETES_ORDER: f64 = 1000.0;
 /// What Calico puts before the names of NetworkPolicies.
 const KUBERNETES_PREFIX: &str = "knp.default.";
 
-/// Untracked policies are asked about what they see before connections are tracked (C-68).
-const UNTRACKED_STAGE: Stage = Stage::Forwarded;
-
 /// A tier as far as it decides the order and the end.
 #[derive(Clone, Copy, Debug)]
 struct TierFacts {
@@ -163,7 +160,7 @@ impl When {
 
     fn stage(self, policy: &CalicoPolicy) -> Stage {
         match self {
-            Self::Untracked => UNTRACKED_STAGE,
+            Self::Untracked => Stage::Untracked,
             Self::BeforeTranslation => Stage::Arrival,
             Self::Normally if policy.apply_on_forward => Stage::Forwarded,
             Self::Normally => Stage::Own,

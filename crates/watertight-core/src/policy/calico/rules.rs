@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::peers::{Condition, OwnEnd};
-use super::traffic::{requests, traffic};
+use super::traffic::{Numbers, requests, traffic};
 use super::{Lowering, scope};
 use crate::manifest::Direction;
 use crate::manifest::policy::calico::{CalicoAction, CalicoPortKind, CalicoRule, EntityRule};
@@ -132,7 +132,7 @@ impl Lowering<'_> {
         rule: &CalicoRule,
         direction: Direction,
         namespace: Option<&str>,
-        names: Option<&dyn Fn(&str, Protocol) -> Vec<u16>>,
+        names: Option<Numbers<'_>>,
     ) -> Vec<Rule> {
         let other = match direction {
             Direction::Ingress => &rule.source,

@@ -4,13 +4,16 @@
 //! by `v6`, `from=PORT` (the source port), `through=NODE`, `dialled=PORT` (on that node) or `reply`.
 //! `svc:NAMESPACE/NAME` is a Service, with its port.
 
+mod agreement;
 mod hosts;
+mod oracle;
 mod rules;
 mod tiers;
 mod whom;
 
 use super::lower_calico;
 use crate::engine::{Engine, Profile, Switches};
+use crate::eval::reach::{Outcome, Reach};
 use crate::eval::{Connection, Evaluator, Family, Icmp, Party, Request, Verdict};
 use crate::manifest::{self, Options};
 use crate::policy::Ruleset;
@@ -154,10 +157,15 @@ impl Case {
 
     fn verdicts(&self, text: &str) -> Vec<Verdict> {
         let evaluator = Evaluator::new(&self.world, &self.ruleset, self.switches);
+        let reach = Reach::new(&evaluator);
         let connections = self.connections(text).into_iter();
-        connections
-            .map(|connection| evaluator.verdict(&connection))
-            .collect()
+        let judged = connections.map(|connection| {
+            let verdict = evaluator.verdict(&connection);
+            let rows = reach.outcome(&evaluator, &connection);
+            assert_eq!(rows, Outcome::of(&verdict), "{text}: {verdict:?}");
+            verdict
+        });
+        judged.collect()
     }
 
     #[track_caller]

@@ -2,7 +2,7 @@
 //!
 //! Order does not count in Cilium: what one policy denies no other allows (L-25, L-26), and one
 //! plain allow is worth more than any number of conditions (L-67). So all denials come first, then
-//! the allows without conditions, then the others. Of each rule the second part isolates (L-14).
+//! the allows without conditions, then the others. One of the three parts of a rule isolates (L-14).
 
 mod identity;
 mod names;
@@ -136,30 +136,52 @@ impl<'w> Lowering<'w> {
         }
         let own = self.world[object].namespace;
         let subject = subject(self.world, own, &rule.subject);
-        let new = || Policy::new(subject.clone(), Origin::Object(object));
-        let mut denials = new();
+        let mut parts = Parts::default();
         for item in &section.deny {
-            denials.rules.extend(self.item(item, own, Action::Deny));
+            parts.denials.extend(self.item(item, own, Action::Deny));
         }
-        let (mut plain, mut conditional) = (new(), new());
-        plain.isolates = section.isolates();
+        let mut narrower = Vec::new();
         for item in &section.allow {
-            for rule in self.item(item, own, Action::Allow) {
-                if rule.requests.is_empty() {
-                    plain.rules.push(rule);
+            let CiliumPeers::Fqdns(names) = &item.peers else {
+                parts.allow(self.item(item, own, Action::Allow));
+                continue;
+            };
+            // L-57: it acts on endpoints only that have their lookups seen.
+            for (seen, peers) in self.lookups.admitted(self.world, &subject, own, names) {
+                let rules = self.item_with(item, &peers, Action::Allow);
+                if seen == subject {
+                    parts.allow(rules);
                 } else {
-                    conditional.rules.push(rule);
+                    let mut parts = Parts::default();
+                    parts.allow(rules);
+                    narrower.push((seen, parts));
                 }
             }
         }
-        self.denials.extend(Some(denials).filter(acts));
-        self.plain.extend(Some(plain).filter(acts));
-        self.conditional.extend(Some(conditional).filter(acts));
-        for item in &section.allow {
-            if let CiliumPeers::Fqdns(names) = &item.peers {
-                self.names(&subject, object, item, names);
-            }
+        self.add(object, &subject, parts, section.isolates());
+        for (subject, parts) in narrower {
+            self.add(object, &subject, parts, false);
         }
+    }
+
+    /// Makes policies of the parts of a rule. One of them isolates: whichever says most about what
+    /// is let in.
+    fn add(&mut self, object: ObjectId, subject: &Subject, parts: Parts, isolates: bool) {
+        let make = |rules: Vec<Rule>, isolates: bool| {
+            let mut policy = Policy::new(subject.clone(), Origin::Object(object));
+            policy.rules = rules;
+            policy.isolates = isolates;
+            (isolates || !policy.rules.is_empty()).then_some(policy)
+        };
+        let (plain, conditional) = (!parts.plain.is_empty(), !parts.conditional.is_empty());
+        let only_denials = !plain && !conditional && !parts.denials.is_empty();
+        let by_plain = plain || !(conditional || only_denials);
+        self.denials
+            .extend(make(parts.denials, isolates && only_denials));
+        self.plain.extend(make(parts.plain, isolates && by_plain));
+        let by_conditional = conditional && !plain;
+        self.conditional
+            .extend(make(parts.conditional, isolates && by_conditional));
     }
 
     /// The rules that an item becomes.
@@ -183,36 +205,26 @@ impl<'w> Lowering<'w> {
             })
             .collect()
     }
-
-    /// An item for DNS names (L-57). It acts on endpoints only that have their lookups seen, so it
-    /// becomes a policy for each way to have them seen.
-    fn names(
-        &mut self,
-        subject: &Subject,
-        object: ObjectId,
-        item: &CiliumItem,
-        names: &[FqdnSelector],
-    ) {
-        let own = self.world[object].namespace;
-        for (narrower, peers) in self.lookups.admitted(self.world, subject, own, names) {
-            let [mut plain, mut conditional] =
-                [(); 2].map(|()| Policy::new(narrower.clone(), Origin::Object(object)));
-            for rule in self.item_with(item, &peers, Action::Allow) {
-                if rule.requests.is_empty() {
-                    plain.rules.push(rule);
-                } else {
-                    conditional.rules.push(rule);
-                }
-            }
-            self.plain.extend(Some(plain).filter(acts));
-            self.conditional.extend(Some(conditional).filter(acts));
-        }
-    }
 }
 
-/// Whether a policy does anything.
-fn acts(policy: &Policy) -> bool {
-    policy.isolates || !policy.rules.is_empty()
+/// What a rule comes to, by the place it has in the tier.
+#[derive(Default)]
+struct Parts {
+    denials: Vec<Rule>,
+    plain: Vec<Rule>,
+    conditional: Vec<Rule>,
+}
+
+impl Parts {
+    fn allow(&mut self, rules: Vec<Rule>) {
+        for rule in rules {
+            if rule.requests.is_empty() {
+                self.plain.push(rule);
+            } else {
+                self.conditional.push(rule);
+            }
+        }
+    }
 }
 
 /// Whom a rule applies to.

@@ -164,9 +164,10 @@ impl Case {
                 .into_iter()
                 .collect()
         };
-        let mut ruleset = Ruleset::default();
-        ruleset.ingress = tiers(Direction::Ingress);
-        ruleset.egress = tiers(Direction::Egress);
+        let ruleset = Ruleset {
+            ingress: tiers(Direction::Ingress),
+            egress: tiers(Direction::Egress),
+        };
         Self {
             world,
             ruleset,

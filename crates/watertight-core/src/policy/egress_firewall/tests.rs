@@ -18,7 +18,7 @@ fn legacy(name: &str, rules: &str) -> String {
 }
 
 fn asked(policies: &[String]) -> Asked {
-    Asked::new("", &[], policies)
+    Asked::new("ovn-kubernetes", &[], policies)
 }
 
 const DENY_ALL: &str = "{type: Deny, to: {cidrSelector: 0.0.0.0/0}}";
@@ -85,11 +85,11 @@ fn o_7_both_must_allow() {
     ]);
     // Nor does an Accept of the Admin tier lift a Deny.
     let accept = object(
-        "policy.networking.k8s.io/v1alpha2",
-        "ClusterNetworkPolicy",
+        "policy.networking.k8s.io/v1alpha1",
+        "AdminNetworkPolicy",
         "p",
-        "{tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Accept, to: \
-         [{networks: [0.0.0.0/0]}]}]}",
+        "{priority: 1, subject: {namespaces: {}}, egress: [{action: Allow, to: [{networks: \
+         [0.0.0.0/0]}]}]}",
     );
     asked(&[firewall(DENY_ALL), accept]).check(&[("x/a -> 203.0.113.5 443/tcp", false)]);
 }
@@ -101,7 +101,7 @@ fn o_10_names() {
         ("a.b.example.com", &["203.0.113.11"]),
     ];
     let rules = format!("{{type: Allow, to: {{dnsName: '*.example.com'}}}}, {DENY_ALL}");
-    let case = Asked::new("", names, &[firewall(&rules)]);
+    let case = Asked::new("ovn-kubernetes", names, &[firewall(&rules)]);
     case.check(&[
         ("x/a -> name:www.example.com 443/tcp", true),
         ("x/a -> name:a.b.example.com 443/tcp", false),
@@ -127,11 +127,13 @@ fn o_13_the_predecessor() {
     let one = [legacy("x/any", deny)];
     // It acts on the engine that reads it.
     asked(&one).check(&[("x/a -> 203.0.113.5 443/tcp", true)]);
-    let old = |policies: &[String]| Asked::new("legacy_sdn=true", &[], policies);
+    let old = |policies: &[String]| Asked::new("openshift-sdn", &[], policies);
     old(&one).check(&[
         ("x/a -> 203.0.113.5 443/tcp", false),
         ("x/a -> 198.51.100.1 443/tcp", true),
     ]);
+    let told = Asked::new("ovn-kubernetes legacy_sdn=true", &[], &one);
+    told.check(&[("x/a -> 203.0.113.5 443/tcp", false)]);
     let allow = "{type: Allow, to: {cidrSelector: 0.0.0.0/0}}";
     let several = old(&[
         legacy("x/one", allow),

@@ -50,7 +50,9 @@ impl Index {
         let policies = tiers.iter().flat_map(|tiers| tiers.iter());
         let policies = policies.flat_map(|tier| &tier.policies);
         for peer in policies.flat_map(|p| &p.rules).flat_map(|rule| &rule.peers) {
-            if let Peer::Endpoints(selector, _) = peer {
+            if let Peer::Endpoints(selector, _) = peer
+                && selector.also.is_none()
+            {
                 spell(eval.world, selector, &mut key);
                 let entry = match said.get(&*key) {
                     Some(entry) => Arc::clone(entry),
@@ -75,6 +77,10 @@ impl Index {
     fn entry(&self, world: &World, selector: &EndpointSelector) -> Arc<Entry> {
         if let Some(entry) = self.placed.get(&place(selector)) {
             return Arc::clone(entry);
+        }
+        if selector.also.is_some() {
+            // What more it asks is not spelled.
+            return Arc::default();
         }
         let mut key = Vec::new();
         spell(world, selector, &mut key);
@@ -109,6 +115,9 @@ impl Index {
         mut is_enough: impl FnMut(&[EndpointId]) -> bool,
     ) {
         match &selector.namespaces {
+            _ if selector.also.is_some() => {
+                is_enough(&eval.members(selector));
+            }
             NamespaceScope::Only(_) => {
                 is_enough(&eval.members(selector));
             }

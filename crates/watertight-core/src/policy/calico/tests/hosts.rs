@@ -191,6 +191,9 @@ fn c_68_untracked() {
         "198.51.100.1 -> node:n1 80/tcp",
         "203.0.113.1 -> node:n1 5001/udp",
     ]);
+    // Nothing remembers what they allow: replies need rules of their own.
+    both.denies(&["node:n1 -> 203.0.113.1 40000/udp from=5000 reply"]);
+    both.allows(&["node:n1 -> 203.0.113.1 40000/tcp from=80 reply"]);
     // C-70: never about pods.
     both.allows(&["198.51.100.1 -> x/a 80/tcp"]);
 }

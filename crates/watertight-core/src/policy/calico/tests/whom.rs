@@ -23,7 +23,7 @@ fn from_anywhere(source: &str, more: &[String]) -> Case {
     case(&[&[gnp("p", &spec)], more].concat())
 }
 
-fn accounts() -> [String; 2] {
+pub(super) fn accounts() -> [String; 2] {
     let account = |name: &str, role: &str| {
         let plain = object("v1", "ServiceAccount", name, "{}").replace("\nspec: {}", "");
         plain.replacen(

@@ -190,6 +190,13 @@ fn l_57_lookups_of_the_same_endpoint() {
     let [elsewhere, _] = dns("{}", any);
     let elsewhere = elsewhere.replace("namespace: x", "namespace: w");
     Case::new(&format!("{names}{elsewhere}")).check(&[("x/a -> name:a.io:443/tcp", false)]);
+    // The same of a cluster-wide rule.
+    let [of_x, _] = dns("{}", any);
+    let spec = "{endpointSelector: {}, egress: [{toFQDNs: [{matchName: a.io}]}]}";
+    Case::new(&format!("{}{of_x}", ccnp("names", spec))).check(&[
+        ("x/a -> name:a.io:443/tcp", true),
+        ("w/c -> name:a.io:443/tcp", false),
+    ]);
     // One rule for all endpoints and another one for some.
     let [all, _] = dns("{}", "{matchName: b.io}");
     let [_, some] = dns(

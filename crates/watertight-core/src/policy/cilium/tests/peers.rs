@@ -139,6 +139,13 @@ fn l_8_l_9_cluster_wide_peers() {
         ("x/b -> x/a:80/tcp", false),
         ("203.0.113.5 -> x/a:80/tcp", false),
     ]);
+    let not_blue = "{matchExpressions: [{key: io.cilium.k8s.namespace.labels.team, operator: NotIn, \
+                    values: [blue]}]}";
+    of(not_blue).check(&[
+        ("x/b -> x/a:80/tcp", true),
+        ("w/c -> x/a:80/tcp", false),
+        ("203.0.113.5 -> x/a:80/tcp", false),
+    ]);
     of("{matchLabels: {reserved:remote-node: ''}}").check(&[
         ("node:n2 -> x/a:80/tcp", true),
         ("w/c -> x/a:80/tcp", false),

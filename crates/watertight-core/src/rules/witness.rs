@@ -1,0 +1,189 @@
+//! Connections that rules of any language match, for evidence.
+//!
+//! INVARIANT: whatever is made up here is judged before it is shown.
+
+use super::isolation::{OUTSIDE, is_system};
+use super::selection::{Selection, sample};
+use super::{Context, Group};
+use crate::eval::{Connection, Decision, Party, Verdict};
+use crate::manifest::Direction;
+use crate::policy::{NamespaceScope, Peer, PolicyRef, Rule, RuleRef, Ruleset};
+use crate::sets::{PortMatch, Protocol};
+use crate::world::EndpointId;
+
+/// How many ends of each kind are tried.
+const ENDS: usize = 4;
+
+/// How many pods of a selector are looked at.
+const MEMBERS: usize = 64;
+
+/// How many ports of a rule are tried.
+const PORTS: usize = 3;
+
+/// Connections of an endpoint that a rule may match, the most telling first.
+pub(super) fn connections(
+    context: &Context<'_>,
+    direction: Direction,
+    rule: &Rule,
+    own: EndpointId,
+) -> Vec<Connection> {
+    let mut found = Vec::new();
+    for other in parties(context, rule, own) {
+        let destination = sample::destination(direction, own, other);
+        for port in ports(context, rule, destination) {
+            found.push(Connection {
+                family: rule.family,
+                source_port: rule.source_ports.as_ref().and_then(|ports| Some(ports.first()?.0)),
+                ..sample::connection(direction, own, other, port)
+            });
+        }
+    }
+    found
+}
+
+/// Some of those whom a rule means, other than the endpoint itself.
+fn parties(context: &Context<'_>, rule: &Rule, own: EndpointId) -> Vec<Party> {
+    let mut found: Vec<Party> = Vec::new();
+    let mut add = |party: Party| {
+        let itself = party == Party::Endpoint(own);
+        if !itself && !found.contains(&party) {
+            found.push(party);
+        }
+    };
+    for peer in &rule.peers {
+        peer.leaves(&mut |leaf| ends(context, leaf, own).into_iter().for_each(&mut add));
+        // What a combination leaves over may be anybody else.
+        if matches!(peer, Peer::All(_) | Peer::Not(_)) {
+            strangers(context, own).into_iter().for_each(&mut add);
+        }
+    }
+    found
+}
+
+fn ends(context: &Context<'_>, leaf: &Peer, own: EndpointId) -> Vec<Party> {
+    let world = context.world;
+    match leaf {
+        Peer::Any => strangers(context, own),
+        Peer::Endpoints(selector, _) => {
+            // Pods that were read, those that came with the cluster last.
+            let members = Selection::new(context).first_members(selector, MEMBERS);
+            let read = members.into_iter().filter(|id| !world[*id].assumed);
+            let mut members: Vec<EndpointId> = read.collect();
+            members.sort_by_key(|id| is_system(context, world[*id].namespace));
+            members.truncate(ENDS + 1);
+            members.into_iter().map(Party::Endpoint).collect()
+        }
+        Peer::Block(block, _) => {
+            let inside = |id: &EndpointId| world[*id].ips.iter().any(|ip| block.contains(*ip));
+            let pods = context.groups().iter().map(Group::example).filter(inside);
+            let pods = pods.take(ENDS).map(Party::Endpoint);
+            let address = sample::address_in(block).map(Party::Address);
+            address.into_iter().chain(pods).collect()
+        }
+        Peer::Nodes(nodes, _) => nodes.iter().take(ENDS).copied().map(Party::Node).collect(),
+        Peer::OwnNode(_) => world[own].node.map(Party::Node).into_iter().collect(),
+        Peer::OtherNodes(_) => {
+            let others = world.node_ids().filter(|node| world[own].node != Some(*node));
+            others.take(ENDS).map(Party::Node).collect()
+        }
+        Peer::Outside(_) => OUTSIDE.map(Party::Address).to_vec(),
+        Peer::Domain(pattern, ..) => {
+            let names = world.name_ids().filter(|id| pattern.matches(&world[*id].text));
+            names.take(ENDS).map(Party::Name).collect()
+        }
+        Peer::All(_) | Peer::AnyOf(_) | Peer::Not(_) => Vec::new(),
+    }
+}
+
+/// Pods of other namespaces, and addresses outside.
+pub(super) fn strangers(context: &Context<'_>, own: EndpointId) -> Vec<Party> {
+    let namespace = context.world[own].namespace;
+    let groups = context.groups().iter();
+    let others = groups.filter(|group| {
+        group.namespace != namespace && !is_system(context, group.namespace)
+    });
+    let pods = others.take(ENDS).map(|group| Party::Endpoint(group.example()));
+    pods.chain(OUTSIDE.map(Party::Address)).collect()
+}
+
+fn ports(
+    context: &Context<'_>,
+    rule: &Rule,
+    destination: Option<EndpointId>,
+) -> Vec<(Protocol, u16)> {
+    let mut found = vec![sample::port(context.world, &rule.traffic, destination)];
+    for item in &rule.traffic {
+        if let PortMatch::Range {
+            protocol, first, ..
+        } = item
+        {
+            let port = (*protocol, (*first).max(1));
+            if found.len() < PORTS && !found.contains(&port) {
+                found.push(port);
+            }
+        }
+    }
+    found
+}
+
+/// The side of a connection that policies of `own` decide.
+pub(super) fn side(direction: Direction, verdict: &Verdict) -> Decision {
+    match direction {
+        Direction::Ingress => verdict.ingress,
+        Direction::Egress => verdict.egress,
+    }
+}
+
+/// A ruleset in which only some policies have rules and isolate; places stay what they are.
+pub(super) fn only(
+    context: &Context<'_>,
+    direction: Direction,
+    kept: impl Fn(PolicyRef) -> bool,
+) -> Ruleset {
+    let mut ruleset = context.eval.ruleset.clone();
+    let tiers = match direction {
+        Direction::Ingress => &mut ruleset.ingress,
+        Direction::Egress => &mut ruleset.egress,
+    };
+    for (tier, found) in tiers.iter_mut().enumerate() {
+        for (policy, found) in found.policies.iter_mut().enumerate() {
+            let at = PolicyRef {
+                direction,
+                tier,
+                policy,
+            };
+            if !kept(at) {
+                found.rules.clear();
+                found.isolates = false;
+            }
+        }
+    }
+    ruleset
+}
+
+/// The rules of a policy with their places.
+pub(super) fn rules_of<'c>(
+    context: &'c Context<'_>,
+    policy: PolicyRef,
+) -> impl Iterator<Item = (RuleRef, &'c Rule)> + use<'c> {
+    let rules = context.eval.ruleset[policy].rules.iter().enumerate();
+    rules.map(move |(rule, found)| (RuleRef { policy, rule }, found))
+}
+
+/// Whether a rule is for everybody and for all traffic, or nearly.
+pub(super) fn is_broad(rule: &Rule) -> bool {
+    let everybody = |peer: &Peer| match peer {
+        Peer::Any => true,
+        Peer::Endpoints(selector, _) => {
+            let all = match &selector.namespaces {
+                NamespaceScope::Only(_) => false,
+                NamespaceScope::Matching(labels) => labels.is_empty(),
+            };
+            all && selector.pods.is_empty() && selector.also.is_none()
+        }
+        Peer::Block(block, _) => block.is_whole_family(),
+        _ => false,
+    };
+    let all = |item: &PortMatch| matches!(item, PortMatch::Everything | PortMatch::Any);
+    rule.peers.iter().any(everybody) && rule.traffic.iter().any(all)
+}
