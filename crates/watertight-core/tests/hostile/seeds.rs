@@ -344,7 +344,8 @@ spec:
   subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}
   egress:
   - {name: names, action: Accept, to: [{domainNames: ['*.example.com', example.org.]}]}
-  - {action: Deny, to: [{networks: [169.254.169.254/32]}, {nodes: {}}], protocols: [{tcp: {destinationPort: {range: {start: 80, end: 90}}}}, {destinationNamedPort: http}]}
+  - {action: Deny, to: [{networks: [169.254.169.254/32]}, {nodes: {}}], protocols: [{tcp: {destinationPort: {range: {start: 80, end: 90}}}}]}
+  - {action: Deny, to: [{namespaces: {}}], protocols: [{destinationNamedPort: http}, {udp: {destinationPort: {number: 53}}}]}
   ingress: [{action: Pass, from: [{namespaces: {matchLabels: {team: red}}}]}]
 ---
 apiVersion: policy.networking.k8s.io/v1alpha1

@@ -16,7 +16,6 @@ use super::{Action, EndpointSelector, NamespaceScope, Origin, Peer, Policy, Rule
 use crate::engine::{EnforcementSwitch, Switches};
 use crate::manifest::policy::cilium::{
     Authentication, CidrGroup, CiliumItem, CiliumObject, CiliumPeers, CiliumRule, CiliumSubject,
-    FqdnSelector,
 };
 use crate::manifest::{Direction, PolicyObject};
 use crate::sets::LabelSelector;

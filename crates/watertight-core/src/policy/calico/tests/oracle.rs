@@ -12,7 +12,7 @@ use crate::manifest::policy::calico::{
 };
 use crate::manifest::{Direction, PolicyObject};
 use crate::sets::{CalicoSelector, Cidr, Family};
-use crate::world::{EndpointId, PolicyItem, World};
+use crate::world::{EndpointId, NodeId, PolicyItem, World};
 
 type Labels = BTreeMap<String, String>;
 
@@ -86,8 +86,35 @@ impl<'w> Oracle<'w> {
     }
 
     /// Whether a pod lets a packet through in a direction.
-    pub(super) fn lets(&self, own: EndpointId, direction: Direction, packet: Packet) -> bool {
-        let labels = pod(self.world, own).labels;
+    pub(super) fn pod_lets(&self, own: EndpointId, direction: Direction, packet: Packet) -> bool {
+        self.lets(&pod(self.world, own).labels, direction, packet)
+    }
+
+    /// Whether a node does that has one host endpoint, open unless policies select it (C-64, C-65).
+    pub(super) fn host_lets(&self, own: NodeId, direction: Direction, packet: Packet) -> bool {
+        let node = &self.world[own].name;
+        let hosts = self.world.objects.iter().filter(|item| match &item.object {
+            PolicyObject::Calico(CalicoObject::HostEndpoint(host)) => host.node == *node,
+            _ => false,
+        });
+        let labels: Vec<_> = hosts
+            .map(|item| labels_of(self.world, &item.labels, ""))
+            .collect();
+        let [labels] = &*labels else {
+            return labels.is_empty();
+        };
+        let failsafe: &[(u8, u16)] = match direction {
+            Direction::Ingress => &[(6, 22), (17, 68)],
+            Direction::Egress => &[(17, 53), (17, 67)],
+        };
+        let of_both = [179, 2379, 2380, 5473, 6443, 6666, 6667].map(|port| (6, port));
+        let asked = (packet.protocol, packet.port);
+        failsafe.contains(&asked)
+            || of_both.contains(&asked)
+            || self.lets(labels, direction, packet)
+    }
+
+    fn lets(&self, labels: &Labels, direction: Direction, packet: Packet) -> bool {
         let mut tiers: BTreeMap<&str, (f64, bool)> = BTreeMap::from([("default", (1e6, true))]);
         for item in &self.world.objects {
             if let PolicyObject::Calico(CalicoObject::Tier(tier)) = &item.object {
@@ -105,7 +132,7 @@ impl<'w> Oracle<'w> {
                     && policy.effective_types().contains(&direction)
                     && !policy.do_not_track
                     && !policy.pre_dnat
-                    && matches(&parse(&self.selects(item, policy)), &labels)
+                    && matches(&parse(&self.selects(item, policy)), labels)
                 {
                     policies.push((item, policy));
                 }
