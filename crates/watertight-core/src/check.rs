@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::analysis::namespaces::{NamespaceRow, rows};
 use crate::diag::{self, ConfigEntry, Finding, Suppressed};
-use crate::engine::{Inferred, Profile, infer};
+use crate::engine::{AnpApi, Inferred, Profile, infer};
 use crate::eval::Evaluator;
 use crate::facts::metadata::Cloud;
 use crate::manifest::{self, Options};
@@ -107,6 +107,7 @@ pub fn take_for(world: &mut World, profile: Profile, pinned: &[String]) -> Profi
 pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     let read = Options {
         strict_cidr: options.profile.switches.strict_cidr,
+        old_admin_api: options.profile.switches.anp_api == AnpApi::Old,
     };
     let progress = options.progress.as_deref();
     let (mut world, loaded) = world::read(sources, &read, &options.assume, progress);

@@ -5,6 +5,8 @@ mod harness;
 
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/explain_tiers.rs"]
+mod explain_tiers;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/options.rs"]

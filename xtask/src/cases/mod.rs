@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 use watertight_core::manifest::{self, Options};
+use watertight_core::policy::lost_policies;
 use watertight_core::sets::CalicoSelector;
 use watertight_core::source::Sources;
 use watertight_core::world::{Assume, build};
@@ -164,6 +165,10 @@ fn validation(case: &Value) -> anyhow::Result<Outcome> {
         .and_then(|options| options.get("strict_cidr"))
         .and_then(Value::as_bool)
         .unwrap_or(true);
+    let api = case
+        .get("options")
+        .and_then(|options| options.get("anp_api"));
+    let old = api.and_then(Value::as_str) == Some("v0.1.1");
     let mut sources = Sources::new();
     for object in objects {
         sources.add("object.json", serde_json::to_vec(object)?)?;
@@ -172,13 +177,16 @@ fn validation(case: &Value) -> anyhow::Result<Outcome> {
         &sources,
         &Options {
             strict_cidr: strict,
+            old_admin_api: old,
         },
     );
-    let (_, duplicates) = build(&sources, &loaded.objects, &Assume::default());
+    let (world, duplicates) = build(&sources, &loaded.objects, &Assume::default());
+    let lost = lost_policies(&world);
     let errors: Vec<_> = loaded
         .findings
         .iter()
         .chain(&duplicates)
+        .chain(&lost)
         .filter(|finding| finding.severity == watertight_core::diag::Severity::Error)
         .map(|finding| {
             format!(

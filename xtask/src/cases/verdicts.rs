@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use watertight_core::engine::{EndpointToHost, Engine, Profile, Switches};
+use watertight_core::engine::{AnpApi, EndpointToHost, Engine, Profile, Switches};
 use watertight_core::eval::{Connection, Evaluator, Family, Icmp, Party, Request};
 use watertight_core::manifest::{self, Options};
 use watertight_core::policy::lower;
@@ -21,6 +21,7 @@ pub(super) fn judge(case: &Value) -> anyhow::Result<Outcome> {
     sources.add("case.json", serde_json::to_vec(&world::objects(case))?)?;
     let options = Options {
         strict_cidr: switches.strict_cidr,
+        old_admin_api: switches.anp_api == AnpApi::Old,
     };
     let loaded = manifest::load(&sources, &options);
     let refused: Vec<_> = loaded

@@ -175,10 +175,10 @@ mod tests {
 
     #[test]
     fn dialects_that_are_not_evaluated_are_told() {
-        let case = Case::parse("error\tmanifests/a/b\t-\tNP,ANP,Service\t-\tx | y").unwrap();
+        let case = Case::parse("error\tmanifests/a/b\t-\tNP,UDN,Service\t-\tx | y").unwrap();
         assert_eq!(
             (case.name.as_str(), case.missing),
-            ("error a/b", vec!["ANP".to_owned()])
+            ("error a/b", vec!["UDN".to_owned()])
         );
         assert!(Case::parse("map\tx\t-\t-\t-\t").is_err());
         assert!(Case::parse("list\tx").is_err());

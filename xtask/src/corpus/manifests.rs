@@ -136,6 +136,7 @@ fn edits(sources: &Sources) -> BTreeSet<(String, usize, usize, String)> {
 fn options() -> Options {
     Options {
         strict_cidr: switches().strict_cidr,
+        ..Options::default()
     }
 }
 

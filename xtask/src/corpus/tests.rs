@@ -153,6 +153,44 @@ spec:
     assert_eq!(list(manifests, &expected.concat()), Outcome::Passed);
 }
 
+/// A-20: that tool takes a missing selector of v1alpha1 for an empty one, where a server refuses it.
+#[test]
+fn a_20_missing_selectors_are_written() {
+    let manifests = "
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: bank}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: out}
+spec:
+  priority: 1
+  subject:
+    pods: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}
+  egress:
+  - action: Deny
+    to:
+    - pods:
+        namespaceSelector:
+          matchLabels: {kubernetes.io/metadata.name: bank}
+    ports: [{portRange: {protocol: TCP, start: 1, end: 79}}]
+";
+    let expected = "\
+ip:0.0.0.0-255.255.255.255\tbank/b[Pod]\tall\tpod-network
+ip:0.0.0.0-255.255.255.255\tshop/a[Pod]\tall\tpod-network
+bank/b[Pod]\tip:0.0.0.0-255.255.255.255\tall\tpod-network
+shop/a[Pod]\tip:0.0.0.0-255.255.255.255\tall\tpod-network
+bank/b[Pod]\tshop/a[Pod]\tall\tpod-network
+shop/a[Pod]\tbank/b[Pod]\tTCP:80-65535;UDP:1-65535;SCTP:1-65535\tpod-network
+";
+    assert_eq!(list(manifests, expected), Outcome::Passed);
+}
+
 #[test]
 fn pods_of_one_workload_that_differ_are_told() {
     let manifests = SHOP.replacen("{app: web}", "{app: web, canary: yes-it-is}", 1);
@@ -314,8 +352,8 @@ fn questions_about_pods_and_workloads_are_answered() {
 
 #[test]
 fn other_dialects_are_skipped_and_told() {
-    let skipped = outcome("list\tm\te/x.tsv\tNP,ANP,BANP\t-\t", &[]);
-    assert_eq!(skipped, Outcome::Skipped("not evaluated: ANP, BANP".into()));
+    let skipped = outcome("list\tm\te/x.tsv\tNP,ANP,UDN,MNP\t-\t", &[]);
+    assert_eq!(skipped, Outcome::Skipped("not evaluated: UDN, MNP".into()));
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod exposure;
 pub mod map;
 pub mod namespaces;
 pub mod parties;
+pub mod policies;
 pub mod readings;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -2,6 +2,7 @@
 //! isolated both ways, does DNS still work, are the sensitive addresses closed?
 
 use super::exposure::Targets;
+use super::policies::PolicyCounts;
 use crate::engine::Enforcement;
 use crate::manifest::Direction;
 use crate::rules::{Context, parallel};
@@ -37,7 +38,7 @@ impl Share {
 pub struct NamespaceRow {
     /// The namespace.
     pub namespace: NamespaceId,
-    /// Its policies.
+    /// Its policies, of every language; staged ones are none.
     pub policies: usize,
     /// Its workloads, single pods included.
     pub workloads: usize,
@@ -130,9 +131,12 @@ pub fn rows(context: &Context<'_>) -> Vec<NamespaceRow> {
         }
     }
     let namespaces: Vec<_> = world.namespace_ids().collect();
+    let policies = PolicyCounts::of(world);
     let rows = parallel::map(&namespaces, |id| {
         let host = host_network.get(id.index()).copied().unwrap_or_default();
-        row(context, &targets, *id, host)
+        let mut row = row(context, &targets, *id, host);
+        row.policies = policies.in_namespace(*id);
+        row
     });
     rows.into_iter()
         .filter(|row| row.policies > 0 || row.both.total > 0 || row.host_network > 0)
@@ -148,7 +152,7 @@ fn row(
     let world = context.world;
     let mut row = NamespaceRow {
         namespace: id,
-        policies: world[id].policies.len(),
+        policies: 0,
         workloads: workloads(world, id),
         enforced: context.profile.enforcement(),
         engine_known: context.profile.engine != crate::engine::Engine::Reference,

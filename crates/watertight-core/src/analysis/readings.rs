@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use crate::engine::{
     Engine, HairpinService, HostNetwork, Icmp, NodeLocal, Profile, Snat, Switches,
 };
-use crate::eval::{Connection, Evaluator, Party, Reason, Verdict};
+use crate::eval::{Connection, Evaluator, Party, Reason, Uncertain, Verdict};
 use crate::manifest::Direction;
 use crate::policy::{PolicyRef, RuleRef, Ruleset};
 use crate::sets::Protocol;
@@ -117,6 +117,14 @@ impl Point {
 pub enum Open {
     /// An address that the input does not tell may or may not lie in a block of this rule (M-1).
     Address(RuleRef),
+    /// Something else that the input or the question does not tell decides whether this rule matches,
+    /// or is asked first.
+    Rule {
+        /// The statement of docs/semantics.md.
+        id: &'static str,
+        /// The rule for which the outcome might be the opposite.
+        rule: RuleRef,
+    },
     /// Engines read this differently.
     Reading {
         /// The point; where several readings must change together, the first of them.
@@ -136,6 +144,7 @@ impl Open {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Address(_) => "M-1",
+            Self::Rule { id, .. } => id,
             Self::Reading { point, .. } => point.id(),
         }
     }
@@ -208,9 +217,14 @@ impl<'w> Readings<'w> {
     pub fn judge(&self, eval: &Evaluator<'_>, connection: &Connection) -> Judged {
         let verdict = eval.verdict(connection);
         if let Some(uncertain) = verdict.uncertain {
+            let Uncertain { id, rule } = uncertain;
+            let open = match id {
+                "M-1" => Open::Address(rule),
+                id => Open::Rule { id, rule },
+            };
             return Judged {
                 verdict,
-                open: Some(Open::Address(uncertain.rule)),
+                open: Some(open),
             };
         }
         let touched: Vec<Point> = self

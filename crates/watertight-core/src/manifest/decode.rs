@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
+use super::Options;
 use crate::diag::{Finding, Fix};
 use crate::document::{Kind, Node};
 use crate::rules::reading;
@@ -54,15 +55,18 @@ pub(super) struct Decoder {
     pub(super) refused: bool,
     /// Refuse CIDRs in sloppy spelling, as Kubernetes does since 1.36 (V-20).
     pub(super) strict_cidr: bool,
+    /// Take admin policies as release 0.1.1 of their API did.
+    pub(super) old_admin_api: bool,
     path: Vec<Step>,
 }
 
 impl Decoder {
-    pub(super) fn new(strict_cidr: bool) -> Self {
+    pub(super) fn new(options: &Options) -> Self {
         Self {
             findings: Vec::new(),
             refused: false,
-            strict_cidr,
+            strict_cidr: options.strict_cidr,
+            old_admin_api: options.old_admin_api,
             path: Vec::new(),
         }
     }

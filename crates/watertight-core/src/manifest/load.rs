@@ -17,11 +17,17 @@ use crate::source::{Sources, Span};
 pub struct Options {
     /// Refuse CIDRs in sloppy spelling, as Kubernetes does since 1.36 (V-20).
     pub strict_cidr: bool,
+    /// Take admin policies as release 0.1.1 of their API did, with `sameLabels` and `notSameLabels`
+    ///
+    pub old_admin_api: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { strict_cidr: true }
+        Self {
+            strict_cidr: true,
+            old_admin_api: false,
+        }
     }
 }
 
@@ -289,7 +295,7 @@ fn read_batch<'s, G: Gather<'s>>(
 ) -> Batch<'s, G> {
     let mut loaded = Loaded::default();
     let mut into = G::default();
-    let mut decoder = Decoder::new(options.strict_cidr);
+    let mut decoder = Decoder::new(options);
     let mut fits = true;
     for task in tasks {
         if let Some(progress) = progress {

@@ -78,9 +78,9 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             Treatment::Decode => {
                 self.decode(node, kind, |decoder| decode_object(decoder, node, kind));
             }
-            Treatment::Policy(of) => self.decode(node, kind, |decoder| {
-                decode_policy(decoder, node, api_version, of)
-            }),
+            Treatment::Policy(of) => {
+                self.decode(node, kind, |decoder| decode_policy(decoder, node, of))
+            }
             Treatment::NotServed(served) => self.not_served(node, api_version, kind, served),
             Treatment::NotEvaluated => self.not_evaluated(node, api_version, kind),
             Treatment::Misspelt(near) => self.misspelt(node, api_version, kind, near),
@@ -170,7 +170,6 @@ fn subject(node: Node<'_, '_>, kind: &str) -> Subject {
 fn decode_policy<'s>(
     decoder: &mut Decoder,
     node: Node<'_, 's>,
-    api_version: &str,
     kind: PolicyKind,
 ) -> Option<Object<'s>> {
     let span = node.span();
@@ -179,7 +178,6 @@ fn decode_policy<'s>(
     subdomain(decoder, &meta);
     let written = policy::Written {
         kind,
-        version: api_version.rsplit('/').next().unwrap_or_default(),
         name: &meta.name,
         name_span: meta.name.span,
         spec,

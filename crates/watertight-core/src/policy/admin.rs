@@ -11,10 +11,12 @@ use super::{
 use crate::engine::{BaselineScope, Switches, Tie};
 use crate::manifest::policy::admin::{
     AdminAction, AdminPeer, AdminPeerKind, AdminPods, AdminPolicy, AdminPort, AdminRule, AdminTier,
+    Relation,
 };
 use crate::manifest::{Direction, PolicyObject};
 use crate::sets::{DomainLabels, DomainPattern, IpBlock, PortMatch, Protocol};
-use crate::world::{ObjectId, PolicyId, World};
+use crate::source::Span;
+use crate::world::{NamespaceId, ObjectId, PolicyId, World};
 
 /// The tier before NetworkPolicy.
 pub const ADMIN_TIER: &str = "Admin";
@@ -23,7 +25,7 @@ pub const ADMIN_TIER: &str = "Admin";
 pub const BASELINE_TIER: &str = "Baseline";
 
 /// The tier that keeps pods with a NetworkPolicy from the one behind it.
-const SCOPE_TIER: &str = "Baseline scope";
+pub(super) const SCOPE_TIER: &str = "Baseline scope";
 
 /// Lowers the admin policies of a tier in a direction; none if there are none.
 #[must_use]
@@ -49,9 +51,11 @@ pub fn lower_admin(
     let policies = found.chunk_by(|(_, one), (_, other)| one.priority == other.priority);
     let policies = policies.flat_map(|same| {
         let tied = same.len() > 1 && switches.tie == Tie::Error;
-        same.iter().map(move |(id, policy)| {
+        same.iter().flat_map(move |(id, policy)| {
             let mut lowered = lower(world, *id, policy, direction);
-            lowered.tie = tied.then_some(u32::from(policy.priority));
+            for part in &mut lowered {
+                part.tie = tied.then_some(u32::from(policy.priority));
+            }
             lowered
         })
     });
@@ -80,7 +84,7 @@ pub fn lower_baseline_scope(
 }
 
 /// What one NetworkPolicy does for its pods in that tier.
-fn lower_baseline_exemption(world: &World, id: PolicyId) -> Policy {
+pub(super) fn lower_baseline_exemption(world: &World, id: PolicyId) -> Policy {
     let policy = &world[id];
     let subject = EndpointSelector::new(
         NamespaceScope::Only(policy.namespace),
@@ -94,15 +98,33 @@ fn lower_baseline_exemption(world: &World, id: PolicyId) -> Policy {
 }
 
 /// Lowers one policy in a direction. It selects pods only, never those of the host network.
-fn lower(world: &World, id: ObjectId, policy: &AdminPolicy, direction: Direction) -> Policy {
-    let subject = Subject::Endpoints(pods(&policy.subject));
-    let mut lowered = Policy::new(subject, Origin::Object(id));
-    let rules = policy.rules(direction).iter();
-    lowered.rules = rules.map(|rule| lower_rule(world, rule)).collect();
-    lowered
+/// Peers that compare namespaces with the subject's make one policy a namespace.
+fn lower(world: &World, id: ObjectId, policy: &AdminPolicy, direction: Direction) -> Vec<Policy> {
+    let rules = policy.rules(direction);
+    let lower_for = |subject: EndpointSelector, own| {
+        let mut lowered = Policy::new(Subject::Endpoints(subject), Origin::Object(id));
+        let rules = rules.iter().map(|rule| lower_rule(world, rule, own));
+        lowered.rules = rules.collect();
+        lowered
+    };
+    let mut peers = rules.iter().flat_map(|rule| &rule.peers);
+    if !peers.any(|peer| matches!(peer.kind, AdminPeerKind::Related(_))) {
+        return vec![lower_for(pods(&policy.subject), None)];
+    }
+    let selected = world.namespace_ids().filter(|id| {
+        let labels = &policy.subject.namespaces;
+        labels.matches(|key| world.namespace_label(*id, key))
+    });
+    selected
+        .map(|id| {
+            let only = NamespaceScope::Only(id);
+            let subject = EndpointSelector::new(only, policy.subject.pods.clone());
+            lower_for(subject, Some(id))
+        })
+        .collect()
 }
 
-fn lower_rule(world: &World, rule: &AdminRule) -> Rule {
+fn lower_rule(world: &World, rule: &AdminRule, own: Option<NamespaceId>) -> Rule {
     let action = match rule.action {
         AdminAction::Accept => Action::Allow,
         AdminAction::Deny => Action::Deny,
@@ -112,7 +134,8 @@ fn lower_rule(world: &World, rule: &AdminRule) -> Rule {
         return fail_closed(action, rule);
     }
     let peers = rule.peers.iter();
-    let peers = peers.flat_map(|peer| lower_peer(world, peer)).collect();
+    let peers = peers.flat_map(|peer| lower_peer(world, peer, own));
+    let peers = peers.collect();
     let traffic = match &rule.ports {
         None => vec![PortMatch::Any],
         Some(ports) => ports.iter().flat_map(lower_port).collect(),
@@ -143,8 +166,30 @@ fn pods(pods: &AdminPods) -> EndpointSelector {
     EndpointSelector::new(namespaces, pods.pods.clone())
 }
 
-fn lower_peer(world: &World, peer: &AdminPeer) -> Vec<Peer> {
+/// Pods of one namespace after the other, by its labels.
+fn related(world: &World, relation: &Relation, own: NamespaceId, span: Span) -> Vec<Peer> {
+    let values = |id: NamespaceId| -> Option<Vec<&str>> {
+        let keys = relation.keys.iter();
+        keys.map(|key| world.namespace_label(id, key)).collect()
+    };
+    let wanted = values(own).filter(|values| !values.is_empty());
+    let meant = world.namespace_ids().filter(|id| match &wanted {
+        Some(wanted) => values(*id).is_some_and(|found| (found == *wanted) == relation.is_same),
+        None => false,
+    });
+    meant
+        .map(|id| {
+            let only = NamespaceScope::Only(id);
+            Peer::Endpoints(EndpointSelector::new(only, relation.pods.clone()), span)
+        })
+        .collect()
+}
+
+fn lower_peer(world: &World, peer: &AdminPeer, own: Option<NamespaceId>) -> Vec<Peer> {
     match &peer.kind {
+        AdminPeerKind::Related(relation) => own
+            .map(|own| related(world, relation, own, peer.span))
+            .unwrap_or_default(),
         AdminPeerKind::Pods(selected) => vec![Peer::Endpoints(pods(selected), peer.span)],
         AdminPeerKind::Nodes(selector) => vec![Peer::Nodes(nodes(world, selector), peer.span)],
         // whoever owns the address.

@@ -1,5 +1,6 @@
 //! NetworkPolicy into the Ruleset: one tier, allow rules only, every policy isolates.
 
+use super::admin::{SCOPE_TIER, lower_baseline_exemption};
 use super::{
     Action, Covers, EndpointSelector, NamespaceScope, Origin, Peer, Policy, PolicyRef, Rule,
     Ruleset, Stage, Subject, Tier,
@@ -60,35 +61,45 @@ pub fn relower_kubernetes(
     let mut changed = Vec::new();
     let is_there = world.policy_ids().any(|known| known == id);
     for direction in Direction::BOTH {
-        let lowered = lower_kubernetes_policy(world, switches, id, direction).filter(|_| is_there);
-        let tiers = ruleset.tiers_mut(direction);
-        let Some(at) = tiers.iter().position(|tier| &*tier.name == TIER) else {
-            continue;
-        };
-        let policies = tiers.get_mut(at).map(|tier| &mut tier.policies);
-        let Some(policies) = policies else {
-            continue;
-        };
-        let origin = Origin::Kubernetes(id);
-        let position = policies.iter().position(|policy| policy.origin == origin);
-        let policy = match (position.and_then(|at| policies.get_mut(at)), lowered) {
-            (None, None) => continue,
-            (None, Some(new)) => {
-                policies.push(new);
-                policies.len() - 1
-            }
-            (Some(old), new) => {
-                *old = new.unwrap_or_else(|| void(world, id));
-                position.unwrap_or_default()
-            }
-        };
-        changed.push(PolicyRef {
-            direction,
-            tier: at,
-            policy,
-        });
+        let own = lower_kubernetes_policy(world, switches, id, direction);
+        let exemption = Some(lower_baseline_exemption(world, id));
+        for (name, lowered) in [(TIER, own), (SCOPE_TIER, exemption)] {
+            let lowered = lowered.filter(|_| is_there);
+            let mut tiers = ruleset.tiers_mut(direction).iter_mut().enumerate();
+            let Some((at, tier)) = tiers.find(|(_, tier)| &*tier.name == name) else {
+                continue;
+            };
+            let replaced = replace(&mut tier.policies, lowered, world, id);
+            changed.extend(replaced.map(|policy| PolicyRef {
+                direction,
+                tier: at,
+                policy,
+            }));
+        }
     }
     changed
+}
+
+/// Puts what a NetworkPolicy has become in the place of what it was, and tells where that is.
+fn replace(
+    policies: &mut Vec<Policy>,
+    lowered: Option<Policy>,
+    world: &World,
+    id: PolicyId,
+) -> Option<usize> {
+    let origin = Origin::Kubernetes(id);
+    let position = policies.iter().position(|policy| policy.origin == origin);
+    match (position.and_then(|at| policies.get_mut(at)), lowered) {
+        (None, None) => None,
+        (None, Some(new)) => {
+            policies.push(new);
+            Some(policies.len() - 1)
+        }
+        (Some(old), new) => {
+            *old = new.unwrap_or_else(|| void(world, id));
+            position
+        }
+    }
 }
 
 /// What selects nobody and says nothing.

@@ -33,7 +33,7 @@ mod words;
 
 pub use admin::{ADMIN_TIER, BASELINE_TIER, lower_admin, lower_baseline_scope};
 pub use antrea::{AntreaTiers, lower_antrea};
-pub use calico::{lower_calico, without_tier};
+pub use calico::{lost_policies, lower_calico, without_tier};
 pub use cilium::{CILIUM_TIER, lower_cilium};
 pub use egress_firewall::lower_egress_firewall;
 pub use kubernetes::{lower_kubernetes, lower_kubernetes_policy, relower_kubernetes};

@@ -1,6 +1,6 @@
 //! Small clusters with policies of several languages, asked by name in tests.
 
-use crate::engine::{Profile, Switches};
+use crate::engine::{AnpApi, Profile, Switches};
 use crate::eval::{Connection, Evaluator, Family, Party, Verdict};
 use crate::manifest::{self, Options};
 use crate::sets::Protocol;
@@ -94,7 +94,11 @@ impl Asked {
         let mut sources = Sources::new();
         let yaml = format!("{CLUSTER}{}", policies.concat());
         sources.add("t.yaml", yaml.into()).unwrap();
-        let loaded = manifest::load(&sources, &Options::default());
+        let options = Options {
+            old_admin_api: profile.switches.anp_api == AnpApi::Old,
+            ..Options::default()
+        };
+        let loaded = manifest::load(&sources, &options);
         let refused = loaded.findings.iter().filter(|finding| finding.incomplete);
         let refused: Vec<_> = refused.map(|finding| &finding.message).collect();
         assert!(refused.is_empty(), "{refused:?}");

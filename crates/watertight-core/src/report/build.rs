@@ -5,6 +5,7 @@ use super::{
     Location, Namespace, NoFindings, Share, Subject, Summary, SuppressedFinding, Tool, fingerprint,
 };
 use crate::analysis::namespaces::{self, NamespaceRow};
+use crate::analysis::policies::PolicyCounts;
 use crate::check::Checked;
 use crate::diag::{self, Severity};
 use crate::engine::Profile;
@@ -86,6 +87,7 @@ fn summary(sources: &Sources, checked: &Checked) -> Summary {
         .workloads
         .iter()
         .filter(|workload| !workload.endpoints.is_empty());
+    let policies = PolicyCounts::of(world);
     let mut counts = Counts::default();
     for finding in &checked.findings {
         match finding.severity {
@@ -99,7 +101,9 @@ fn summary(sources: &Sources, checked: &Checked) -> Summary {
         namespaces: world.namespaces.len(),
         workloads: owning.count() + single,
         pods: read().count(),
-        policies: world.policies.len(),
+        policies: policies.total(),
+        policies_by_kind: policies.by_kind,
+        staged_policies: policies.staged,
         findings: counts,
         suppressed: checked.suppressed.len(),
         complete: checked.is_complete(),

@@ -86,8 +86,12 @@ pub struct Summary {
     pub workloads: usize,
     /// Pods; a workload without pods in the input counts as one.
     pub pods: usize,
-    /// NetworkPolicies.
+    /// Policies of every language, staged ones aside.
     pub policies: usize,
+    /// The same by `kind.group`.
+    pub policies_by_kind: BTreeMap<String, usize>,
+    /// Policies that are staged: never enforced, and not among the others.
+    pub staged_policies: usize,
     /// Findings by severity.
     pub findings: Counts,
     /// Findings that were suppressed.
@@ -246,7 +250,7 @@ pub struct Edit {
 pub struct Namespace {
     /// The name.
     pub name: String,
-    /// Its NetworkPolicies.
+    /// Its policies, of every language; those without a namespace and staged ones are not counted.
     pub policies: usize,
     /// Its workloads, single pods included.
     pub workloads: usize,

@@ -131,6 +131,9 @@ pub struct ReachPorts {
     /// Whether this holds for some pairs of pods only, and not for others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub some: bool,
+    /// Whether it holds for certain requests only; `watertight explain` tells which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conditional: bool,
     /// Why it is uncertain: an id of docs/semantics.md.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -146,6 +149,18 @@ pub struct ReachExternal {
     /// The addresses by ports; an address is in one entry at most. Addresses that pods and nodes of
     /// the input own are theirs, and not meant.
     pub ranges: Vec<ReachRange>,
+    /// DNS names that are reached on other ports than any address is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<ReachDomain>,
+}
+
+/// DNS names, or patterns of names, that are reached on the same ports.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ReachDomain {
+    /// The names, as `--to` takes them: `fqdn:api.example.com`, `fqdn:*.example.com`.
+    pub names: Vec<String>,
+    /// The ports.
+    pub ports: Vec<ReachPorts>,
 }
 
 /// Addresses that are reached on the same ports.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use super::groups::{Group, Groups};
+use super::isolation::{Extent, extent};
 use super::parallel;
 use super::resolvers::Resolvers;
 use super::selection::{Index, find_in_force};
@@ -13,6 +14,7 @@ use crate::eval::{Connection, Evaluator};
 use crate::facts::metadata::Cloud;
 use crate::manifest::Direction;
 use crate::policy::{Origin, PolicyRef, RuleRef};
+use crate::sets::IpBlock;
 use crate::source::{Sources, Span};
 use crate::world::{EndpointId, Lifecycle, NamespaceId, Policy, PolicyId, World};
 
@@ -38,6 +40,8 @@ pub struct Context<'a> {
     selectors: OnceLock<Index>,
     in_force: OnceLock<Vec<(PolicyId, PolicyRef)>>,
     resolvers: OnceLock<Option<Resolvers>>,
+    /// Pods by their addresses, in order.
+    addresses: OnceLock<Vec<(IpAddr, EndpointId)>>,
 }
 
 impl<'a> Context<'a> {
@@ -88,6 +92,7 @@ impl<'a> Context<'a> {
             selectors: OnceLock::new(),
             in_force: OnceLock::new(),
             resolvers: OnceLock::new(),
+            addresses: OnceLock::new(),
         }
     }
 
@@ -142,10 +147,41 @@ impl<'a> Context<'a> {
         self.all_groups().all()
     }
 
+    /// The first pods, by address, that a block covers.
+    pub(super) fn pods_in<'c>(
+        &'c self,
+        block: &'c IpBlock,
+    ) -> impl Iterator<Item = EndpointId> + use<'c> {
+        let all = self.addresses.get_or_init(|| {
+            let members = self.groups().iter().flat_map(|group| &group.members);
+            let pods = members.flat_map(|id| {
+                let ips = self.world[*id].ips.iter();
+                ips.map(|ip| (*ip, *id))
+            });
+            let mut all: Vec<_> = pods.collect();
+            all.sort_unstable();
+            all
+        });
+        let net = block.cidr.net;
+        let start = all.partition_point(|(ip, _)| *ip < net.network());
+        let behind = all.get(start..).unwrap_or_default().iter();
+        let inside = behind.take_while(move |(ip, _)| *ip <= net.broadcast());
+        inside
+            .filter(|(ip, _)| block.contains(*ip))
+            .map(|(_, id)| *id)
+    }
+
     /// The groups of a namespace.
     #[must_use]
     pub fn groups_of(&self, namespace: NamespaceId) -> &[Group] {
         self.all_groups().of_namespace(namespace)
+    }
+
+    /// Whether the pods of a group are closed in a direction to all whom no rule names: isolated, or
+    /// denied by rules (A-4, C-3).
+    #[must_use]
+    pub fn is_closed(&self, group: &Group, direction: Direction) -> bool {
+        extent(self, group, direction) == Extent::Nobody
     }
 
     /// Whether an endpoint is isolated in a direction (K-6, K-7).

@@ -13,6 +13,8 @@ mod egress;
 mod engines;
 mod groups;
 mod isolation;
+#[cfg(test)]
+mod languages;
 mod not_isolated;
 pub(crate) mod parallel;
 mod proposal;
@@ -48,6 +50,8 @@ mod wt203_deny_that_allows;
 mod wt204_incomplete_except;
 mod wt205_block_covers_private;
 mod wt206_one_family_open;
+mod wt207_metadata_deny_voided;
+mod wt208_cidr_misses_cluster;
 mod wt301_dns_broken;
 mod wt302_dns_to_anyone;
 mod wt303_dns_rule_misses_servers;
@@ -63,9 +67,11 @@ mod wt405_split_peer;
 mod wt406_empty_port_item;
 mod wt407_half_open;
 mod wt408_redundant_rule;
+mod wt409_own_namespace_only;
 mod wt410_tied_priorities;
 mod wt501_host_network_pod;
 mod wt502_host_network_admitted;
+mod wt503_node_cut_off;
 mod wt601_not_enforced;
 mod wt602_feature_ignored;
 mod wt603_engine_bug;
@@ -195,6 +201,8 @@ pub static ALL: &[&Rule] = &[
     &wt204_incomplete_except::RULE,
     &wt205_block_covers_private::RULE,
     &wt206_one_family_open::RULE,
+    &wt207_metadata_deny_voided::RULE,
+    &wt208_cidr_misses_cluster::RULE,
     &wt301_dns_broken::RULE,
     &wt302_dns_to_anyone::RULE,
     &wt303_dns_rule_misses_servers::RULE,
@@ -210,9 +218,11 @@ pub static ALL: &[&Rule] = &[
     &wt406_empty_port_item::RULE,
     &wt407_half_open::RULE,
     &wt408_redundant_rule::RULE,
+    &wt409_own_namespace_only::RULE,
     &wt410_tied_priorities::RULE,
     &wt501_host_network_pod::RULE,
     &wt502_host_network_admitted::RULE,
+    &wt503_node_cut_off::RULE,
     &wt601_not_enforced::RULE,
     &wt602_feature_ignored::RULE,
     &wt603_engine_bug::RULE,
@@ -248,7 +258,7 @@ fn run_one(context: &Context<'_>, check: World) -> Vec<Finding> {
 fn run_all(context: &Context<'_>, checks: &[World]) -> Vec<Vec<Finding>> {
     use rayon::prelude::*;
     // Threads cost more than they save on a handful of policies.
-    if context.world.policies.len() < 100 {
+    if context.world.policies.len() + context.world.objects.len() < 100 {
         return checks
             .iter()
             .map(|check| run_one(context, *check))

@@ -11,6 +11,7 @@ use super::isolation::{
 use super::{Context, Rule, count};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::manifest::Direction;
+use crate::policy::Action;
 use crate::world::{EndpointId, NamespaceId, PolicyId};
 
 /// The most places that a finding points at.
@@ -75,7 +76,8 @@ fn report(
     let name = &context.world[namespace].name;
     let who = workloads(context, open.iter().copied());
     let its = format!("its {}", count(who.len(), "workload"));
-    let whole = consequence(direction, &its);
+    let but = has_denials(context, open, direction);
+    let whole = consequence(direction, &its, but);
     let finding = match cause {
         Cause::NoPolicy => {
             let message = if has_other_policies(context, open) {
@@ -110,7 +112,7 @@ fn report(
         Cause::LeftOut { isolated } => {
             let names = named(context, &who);
             let (left, all) = shares(context, open, &who, &isolated);
-            let follows = consequence(direction, &names);
+            let follows = consequence(direction, &names, but);
             let message = if has_other_policies(context, open) {
                 format!("no policy isolates {left} of {all} of `{name}` for {way}: {follows}")
             } else {
@@ -218,11 +220,25 @@ fn half_open(
     )
 }
 
-/// What follows for the pods called `whom`.
-fn consequence(direction: Direction, whom: &str) -> String {
-    match direction {
-        Direction::Ingress => format!("everyone can connect to {whom}"),
-        Direction::Egress => format!("{whom} can connect to everything"),
+/// Whether rules of policies that isolate nobody deny some of these pods something.
+fn has_denials(context: &Context<'_>, open: &[EndpointId], direction: Direction) -> bool {
+    context.has_other_languages
+        && open.iter().any(|id| {
+            let policies = context.policies_of(*id, direction).iter();
+            let mut rules = policies.flat_map(|at| &context.eval.ruleset[*at].rules);
+            rules.any(|rule| rule.action == Action::Deny)
+        })
+}
+
+/// What follows for the pods called `whom`, of whom rules may deny a part.
+fn consequence(direction: Direction, whom: &str, but: bool) -> String {
+    match (direction, but) {
+        (Direction::Ingress, false) => format!("everyone can connect to {whom}"),
+        (Direction::Ingress, true) => format!("everyone whom no rule denies can connect to {whom}"),
+        (Direction::Egress, false) => format!("{whom} can connect to everything"),
+        (Direction::Egress, true) => {
+            format!("{whom} can connect to everything that no rule denies")
+        }
     }
 }
 
@@ -349,7 +365,7 @@ fn report_system(
         count(number, "workload"),
         listed(names)
     );
-    let finding = Finding::new(rule, consequence(direction, &whom))
+    let finding = Finding::new(rule, consequence(direction, &whom, false))
         .severity(Severity::Note)
         .why(&["K-6"]);
     let finding = at_namespace(context, finding, *first);

@@ -2,12 +2,12 @@
 //!
 //! INVARIANT: whatever is made up here is judged before it is shown.
 
+use super::Context;
 use super::isolation::{OUTSIDE, is_system};
 use super::selection::{Selection, sample};
-use super::{Context, Group};
 use crate::eval::{Connection, Decision, Party, Verdict};
-use crate::manifest::Direction;
-use crate::policy::{NamespaceScope, Peer, PolicyRef, Rule, RuleRef, Ruleset};
+use crate::manifest::{Dialect, Direction};
+use crate::policy::{NamespaceScope, Origin, Peer, PolicyRef, Rule, RuleRef, Ruleset};
 use crate::sets::{PortMatch, Protocol};
 use crate::world::EndpointId;
 
@@ -33,7 +33,10 @@ pub(super) fn connections(
         for port in ports(context, rule, destination) {
             found.push(Connection {
                 family: rule.family,
-                source_port: rule.source_ports.as_ref().and_then(|ports| Some(ports.first()?.0)),
+                source_port: rule
+                    .source_ports
+                    .as_ref()
+                    .and_then(|ports| Some(ports.first()?.0)),
                 ..sample::connection(direction, own, other, port)
             });
         }
@@ -74,21 +77,23 @@ fn ends(context: &Context<'_>, leaf: &Peer, own: EndpointId) -> Vec<Party> {
             members.into_iter().map(Party::Endpoint).collect()
         }
         Peer::Block(block, _) => {
-            let inside = |id: &EndpointId| world[*id].ips.iter().any(|ip| block.contains(*ip));
-            let pods = context.groups().iter().map(Group::example).filter(inside);
-            let pods = pods.take(ENDS).map(Party::Endpoint);
+            let pods = context.pods_in(block).take(ENDS).map(Party::Endpoint);
             let address = sample::address_in(block).map(Party::Address);
             address.into_iter().chain(pods).collect()
         }
         Peer::Nodes(nodes, _) => nodes.iter().take(ENDS).copied().map(Party::Node).collect(),
         Peer::OwnNode(_) => world[own].node.map(Party::Node).into_iter().collect(),
         Peer::OtherNodes(_) => {
-            let others = world.node_ids().filter(|node| world[own].node != Some(*node));
+            let others = world
+                .node_ids()
+                .filter(|node| world[own].node != Some(*node));
             others.take(ENDS).map(Party::Node).collect()
         }
         Peer::Outside(_) => OUTSIDE.map(Party::Address).to_vec(),
         Peer::Domain(pattern, ..) => {
-            let names = world.name_ids().filter(|id| pattern.matches(&world[*id].text));
+            let names = world
+                .name_ids()
+                .filter(|id| pattern.matches(&world[*id].text));
             names.take(ENDS).map(Party::Name).collect()
         }
         Peer::All(_) | Peer::AnyOf(_) | Peer::Not(_) => Vec::new(),
@@ -99,10 +104,11 @@ fn ends(context: &Context<'_>, leaf: &Peer, own: EndpointId) -> Vec<Party> {
 pub(super) fn strangers(context: &Context<'_>, own: EndpointId) -> Vec<Party> {
     let namespace = context.world[own].namespace;
     let groups = context.groups().iter();
-    let others = groups.filter(|group| {
-        group.namespace != namespace && !is_system(context, group.namespace)
-    });
-    let pods = others.take(ENDS).map(|group| Party::Endpoint(group.example()));
+    let others =
+        groups.filter(|group| group.namespace != namespace && !is_system(context, group.namespace));
+    let pods = others
+        .take(ENDS)
+        .map(|group| Party::Endpoint(group.example()));
     pods.chain(OUTSIDE.map(Party::Address)).collect()
 }
 
@@ -159,6 +165,20 @@ pub(super) fn only(
         }
     }
     ruleset
+}
+
+/// The statement that makes a denial of this policy's language final.
+pub(super) fn final_denial(context: &Context<'_>, at: PolicyRef) -> &'static str {
+    let Origin::Object(id) = context.origin(at) else {
+        return "A-4";
+    };
+    match context.world[id].kind.dialect {
+        Dialect::Calico => "C-3",
+        Dialect::Cilium => "L-25",
+        Dialect::Antrea => "T-3",
+        Dialect::EgressFirewall => "O-2",
+        Dialect::Admin => "A-4",
+    }
 }
 
 /// The rules of a policy with their places.

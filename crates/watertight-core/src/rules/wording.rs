@@ -10,8 +10,9 @@ use rustc_hash::FxHashSet;
 use super::Context;
 use crate::diag::{Evidence, Subject};
 use crate::eval::{Connection, Decision, Party, Reason, Verdict};
-use crate::manifest::Direction;
-use crate::policy::{Origin, PolicyRef, RuleRef};
+use crate::manifest::policy::cilium::CiliumObject;
+use crate::manifest::{Dialect, Direction, PolicyObject};
+use crate::policy::{Action, Origin, PolicyRef, RuleRef};
 use crate::source::Span;
 use crate::world::{EndpointId, NamespaceId, PolicyId, WorkloadId, World};
 
@@ -224,9 +225,14 @@ impl Context<'_> {
         {
             return (format!("{why} ({id})"), None);
         }
+        let to = match verdict.reason {
+            // The node through which it enters refuses it (C-67).
+            Reason::Routed => connection.via_node.map_or(connection.to, Party::Node),
+            _ => connection.to,
+        };
         let sides = [
             (connection.from, Direction::Egress, verdict.egress),
-            (connection.to, Direction::Ingress, verdict.ingress),
+            (to, Direction::Ingress, verdict.ingress),
         ];
         // The side that denies; or else the side that has something to say.
         let told = sides
@@ -271,6 +277,7 @@ impl Context<'_> {
             Decision::NoRule { isolated_by, .. } => {
                 let policies = match party.resolve(self.world) {
                     Party::Endpoint(id) => self.policies_of(id, direction).len(),
+                    Party::Node(id) => self.eval.policies_of_node(id, direction).len(),
                     _ => 1,
                 };
                 let number;
@@ -313,10 +320,54 @@ impl Context<'_> {
             &*self.title(rule.policy),
             " ",
             rule.policy.direction.word(),
-            " rule ",
-            &*(rule.rule + 1).to_string(),
+            if self.is_of_denials(rule) {
+                " deny rule "
+            } else {
+                " rule "
+            },
+            &*self.number(rule).to_string(),
         ];
         text.concat()
+    }
+
+    /// Whether a rule stands in a list of denials alone, as Cilium has them.
+    fn is_of_denials(&self, rule: RuleRef) -> bool {
+        let lists = match self.origin(rule.policy) {
+            Origin::Object(id) => self.world[id].kind.dialect == Dialect::Cilium,
+            _ => false,
+        };
+        lists && self.eval.ruleset[rule].action == Action::Deny
+    }
+
+    /// The number of a rule in its list, counting from 1. One that is written may have become
+    /// several.
+    fn number(&self, at: RuleRef) -> usize {
+        let origin = self.origin(at.policy);
+        let Origin::Object(id) = origin else {
+            return at.rule + 1;
+        };
+        let (direction, own) = (at.policy.direction, self.eval.ruleset[at].span);
+        let mut written: Vec<Span> = Vec::new();
+        if let PolicyObject::Cilium(CiliumObject::Policy(policy)) = &self.world[id].object {
+            let sections = policy.rules.iter().map(|rule| rule.section(direction));
+            for section in sections {
+                let items = match self.is_of_denials(at) {
+                    true => &section.deny,
+                    false => &section.allow,
+                };
+                written.extend(items.iter().map(|item| item.span));
+            }
+        } else {
+            let tiers = self.eval.ruleset.tiers(direction).iter();
+            let policies = tiers.flat_map(|tier| &tier.policies);
+            let of_object = policies.filter(|policy| policy.origin == origin);
+            let rules = of_object.flat_map(|policy| &policy.rules);
+            written.extend(rules.map(|rule| rule.span));
+            written.sort_unstable();
+            written.dedup();
+        }
+        let contains = |span: &Span| span.start <= own.start && own.end <= span.end;
+        written.iter().position(contains).unwrap_or(at.rule) + 1
     }
 }
 

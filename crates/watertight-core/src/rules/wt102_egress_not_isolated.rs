@@ -13,6 +13,10 @@
 //! alone. The namespaces that come with a cluster (`kube-system`, `openshift-*` and the like) are
 //! summed up in one note.
 //!
+//! Policies of other languages count as well, and so do their rules that deny everybody: pods are
+//! open only if somebody whom nobody names gets through. Where such rules deny pods only, or
+//! addresses outside only, the finding is a note.
+//!
 //! ## Why it matters
 //! A pod that no policy selects for egress can send what it knows to any address, and can fetch
 //! its node's credentials from the metadata service of the cloud.

@@ -117,7 +117,9 @@ fn judge(
     let mut tried = groups.iter().take(GROUPS);
     let voided = tried.find_map(|group| voided(context, later, at, group))?;
     let rule = &context.eval.ruleset[at];
-    let members = groups.iter().flat_map(|group| group.members.iter().copied());
+    let members = groups
+        .iter()
+        .flat_map(|group| group.members.iter().copied());
     let names = context.workloads(members);
     let broad = witness::is_broad(rule);
     let message = format!(

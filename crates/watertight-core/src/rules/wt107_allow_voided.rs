@@ -45,7 +45,8 @@
 //!
 //! ## Semantics
 //! - A-4: a Deny of the Admin tier is final; no NetworkPolicy can reopen it
-//! - C-54: a Deny of an earlier policy of Calico beats an allow of NetworkPolicy
+//! - C-3: in Calico the first rule that allows or denies is final, so a Deny of an earlier policy
+//!   beats an allow of NetworkPolicy (C-54)
 //! - L-25: a Deny of Cilium beats every allow
 //! - T-3: Drop and Reject of Antrea are final
 
@@ -57,8 +58,8 @@ use super::isolation::enforced;
 use super::{Check, Context, Rule, count, some_of, witness};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::eval::{Decision, Evaluator};
-use crate::manifest::{Dialect, Direction};
-use crate::policy::{Action, Origin, PolicyRef, RuleRef};
+use crate::manifest::Direction;
+use crate::policy::{Action, PolicyRef, RuleRef};
 use crate::world::EndpointId;
 
 /// The rule.
@@ -95,7 +96,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         {
             voided.entry(by).or_default().push((at, evidence));
         }
-        findings.extend(voided.into_iter().map(|(by, rules)| report(context, by, rules)));
+        findings.extend(
+            voided
+                .into_iter()
+                .map(|(by, rules)| report(context, by, rules)),
+        );
     }
 }
 
@@ -189,11 +194,14 @@ fn report(context: &Context<'_>, by: RuleRef, rules: Vec<(RuleRef, Evidence)>) -
         [one] => one.clone(),
         more => format!("{} of namespaces", count(more.len(), "rule")),
     };
-    let message = format!("{} denies all that {what} would allow", context.rule_name(by));
+    let message = format!(
+        "{} denies all that {what} would allow",
+        context.rule_name(by)
+    );
     let mut finding = Finding::new(&RULE, message)
         .subject(context.subject_of(by.policy))
         .at(ruleset[by].span, "asked first, and final")
-        .why(&[why(context, by.policy)])
+        .why(&[witness::final_denial(context, by.policy)])
         .fix(Fix::advice(
             "nothing, if the denial is meant to hold whatever the namespaces say; else have it leave \
              these pods or peers out",
@@ -204,21 +212,10 @@ fn report(context: &Context<'_>, by: RuleRef, rules: Vec<(RuleRef, Evidence)>) -
     if names.len() > 1 {
         finding = finding.note(format!("in vain: {}", some_of(&names)));
     }
-    finding.evidence.extend(rules.into_iter().map(|(_, evidence)| evidence).take(2));
     finding
-}
-
-/// The statement that makes a denial of this language final.
-fn why(context: &Context<'_>, at: PolicyRef) -> &'static str {
-    let Origin::Object(id) = context.origin(at) else {
-        return "A-4";
-    };
-    match context.world[id].kind.dialect {
-        Dialect::Calico => "C-54",
-        Dialect::Cilium => "L-25",
-        Dialect::Antrea => "T-3",
-        Dialect::Admin | Dialect::EgressFirewall => "A-4",
-    }
+        .evidence
+        .extend(rules.into_iter().map(|(_, evidence)| evidence).take(2));
+    finding
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! ## What it finds
 //! `Pass` rules that hand connections over to later tiers where no policy decides them, although
 //! without the rule its own tier would have denied them, or although the name of the policy says
-//! that it denies. The finding shows such a connection.
+//! that it denies. The finding shows such a connection. It is a note where the rule passes everybody
+//! on and the name promises nothing: then it hands over to the namespaces, which may be meant.
 //!
 //! ## Why it matters
 //! `Pass` reads like "not for us", and many take it for "denied unless somebody allows it". It is
@@ -63,7 +64,15 @@ pub(super) static RULE: Rule = Rule {
 const GROUPS: usize = 16;
 
 /// Words of names that promise a denial.
-const DENIALS: &[&str] = &["deny", "denies", "drop", "block", "isolate", "isolation", "quarantine"];
+const DENIALS: &[&str] = &[
+    "deny",
+    "denies",
+    "drop",
+    "block",
+    "isolate",
+    "isolation",
+    "quarantine",
+];
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     if !enforced(context) || !context.has_other_languages {
@@ -144,11 +153,23 @@ fn judge(
         ),
         None => format!("{title} passes connections on that nothing denies later"),
     };
-    let members = groups.iter().flat_map(|group| group.members.iter().copied());
+    let members = groups
+        .iter()
+        .flat_map(|group| group.members.iter().copied());
     let names = context.workloads(members);
+    // A Pass for everybody hands the tier over on purpose.
+    let delegates = witness::is_broad(&context.eval.ruleset[at]) && !promises;
     let mut finding = Finding::new(&RULE, message)
+        .severity(if delegates {
+            Severity::Note
+        } else {
+            Severity::Warning
+        })
         .subject(context.subject_of(at.policy))
-        .at(context.eval.ruleset[at].span, "hands over to tiers that do not decide")
+        .at(
+            context.eval.ruleset[at].span,
+            "hands over to tiers that do not decide",
+        )
         .evidence(found.evidence)
         .why(why(context, at.policy));
     if names.count > 1 {
@@ -186,14 +207,17 @@ fn let_through(
             Direction::Ingress => connection.to,
             Direction::Egress => connection.from,
         };
-        let otherwise = (!denied.is_allowed())
-            .then(|| context.decision(party, direction, &denied).0);
+        let otherwise =
+            (!denied.is_allowed()).then(|| context.decision(party, direction, &denied).0);
         if otherwise.is_none() && !promises {
             return None;
         }
         Some(Let {
             evidence: Evidence {
-                because: format!("{} passes it on, and nothing decides", context.rule_name(at)),
+                because: format!(
+                    "{} passes it on, and nothing decides",
+                    context.rule_name(at)
+                ),
                 by: Some(rule.span),
                 ..context.word(&connection, &verdict)
             },

@@ -13,7 +13,7 @@
 //! have, such as that of ECS. EKS Pod Identity (169.254.170.23) gives a pod its own credentials and
 //! is a note.
 //!
-//! Not reported here: a block whose `except` withholds some of the addresses and misses others
+//! Not reported here: an address that a policy denies and an earlier one allows (WT207), a block whose `except` withholds some of the addresses and misses others
 //! (WT204), an IPv6 block without `except` beside an IPv4 block with one (WT206), host-network pods
 //! (WT501), port 53, which is DNS (WT302), fe80:: addresses, which are never forwarded from a pod,
 //! and pods without egress isolation in namespaces that belong to the cluster, such as kube-system.
@@ -53,12 +53,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use super::addresses::{Exposure, Metadata, Names, Speaker, blocks, closing, edit, workloads};
+use super::addresses::{
+    Exposure, Fate, Fates, Metadata, Names, Speaker, blocks, closing, edit, workloads,
+};
 use super::isolation::{enforced, is_system};
 use super::{Check, Context, Group, Rule, some_of};
 use crate::diag::{Finding, Fix, Severity};
 use crate::engine::IpBlockPods;
-use crate::eval::{Connection, Decision, Family, Party};
+use crate::eval::{Decision, Family};
 use crate::facts::metadata::Cloud;
 use crate::manifest::Direction;
 use crate::policy::{PolicyRef, RuleRef};
@@ -95,10 +97,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut causes: BTreeMap<RuleRef, Cause> = BTreeMap::new();
     let mut free: BTreeMap<(NamespaceId, Vec<Door>), Vec<EndpointId>> = BTreeMap::new();
     let all: Vec<Door> = metadata.all_doors().collect();
+    let mut fates = Fates::new(context, &metadata);
     let mut opened: FxHashMap<PolicyRef, Vec<(RuleRef, Door)>> = FxHashMap::default();
     for group in context.groups() {
         if !context.is_kubernetes_only(&group.egress) {
-            let open = by_verdict(context, &metadata, group, &mut causes);
+            let open = by_verdict(context, &metadata, &mut fates, group, &mut causes);
             if !open.is_empty() {
                 let members = free.entry((group.namespace, open)).or_default();
                 members.extend(&group.members);
@@ -131,10 +134,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 
 /// Judges every door of a group that policies of several tiers or languages select. Tells the doors
 /// that no policy decides.
-fn by_verdict(
+fn by_verdict<'c>(
     context: &Context<'_>,
     metadata: &Metadata,
-    group: &Group,
+    fates: &mut Fates<'c>,
+    group: &'c Group,
     causes: &mut BTreeMap<RuleRef, Cause>,
 ) -> Vec<Door> {
     let mut open = Vec::new();
@@ -148,20 +152,12 @@ fn by_verdict(
         };
         let mut rules = BTreeSet::new();
         for (target, port) in metadata.all_doors() {
-            let Some(found) = metadata.targets.get(target) else {
-                continue;
-            };
-            if Family::of(found.address) != family {
+            if metadata.family(target) != Some(family) {
                 continue;
             }
-            let to = Party::Address(found.address);
-            let connection = Connection::new(Party::Endpoint(example), to, Protocol::Tcp, port);
-            match context.eval.verdict(&connection).egress {
-                Decision::NotIsolated => open.push((target, port)),
-                Decision::Rule {
-                    rule,
-                    allowed: true,
-                } => {
+            match fates.of(group, example, (target, port)) {
+                Fate::Free => open.push((target, port)),
+                Fate::Allowed(rule) => {
                     let written = context.kubernetes(rule.policy).is_some();
                     if !written || speaks(context, metadata, rule, target) {
                         let cause = causes.entry(rule).or_default();
@@ -169,7 +165,8 @@ fn by_verdict(
                         rules.insert(rule);
                     }
                 }
-                _ => {}
+                // What somebody denies in vain is told by WT207.
+                Fate::Voided(..) | Fate::Closed => {}
             }
         }
         for rule in rules {

@@ -58,7 +58,7 @@ use super::proposal::{self, Allow, Whom};
 use super::resolvers::names_dns;
 use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens};
 use super::wording::Workloads;
-use super::{Check, Context, Group, Rule, count, parallel};
+use super::{Check, Context, Group, Rule, count, parallel, witness};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::Decision;
 use crate::manifest::Direction;
@@ -290,13 +290,11 @@ fn report(
     if names.count > 1 {
         finding = finding.note(["concerned: ", &names.some()].concat());
     }
-    finding = finding.why(match (cause.kind, by_servers) {
-        (Kind::Dead, false) => &["K-11", "K-15", "X-11"],
-        (Kind::Dead, true) => &["K-16", "X-14"],
-        (Kind::TcpOnly, _) => &["X-11", "K-47"],
-        (Kind::UdpOnly, _) => &["X-11"],
-        (Kind::Mixed, _) => &["K-80"],
-    });
+    if let Some(at) = denying(context, cause) {
+        finding = finding.why(&["X-11", witness::final_denial(context, at.policy)]);
+    } else {
+        finding = finding.why(why(cause.kind, by_servers));
+    }
     if cause.kind == Kind::Dead && !by_servers {
         finding = with_misses(context, resolvers, client, finding);
     }
@@ -331,6 +329,25 @@ fn who(
     match namespaces.as_slice() {
         [namespace] => format!("{workloads} of `{}`", context.world[*namespace].name),
         more => format!("{workloads} of {}", count(more.len(), "namespace")),
+    }
+}
+
+/// The rule that denies queries, if it is not for want of one that they fail.
+fn denying(context: &Context<'_>, cause: &Cause) -> Option<RuleRef> {
+    let at = RuleRef {
+        policy: cause.at,
+        rule: cause.rule?,
+    };
+    (context.eval.ruleset[at].action == Action::Deny).then_some(at)
+}
+
+fn why(kind: Kind, by_servers: bool) -> &'static [&'static str] {
+    match (kind, by_servers) {
+        (Kind::Dead, false) => &["K-11", "K-15", "X-11"],
+        (Kind::Dead, true) => &["K-16", "X-14"],
+        (Kind::TcpOnly, _) => &["X-11", "K-47"],
+        (Kind::UdpOnly, _) => &["X-11"],
+        (Kind::Mixed, _) => &["K-80"],
     }
 }
 
@@ -451,13 +468,7 @@ fn fix_client(context: &Context<'_>, resolvers: &Resolvers, cause: &Cause) -> Fi
 /// What to do about a policy of another language, whose verdict a NetworkPolicy may not change.
 fn elsewhere(context: &Context<'_>, cause: &Cause) -> Fix {
     let title = context.title(cause.at);
-    let denies = cause.rule.is_some_and(|rule| {
-        let at = RuleRef {
-            policy: cause.at,
-            rule,
-        };
-        context.eval.ruleset[at].action == Action::Deny
-    });
+    let denies = denying(context, cause).is_some();
     Fix::advice(if denies {
         format!(
             "allow DNS over UDP and TCP before {title} denies it, or leave DNS out of that rule"

@@ -132,7 +132,10 @@ fn disagreement(
     pair: [PolicyRef; 2],
     own: crate::world::EndpointId,
 ) -> Option<Disagreement> {
-    let rules = || pair.into_iter().flat_map(|at| witness::rules_of(context, at));
+    let rules = || {
+        pair.into_iter()
+            .flat_map(|at| witness::rules_of(context, at))
+    };
     rules().find_map(|(_, rule)| {
         let direction = pair.first()?.direction;
         let tries = witness::connections(context, direction, rule, own);
@@ -183,11 +186,19 @@ fn report(context: &Context<'_>, found: Disagreement) -> Finding {
     };
     Finding::new(&RULE, message)
         .subject(context.subject_of(one))
-        .at(ruleset[found.decides].span, format!("{} the connection", says(found.decides)))
-        .at(ruleset[found.other].span, format!("{} it", says(found.other)))
+        .at(
+            ruleset[found.decides].span,
+            format!("{} the connection", says(found.decides)),
+        )
+        .at(
+            ruleset[found.other].span,
+            format!("{} it", says(found.other)),
+        )
         .evidence(found.evidence)
         .why(if antrea { &["T-2", "A-12"] } else { &["A-12"] })
-        .fix(Fix::advice("give the policy that is to be asked first the smaller number"))
+        .fix(Fix::advice(
+            "give the policy that is to be asked first the smaller number",
+        ))
 }
 
 #[cfg(test)]

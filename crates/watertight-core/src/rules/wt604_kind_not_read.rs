@@ -77,6 +77,7 @@ const HELPERS: &[&str] = &[
     "GlobalNetworkSet",
     "Group",
     "NetworkSet",
+    "Profile",
     "Tier",
 ];
 

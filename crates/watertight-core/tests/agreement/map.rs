@@ -6,17 +6,18 @@ use std::collections::BTreeSet;
 use watertight_core::analysis::map::{
     Answer, By, PROTOCOLS, Question, ReachMap, Span, Unit, Units,
 };
+use watertight_core::analysis::parties::{Selection, What};
 use watertight_core::analysis::readings::{Judged, Open, Point, Readings};
 use watertight_core::engine::{Profile, Switches};
 use watertight_core::eval::reach::Reach;
 use watertight_core::eval::{Connection, Evaluator, Party};
 use watertight_core::manifest::Direction;
 use watertight_core::sets::{PortMatch, Protocol};
-use watertight_core::world::World;
+use watertight_core::world::{NameId, World};
 
 use crate::runner::hold;
 use crate::worlds::read::{Read, read};
-use crate::worlds::{readings, worlds};
+use crate::worlds::{mixed_readings, mixed_worlds, readings, worlds};
 
 #[test]
 fn maps_agree_with_verdicts() {
@@ -30,6 +31,85 @@ fn maps_agree_with_verdicts() {
         }
         Ok(())
     });
+}
+
+/// A-1..A-40, A-12: tiers around the NetworkPolicies.
+#[test]
+fn maps_of_tiers_agree_with_verdicts() {
+    hold(
+        60,
+        (mixed_worlds(), mixed_readings()),
+        |(described, readings)| {
+            let read = read(described, readings)?;
+            for by in [By::Pod, By::Namespace] {
+                compare(&read, by, false)?;
+            }
+            Ok(())
+        },
+    );
+}
+
+/// what single pods send to a name.
+#[test]
+fn names_of_maps_agree_with_verdicts() {
+    hold(
+        60,
+        (mixed_worlds(), mixed_readings()),
+        |(described, readings)| {
+            let mut read = read(described, readings)?;
+            let asked = read.world.intern_name("www.example.com");
+            let names: Vec<_> = read.world.name_ids().chain([asked]).collect();
+            names.iter().try_for_each(|name| to_name(&read, *name))
+        },
+    );
+}
+
+fn to_name(read: &Read, name: NameId) -> Result<(), String> {
+    let (world, eval) = (&read.world, read.evaluator());
+    let mut profile = Profile::reference();
+    profile.switches = read.switches;
+    let pinned: Vec<String> = Switches::names().map(str::to_owned).collect();
+    let reach = Reach::new(&eval);
+    let to = Selection {
+        text: format!("fqdn:{}", world[name].text),
+        what: What::Name(name),
+    };
+    let question = Question {
+        by: By::Pod,
+        from: None,
+        to: Some(&to),
+        ports: Vec::new(),
+    };
+    let map = ReachMap::new(&eval, &reach, &profile, &pinned, &question)
+        .map_err(|error| error.to_string())?;
+    let rows = map.outside();
+    for (number, unit) in (0..).zip(map.sources().all()) {
+        let [from @ Party::Endpoint(_)] = map.sources().parties_of(unit) else {
+            continue;
+        };
+        let row = rows.iter().find(|row| row.units.contains(&number));
+        let spans = row.and_then(|row| row.names.first());
+        let spans = spans.map_or(&[][..], |(spans, _)| spans);
+        for (protocol, port) in ports(read, &eval) {
+            let connection = Connection::new(*from, Party::Name(name), protocol, port);
+            let verdict = eval.verdict(&connection);
+            let expected = match (verdict.uncertain, verdict.allowed) {
+                (Some(_), _) => Answer::Address,
+                (None, true) => Answer::Allowed,
+                (None, false) => Answer::Denied,
+            };
+            let (got, _) = level(spans, protocol, port);
+            if got != expected {
+                return Err(format!(
+                    "{} -> {}:{port}/{}: the verdict is {expected:?}, the map says {got:?}",
+                    unit.name,
+                    to.text,
+                    protocol.word()
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn compare(read: &Read, by: By, open: bool) -> Result<(), String> {
@@ -119,8 +199,17 @@ fn level(spans: &[Span], protocol: Protocol, port: u16) -> (Answer, Answer) {
         |span: &&Span| span.protocol == protocol && (span.first..=span.last).contains(&port);
     let span = spans.iter().find(within);
     span.map_or((Answer::Denied, Answer::Denied), |span| {
-        (span.most, span.least)
+        (plain(span.most), plain(span.least))
     })
+}
+
+/// Why rows are not sure they cannot always tell; requests are not asked about.
+fn plain(answer: Answer) -> Answer {
+    match answer {
+        Answer::Tie | Answer::SourcePort | Answer::Place => Answer::Address,
+        Answer::Requests => Answer::Allowed,
+        answer => answer,
+    }
 }
 
 /// Every port at which anything may change, and its neighbours.

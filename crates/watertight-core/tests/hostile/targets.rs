@@ -257,7 +257,13 @@ pub(crate) fn manifest(bytes: &[u8]) {
         };
         let text = sources.file(file).text();
         let strict_cidr = name == "t.yaml";
-        let loaded = manifest::load(&sources, &Options { strict_cidr });
+        let loaded = manifest::load(
+            &sources,
+            &Options {
+                strict_cidr,
+                old_admin_api: !strict_cidr,
+            },
+        );
         let (world, duplicates) = world::build(&sources, &loaded.objects, &Assume::default());
         findings(&loaded.findings, text);
         findings(&duplicates, text);

@@ -13,6 +13,7 @@ use super::{ClusterArgs, ConfigArgs, InputArgs, OutputTarget};
   shop/svc/db  svc/db                                              a Service, with all its backends
   ns:shop  label:app=web,tier!=db  shop/label:app=web              all pods of it
   ip:203.0.113.9  cidr:10.0.0.0/8  world                           addresses; [fd00::1]:80 for IPv6
+  fqdn:api.example.com  fqdn:*.example.com                         whoever a DNS name stands for
   node:worker-1  nodes                                             processes on nodes
 Ports: 5432  5432/udp  http  80-90  80,443/tcp  icmp; without a port, all of them are answered
 

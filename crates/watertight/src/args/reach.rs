@@ -13,6 +13,7 @@ use super::{ClusterArgs, ConfigArgs, InputArgs, OutputTarget};
   shop/svc/db                                       a Service, with all its backends (--to only)
   ns:shop  label:app=web  shop/label:app=web        all pods of it
   ip:203.0.113.9  cidr:10.0.0.0/8  world            addresses
+  fqdn:api.example.com                              whoever a DNS name stands for (--to only)
   node:worker-1  nodes                              processes on nodes
 
 Examples:

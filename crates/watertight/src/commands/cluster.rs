@@ -3,18 +3,20 @@
 //! Flags win over the configuration file, the file over defaults. A manifest that cannot be read
 //! costs itself: the rest is answered, and the run ends with exit code 2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
 use globset::GlobSet;
+use watertight_core::analysis::parties::asked_name;
+use watertight_core::analysis::policies::PolicyCounts;
 use watertight_core::check::take_for;
 use watertight_core::diag::{self, Finding};
-use watertight_core::engine::{Enforcement, Profile, Version};
+use watertight_core::engine::{AnpApi, Enforcement, Profile, Version};
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::{self, Options};
-use watertight_core::policy::{Ruleset, lower};
+use watertight_core::policy::{Peer, Ruleset, lower};
 use watertight_core::rules::{Rule, count};
 use watertight_core::source::Sources;
 use watertight_core::suggest::misspelt;
@@ -146,6 +148,7 @@ impl Cluster {
         let progress = Progress::start(bytes.sum(), !global.quiet);
         let options = Options {
             strict_cidr: settings.profile.switches.strict_cidr,
+            old_admin_api: settings.profile.switches.anp_api == AnpApi::Old,
         };
         let progress_of = Some(&*progress.done);
         let (mut world, loaded) = world::read(&sources, &options, &settings.assume, progress_of);
@@ -160,6 +163,7 @@ impl Cluster {
             settings.profile = take_for(&mut world, settings.profile, &settings.pinned);
         }
         let ruleset = lower(&world, &settings.profile);
+        know_names(&mut world, &ruleset);
         Ok(Self {
             sources,
             world,
@@ -170,6 +174,13 @@ impl Cluster {
             started,
             loaded: Instant::now(),
         })
+    }
+
+    /// Notes a DNS name that a question names, before questions are answered.
+    pub(super) fn know_name(&mut self, text: &str) {
+        if let Some(name) = asked_name(text) {
+            self.world.intern_name(name);
+        }
     }
 
     /// Answers questions about the cluster.
@@ -233,7 +244,7 @@ impl Cluster {
         let pods = self.world.endpoints.len() - usize::from(self.world.assumed.dns.is_some());
         say(&format!(
             "analysed {}, {} in {} ({}, engine {}){answered} in {} ms",
-            count(self.world.policies.len(), "policy"),
+            policies(&self.world),
             count(pods, "pod"),
             count(self.world.namespaces.len(), "namespace"),
             count(self.sources.len(), "file"),
@@ -251,6 +262,36 @@ impl Cluster {
                 say(&format!("  {name}={value}"));
             }
         }
+    }
+}
+
+/// Notes the DNS names that policies are about, so that answers can tell them.
+fn know_names(world: &mut World, ruleset: &Ruleset) {
+    let tiers = ruleset.ingress.iter().chain(&ruleset.egress);
+    let rules = tiers
+        .flat_map(|tier| &tier.policies)
+        .flat_map(|policy| &policy.rules);
+    let mut names = BTreeSet::new();
+    for peer in rules.flat_map(|rule| &rule.peers) {
+        peer.leaves(&mut |leaf| {
+            if let Peer::Domain(pattern, ..) = leaf {
+                names.insert(pattern.text());
+            }
+        });
+    }
+    for name in names {
+        world.intern_name(name);
+    }
+}
+
+/// `3 policies`, `3 policies and 1 staged one`
+fn policies(world: &World) -> String {
+    let counts = PolicyCounts::of(world);
+    let acting = count(counts.total(), "policy");
+    match counts.staged {
+        0 => acting,
+        1 => format!("{acting} and 1 staged one"),
+        more => format!("{acting} and {more} staged ones"),
     }
 }
 

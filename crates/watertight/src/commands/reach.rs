@@ -30,7 +30,10 @@ pub(super) fn run(args: &ReachArgs, global: &Global) -> anyhow::Result<Exit> {
         exclude: args.input.exclude.clone(),
     };
     // The process ends: taking a large cluster apart piece by piece would only take time.
-    let cluster = Cluster::read(&input, &args.cluster, &args.config, global)?;
+    let mut cluster = Cluster::read(&input, &args.cluster, &args.config, global)?;
+    for text in args.from.iter().chain(&args.to) {
+        cluster.know_name(text);
+    }
     let cluster = ManuallyDrop::new(cluster);
     cluster.tell_problems();
     if let Some(namespace) = &args.namespace {

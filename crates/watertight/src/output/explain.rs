@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use watertight_core::report::ExplainReport;
-use watertight_core::report::explain::{Answer, Case, Location, Row};
+use watertight_core::report::explain::{Answer, Case, Location, Row, condition_words};
 use watertight_core::rules::count;
 
 use super::{harmless, one_line};
@@ -59,7 +59,11 @@ impl Rendering<'_> {
             "" => String::new(),
             at => format!(" {}", one_line(at)),
         };
-        writeln!(out, "{flow}   {}{at}", self.verdict(verdict, 0))?;
+        let carrying = match (answer.conditions.as_slice(), answer.verdict.as_deref()) {
+            ([], _) | (_, Some("partial")) => String::new(),
+            (conditions, _) => format!(", {}", one_line(&condition_words(conditions))),
+        };
+        writeln!(out, "{flow}   {}{at}{carrying}", self.verdict(verdict, 0))?;
         let single = answer.cases.len() == 1;
         let total: usize = answer.cases.iter().map(|case| case.pairs).sum();
         for case in answer.cases.iter().take(MOST_CASES) {

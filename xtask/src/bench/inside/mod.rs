@@ -91,6 +91,7 @@ fn measure(args: &InsideArgs) -> anyhow::Result<Inside> {
     let sources = read(&args.dir)?;
     let options = Options {
         strict_cidr: switches.strict_cidr,
+        ..Options::default()
     };
     let (world, loaded) = world::read(&sources, &options, &Assume::default(), None);
     let load_ms = ms(start.elapsed());

@@ -64,7 +64,7 @@ fn nothing_to_measure_is_an_error() {
 fn pods_and_templates_are_spelled_as_explain_takes_them() {
     let mut sources = Sources::new();
     sources.add("shop.json", SHOP.into()).unwrap();
-    let options = Options { strict_cidr: true };
+    let options = Options::default();
     let (world, _) = world::read(&sources, &options, &Assume::default(), None);
     let ruleset = lower_kubernetes(&world, &Switches::default());
     let sample = Sample::of(&world, &ruleset).unwrap();
@@ -79,7 +79,7 @@ fn pods_and_templates_are_spelled_as_explain_takes_them() {
 fn connections_are_on_ports_that_policies_name_and_on_others() {
     let mut sources = Sources::new();
     sources.add("shop.json", SHOP.into()).unwrap();
-    let options = Options { strict_cidr: true };
+    let options = Options::default();
     let (world, _) = world::read(&sources, &options, &Assume::default(), None);
     let ruleset = lower_kubernetes(&world, &Switches::default());
     let sample = Sample::of(&world, &ruleset).unwrap();

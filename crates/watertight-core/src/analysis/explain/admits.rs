@@ -21,7 +21,7 @@ pub(super) fn is_for_anybody(rule: &Rule) -> bool {
 pub fn admits(
     eval: &Evaluator<'_>,
     direction: Direction,
-    subject: EndpointId,
+    subject: Option<EndpointId>,
     connection: &Connection,
     rule: RuleRef,
 ) -> String {
@@ -65,7 +65,8 @@ impl View<'_> {
         match (peer, self.other()) {
             (Peer::Any, _) => true,
             (Peer::Endpoints(selector, span), Some(id)) => {
-                self.eval.can_be_subject(id) && self.selector_faults(selector, *span, id).is_empty()
+                self.eval.can_be_subject(id)
+                    && self.selector_faults(true, selector, *span, id).is_empty()
             }
             (Peer::Endpoints(..), None) => false,
             (Peer::Block(block, _), _) => {
@@ -84,7 +85,15 @@ impl View<'_> {
                     }
                 }
             }
-            (peer, _) => !matches!(peer, Peer::AnyOf(parts) if parts.is_empty()),
+            (Peer::AnyOf(parts), _) => parts.iter().any(|part| self.matches(part)),
+            (Peer::All(parts), _) => parts.iter().all(|part| self.matches(part)),
+            (Peer::Not(part), _) => !self.matches(part),
+            (Peer::Domain(pattern, ..), _) => match self.seen.party {
+                Party::Name(id) => pattern.matches(&self.eval.world[id].text),
+                _ => true,
+            },
+            (Peer::Nodes(..) | Peer::OwnNode(_) | Peer::OtherNodes(_), _) => self.on_host(),
+            (Peer::Outside(_), _) => !self.on_host() && self.other().is_none(),
         }
     }
 

@@ -6,12 +6,14 @@
 use std::net::IpAddr;
 
 use super::admits::is_for_anybody;
-use super::miss::{FaultKind, Miss, seen, short_name};
+use super::miss::{Fault, FaultKind, Miss, Seen, seen, short_name};
 use super::nearly::Nearly;
-use crate::eval::{Connection, Evaluator, Family, Party};
+use super::written::{RulePlace, policy_words, rule_place};
+use crate::eval::{Connection, Evaluator, Family, Own, Party};
 use crate::facts::metadata::{self, Cloud};
 use crate::manifest::Direction;
-use crate::policy::PolicyRef;
+use crate::policy::{CILIUM_TIER, Origin, PolicyRef, RuleRef, Subject};
+use crate::sets::Protocol;
 use crate::source::Span;
 use crate::world::{EndpointId, World};
 
@@ -49,107 +51,212 @@ const CHANGING: &[&str] = &[
     "job-name",
 ];
 
-/// What to do about a side that denies.
-pub(super) fn advice(
-    eval: &Evaluator<'_>,
-    direction: Direction,
-    subject: EndpointId,
-    connection: &Connection,
-    isolated_by: PolicyRef,
-    misses: &[Miss],
-    nearly: &[Nearly],
-) -> Advice {
-    let world = eval.world;
-    let way = direction.word();
-    let list = direction.peer_field();
-    let seen = seen(eval, direction, connection);
-    if let Party::Address(ip) = seen.party
-        && is_metadata(ip)
-    {
-        return Advice {
-            text: format!(
-                "leave it closed: {ip} is a metadata service, which gives the node's credentials away"
-            ),
-            span: None,
+/// Where NetworkPolicies are asked, beside the tier of their own name.
+const AMONG_OTHERS: &[&str] = &["NetworkPolicy", "default", CILIUM_TIER];
+
+/// Whether one more NetworkPolicy would be asked where nothing allowed a connection.
+pub(super) fn is_helped_by_network_policies(eval: &Evaluator<'_>, isolated_by: PolicyRef) -> bool {
+    let tiers = eval.ruleset.tiers(isolated_by.direction);
+    let tier = tiers.get(isolated_by.tier);
+    tier.is_some_and(|tier| AMONG_OTHERS.contains(&&*tier.name))
+        && matches!(eval.ruleset[isolated_by].subject, Subject::Endpoints(_))
+}
+
+/// A side on which a tier has ended without a rule that matches, and denies.
+pub(super) struct Denied<'d> {
+    pub(super) eval: &'d Evaluator<'d>,
+    pub(super) direction: Direction,
+    pub(super) subject: Own,
+    pub(super) connection: &'d Connection,
+    pub(super) isolated_by: PolicyRef,
+}
+
+impl Denied<'_> {
+    /// What to do about it.
+    pub(super) fn advice(&self, misses: &[Miss], nearly: &[Nearly]) -> Advice {
+        let seen = seen(self.eval, self.direction, self.connection);
+        if let Party::Address(ip) = seen.party
+            && is_metadata(ip)
+        {
+            return Advice {
+                text: format!(
+                    "leave it closed: {ip} is a metadata service, which gives the node's \
+                     credentials away"
+                ),
+                span: None,
+            };
+        }
+        if let Some(one) = nearly.first() {
+            let policy = self.eval.world.policy_name(one.policy);
+            return Advice {
+                text: format!("{} in NetworkPolicy {policy}", one.help),
+                span: Some(one.span),
+            };
+        }
+        let of_tier = |miss: &&Miss| miss.rule.policy.tier == self.isolated_by.tier;
+        let Some(nearest) = misses.iter().find(of_tier) else {
+            return self.without_rules(&seen);
         };
+        let origin = self.eval.ruleset[nearest.rule.policy].origin;
+        match (origin, self.subject) {
+            (Origin::Kubernetes(_), Own::Endpoint(pod)) => {
+                self.in_network_policy(pod, &seen, nearest)
+            }
+            _ => self.in_words(&seen, nearest),
+        }
     }
-    if let Some(one) = nearly.first() {
-        let policy = world.policy_name(one.policy);
-        return Advice {
-            text: format!("{} in NetworkPolicy {policy}", one.help),
-            span: Some(one.span),
+
+    /// Who is judged, and whom and what is to be let through.
+    fn wanted(&self, seen: &Seen) -> (String, String, String) {
+        let world = self.eval.world;
+        let who = short_name(
+            world,
+            match self.subject {
+                Own::Endpoint(id) => Party::Endpoint(id),
+                Own::Node(id) => Party::Node(id),
+            },
+        );
+        let ports = match (seen.port, seen.protocol) {
+            (_, Protocol::Icmp) => " by ICMP".to_owned(),
+            (None, _) => String::new(),
+            (Some(port), protocol) => format!(" on {port}/{}", protocol.word()),
         };
+        (who, short_name(world, seen.party), ports)
     }
-    let port = port_item(connection.protocol.api(), seen.port);
-    let protocol = connection.protocol.word();
-    let Some(nearest) = misses.first() else {
-        let policies = eval.policies_of(subject, direction);
-        let peer = peer_item(eval, direction, subject, seen.party);
-        let (who, other) = (short_name(world, Party::Endpoint(subject)), peer.whom);
-        let verb = match direction {
+
+    fn without_rules(&self, seen: &Seen) -> Advice {
+        let world = self.eval.world;
+        let (who, other, ports) = self.wanted(seen);
+        let policies = match self.subject {
+            Own::Endpoint(id) => self.eval.policies_of(id, self.direction),
+            Own::Node(id) => self.eval.policies_of_node(id, self.direction),
+        };
+        let isolating = policies
+            .iter()
+            .filter(|at| at.tier == self.isolated_by.tier && self.eval.ruleset[**at].isolates);
+        let origin = self.eval.ruleset[self.isolated_by].origin;
+        let verb = match self.direction {
             Direction::Ingress => "admits",
             Direction::Egress => "lets it connect to",
         };
-        let ports = seen
-            .port
-            .map_or(String::new(), |port| format!(" on {port}/{protocol}"));
-        let none = if policies.len() > 1 {
-            "none of the policies that isolate it has a rule"
+        let text = if is_helped_by_network_policies(self.eval, self.isolated_by) {
+            let none = if isolating.count() > 1 {
+                "none of the policies that isolate it has a rule"
+            } else {
+                "the policy that isolates it has no rule"
+            };
+            let none = match origin {
+                Origin::Engine(..) => "no policy has a rule for it",
+                _ => none,
+            };
+            format!("{none}: add a NetworkPolicy that selects {who} and {verb} {other}{ports}")
+        } else if let Origin::Engine(..) = origin {
+            format!("add a policy about {who} that {verb} {other}{ports}")
         } else {
-            "the policy that isolates it has no rule"
+            let policy = policy_words(world, origin);
+            let way = self.direction.word();
+            let verb = match self.direction {
+                Direction::Ingress => "admits",
+                Direction::Egress => "admits connections to",
+            };
+            format!("add an {way} rule to {policy} that {verb} {other}{ports}")
         };
-        let origin = eval.ruleset[isolated_by].origin;
-        return Advice {
-            text: format!(
-                "{none}: add a NetworkPolicy that selects {who} and {verb} {other}{ports}"
-            ),
-            span: origin.name_span(world),
-        };
-    };
-    let number = nearest.rule.rule + 1;
-    let rule = &eval.ruleset[nearest.rule];
-    let origin = eval.ruleset[nearest.rule.policy].origin;
-    let (of, name) = (origin.kind(world), origin.name(world));
-    let place = format!("{way} rule {number} of {of} {name}");
-    let kind = nearest.faults.first().map(|fault| fault.kind);
-    let fault_span = nearest.faults.first().map(|fault| fault.span);
-    let anybody = is_for_anybody(rule);
-    if nearest.is_about_ports() && (!anybody || port.is_none()) {
-        let text = match (kind, port) {
-            (_, None) => format!("leave `ports` out of {place}, or set the switch `icmp`"),
-            (Some(FaultKind::ServicePort), Some(port)) => {
-                format!("write `{port}` in {place}: the Service leads there")
-            }
-            (_, Some(port)) => format!("add `{port}` to `ports` of {place}"),
-        };
-        return Advice {
+        Advice {
             text,
-            span: fault_span,
-        };
+            span: origin.name_span(world),
+        }
     }
-    let peer = peer_item(eval, direction, subject, seen.party);
-    let ports_fit = !nearest.faults.iter().any(|fault| {
-        matches!(
-            fault.kind,
-            FaultKind::Port | FaultKind::PortName | FaultKind::ServicePort
-        )
-    });
-    let Some(item) = peer.item else {
-        return Advice {
-            text: peer.whom,
-            span: fault_span,
+
+    /// For languages whose manifests are not written here: what to change, and in which rule.
+    fn in_words(&self, seen: &Seen, nearest: &Miss) -> Advice {
+        let rule = &self.eval.ruleset[nearest.rule];
+        let origin = self.eval.ruleset[nearest.rule.policy].origin;
+        let (_, other, ports) = self.wanted(seen);
+        let place = place(self.eval, nearest.rule);
+        let to = match self.direction {
+            Direction::Ingress => "",
+            Direction::Egress => "connections to ",
         };
-    };
-    let text = if ports_fit && !anybody {
-        format!("add `{item}` to `{list}` of {place}")
-    } else {
-        let ports = port.map_or(String::new(), |port| format!(", ports: [{port}]"));
-        format!("add `{{{list}: [{item}]{ports}}}` to `{way}` of {of} {name}")
-    };
-    Advice {
-        text,
-        span: Some(rule.span),
+        let anybody = is_for_anybody(rule);
+        let fault = nearest.faults.first();
+        let is_about = |kind| nearest.faults.iter().any(|fault| fault.kind == kind);
+        let text = if is_about(FaultKind::SourcePort) {
+            format!("ask about a source port, or leave source ports out of {place}")
+        } else if nearest.is_about_ports() && !anybody {
+            format!("let {place} take in {}", ports.trim_start_matches(" on "))
+        } else if !nearest.faults.iter().any(is_about_ports) && !anybody {
+            format!("let {place} admit {to}{other} as well")
+        } else {
+            let policy = policy_words(self.eval.world, origin);
+            let way = self.direction.word();
+            format!("add an {way} rule to {policy} that admits {to}{other}{ports}")
+        };
+        Advice {
+            text,
+            span: fault.map(|fault| fault.span).or(Some(rule.span)),
+        }
     }
+
+    fn in_network_policy(&self, subject: EndpointId, seen: &Seen, nearest: &Miss) -> Advice {
+        let (eval, direction, connection) = (self.eval, self.direction, self.connection);
+        let world = eval.world;
+        let way = direction.word();
+        let list = direction.peer_field();
+        let port = port_item(connection.protocol.api(), seen.port);
+        let rule = &eval.ruleset[nearest.rule];
+        let origin = eval.ruleset[nearest.rule.policy].origin;
+        let (of, name) = (origin.kind(world), origin.name(world));
+        let place = place(eval, nearest.rule);
+        let kind = nearest.faults.first().map(|fault| fault.kind);
+        let fault_span = nearest.faults.first().map(|fault| fault.span);
+        let anybody = is_for_anybody(rule);
+        if nearest.is_about_ports() && (!anybody || port.is_none()) {
+            let text = match (kind, port) {
+                (_, None) => format!("leave `ports` out of {place}, or set the switch `icmp`"),
+                (Some(FaultKind::ServicePort), Some(port)) => {
+                    format!("write `{port}` in {place}: the Service leads there")
+                }
+                (_, Some(port)) => format!("add `{port}` to `ports` of {place}"),
+            };
+            return Advice {
+                text,
+                span: fault_span,
+            };
+        }
+        let peer = peer_item(eval, direction, subject, seen.party);
+        let ports_fit = !nearest.faults.iter().any(is_about_ports);
+        let Some(item) = peer.item else {
+            return Advice {
+                text: peer.whom,
+                span: fault_span,
+            };
+        };
+        let text = if ports_fit && !anybody {
+            format!("add `{item}` to `{list}` of {place}")
+        } else {
+            let ports = port.map_or(String::new(), |port| format!(", ports: [{port}]"));
+            format!("add `{{{list}: [{item}]{ports}}}` to `{way}` of {of} {name}")
+        };
+        Advice {
+            text,
+            span: Some(rule.span),
+        }
+    }
+}
+
+fn is_about_ports(fault: &Fault) -> bool {
+    matches!(
+        fault.kind,
+        FaultKind::Port | FaultKind::PortName | FaultKind::ServicePort
+    )
+}
+
+/// `ingress rule 2 of NetworkPolicy shop/db`
+fn place(eval: &Evaluator<'_>, rule: RuleRef) -> String {
+    let origin = eval.ruleset[rule.policy].origin;
+    let RulePlace { list, number } = rule_place(eval, rule);
+    let policy = policy_words(eval.world, origin);
+    format!("{list} rule {number} of {policy}")
 }
 
 fn is_metadata(ip: IpAddr) -> bool {
@@ -226,6 +333,11 @@ fn peer_item(
                 item: address.map(block),
                 whom: match address {
                     Some(_) => whom,
+                    None if matches!(party, Party::Name(_)) => format!(
+                        "a NetworkPolicy knows no names: admit the addresses of {whom} by an \
+                         ipBlock in `{}`",
+                        direction.peer_field()
+                    ),
                     None => format!(
                         "no selector matches {whom} (K-72): admit the addresses of its nodes by an \
                          ipBlock in `{}`",

@@ -1,10 +1,16 @@
 //! Connections that were judged, and what makes two of them one row: the same answer, decided by the
 //! same rules.
 
+use std::hash::BuildHasher as _;
+
+use rustc_hash::FxBuildHasher;
+
 use super::addresses::{self, Range};
+use super::conditions;
 use super::ports::Asked;
 use crate::analysis::readings::{Judged, Open};
-use crate::eval::{Connection, Decision, Family, Judged as Side, Reason};
+use crate::eval::{Connection, Decision, Evaluator, Family, Judged as Side, Reason, Verdict};
+use crate::manifest::Direction;
 use crate::policy::{PolicyRef, RuleRef};
 
 /// Who decides: rows and cases with the same deciders are shown as one.
@@ -15,6 +21,7 @@ pub(super) type Key = (
     Decider,
     Decider,
     Option<&'static str>,
+    u64,
 );
 
 fn decider(side: &Side) -> Decider {
@@ -29,7 +36,7 @@ fn decider(side: &Side) -> Decider {
     }
 }
 
-pub(super) fn key(judged: &Judged) -> Key {
+pub(super) fn key(eval: &Evaluator<'_>, connection: &Connection, judged: &Judged) -> Key {
     let verdict = &judged.verdict;
     let reason = match verdict.reason {
         Reason::Policies => None,
@@ -47,7 +54,22 @@ pub(super) fn key(judged: &Judged) -> Key {
         }
     };
     let (egress, ingress) = (side(&verdict.sides[0]), side(&verdict.sides[1]));
-    (verdict.allowed, reason, egress, ingress, open)
+    let requests = requests(eval, connection, verdict);
+    (verdict.allowed, reason, egress, ingress, open, requests)
+}
+
+/// A number for what requests are let through, 0 where all are.
+fn requests(eval: &Evaluator<'_>, connection: &Connection, verdict: &Verdict) -> u64 {
+    let sides = [
+        (Direction::Egress, verdict.egress),
+        (Direction::Ingress, verdict.ingress),
+    ];
+    let conditions =
+        sides.map(|(direction, decision)| conditions(eval, direction, decision, connection));
+    match conditions.iter().all(Vec::is_empty) {
+        true => 0,
+        false => FxBuildHasher.hash_one(conditions),
+    }
 }
 
 /// One connection that was judged, and what it stands for.

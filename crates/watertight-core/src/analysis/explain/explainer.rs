@@ -1,6 +1,8 @@
 //! How a question is answered: pairs of units, judged on cut ports and addresses, and booked by what
 //! decides them.
 
+use std::sync::OnceLock;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::addresses::{self, Range};
@@ -12,7 +14,7 @@ use super::{
 use crate::analysis::parties::{PortQuery, Selection, What};
 use crate::analysis::readings::{Judged, Open, Point, Readings};
 use crate::engine::NodeLocal;
-use crate::eval::{Connection, Decision, Evaluator, Family, Party};
+use crate::eval::{Connection, Decision, Evaluator, Family, Party, Reason};
 use crate::manifest::Direction;
 use crate::policy::PolicyRef;
 use crate::world::{EndpointId, World};
@@ -63,7 +65,11 @@ impl<'a> Explainer<'a> {
     /// Answers with an evaluator, and with the readings that are open beside its own.
     #[must_use]
     pub fn new(eval: &'a Evaluator<'a>, readings: &'a Readings<'a>) -> Self {
-        Self { eval, readings }
+        Self {
+            eval,
+            readings,
+            asks: OnceLock::new(),
+        }
     }
 
     /// Why a side of a row denies; none if it does not.
@@ -73,36 +79,64 @@ impl<'a> Explainer<'a> {
             Direction::Egress => &row.explanation.egress,
             Direction::Ingress => &row.explanation.ingress,
         };
-        let subject = side.subject?.endpoint()?;
+        let subject = side.subject?;
         let Decision::NoRule { isolated_by, .. } = side.decision else {
             return None;
         };
+        if row.explanation.verdict.reason != Reason::Policies {
+            return None;
+        }
         let connection = &row.explanation.connection;
         let service_port = row.ports.first().and_then(|asked| asked.service_port);
         let steps = &side.steps;
         let misses = misses(
             self.eval,
             direction,
-            subject,
+            subject.endpoint(),
             connection,
             service_port,
             steps,
         );
-        let nearly = nearly::find(self.eval, direction, subject, connection);
-        let advice = advice::advice(
-            self.eval,
+        let nearly = match subject.endpoint() {
+            Some(pod) if advice::is_helped_by_network_policies(self.eval, isolated_by) => {
+                nearly::find(self.eval, direction, pod, connection)
+            }
+            _ => Vec::new(),
+        };
+        let asked = advice::Denied {
+            eval: self.eval,
             direction,
             subject,
             connection,
             isolated_by,
-            &misses,
-            &nearly,
-        );
+        };
+        let advice = asked.advice(&misses, &nearly);
         Some(Denial {
             misses,
             nearly,
             advice: Some(advice),
         })
+    }
+
+    /// What other languages than NetworkPolicy ask for.
+    pub(super) fn asks(&self) -> &units::Asks {
+        self.asks.get_or_init(|| units::Asks::of(self.eval))
+    }
+
+    /// The policies that may decide for a pod or a node, whatever the engine.
+    pub(super) fn policies_about(&self, party: Party, direction: Direction) -> Vec<PolicyRef> {
+        let world = self.eval.world;
+        let node = |id| self.eval.policies_of_node(id, direction).iter().copied();
+        match party.resolve(world) {
+            Party::Endpoint(id) => {
+                let mut found = self.policies_of(id, direction);
+                let host = world[id].node.filter(|_| world[id].host_network.is_some());
+                found.extend(host.into_iter().flat_map(node));
+                found
+            }
+            Party::Node(id) => node(id).collect(),
+            Party::Address(_) | Party::Name(_) => Vec::new(),
+        }
     }
 
     /// The policies that may decide for an endpoint, whatever the engine.
@@ -252,10 +286,16 @@ impl<'a> Explainer<'a> {
             }
         };
         // Nobody judges what happens between two addresses.
-        let blocks = match subject {
-            Some(Party::Endpoint(id)) => units::blocks(self, std::iter::once(id), direction),
-            _ => Vec::new(),
+        let mut blocks = match subject {
+            Some(party) => units::blocks_of(self, party, direction),
+            None => Vec::new(),
         };
+        if direction == Direction::Ingress && self.asks().stages {
+            // What enters through a node may be refused there.
+            for node in world.node_ids() {
+                blocks.extend(units::blocks_of(self, Party::Node(node), direction));
+            }
+        }
         let mut atoms: Vec<(Vec<Range>, Vec<Cell>)> = Vec::new();
         let mut index: FxHashMap<Vec<(Asked, Option<Family>, Key)>, usize> = FxHashMap::default();
         let single = matches!(ranges.as_slice(), [one] if one.extent() == 0);
@@ -351,7 +391,7 @@ impl<'a> Explainer<'a> {
                     cells.push(Cell {
                         asked: Asked { span, ..*one },
                         family: connection.family.filter(|_| !same),
-                        key: key(&judged),
+                        key: key(self.eval, &connection, &judged),
                         connection,
                         open: judged.open,
                     });

@@ -10,13 +10,19 @@ mod addresses;
 mod admits;
 mod advice;
 mod cells;
+mod conditions;
 mod explainer;
 mod miss;
+mod miss_peers;
+mod miss_traffic;
 mod nearly;
 mod pairs;
 mod ports;
 mod service;
 mod units;
+mod written;
+
+use std::sync::OnceLock;
 
 use super::readings::{Open, Readings};
 use crate::eval::{Evaluator, Explanation, Family};
@@ -25,10 +31,12 @@ use crate::world::ServiceId;
 pub use addresses::Range;
 pub use admits::admits;
 pub use advice::Advice;
+pub use conditions::conditions;
 pub use miss::{Fault, FaultKind, Miss, misses, short_name};
 pub use nearly::Nearly;
 pub use ports::{Asked, Span};
 pub use units::Unit;
+pub use written::{RulePlace, group_of, kind_words, policy_words, rule_place, rules_written};
 
 /// What an answer says of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -156,6 +164,7 @@ impl std::error::Error for Refusal {}
 pub struct Explainer<'a> {
     eval: &'a Evaluator<'a>,
     readings: &'a Readings<'a>,
+    asks: OnceLock<units::Asks>,
 }
 
 /// Why one side denies a connection, and what to do about it.

@@ -3,7 +3,8 @@
 //!
 //! INVARIANT: proved, not guessed: each is judged alone, as if it applied, and must allow.
 
-use super::miss::{holds, needs, seen, short_name};
+use super::miss::{seen, short_name};
+use super::miss_peers::{holds, needs};
 use crate::engine::PolicyTypesGate;
 use crate::eval::{Connection, Evaluator, Party};
 use crate::manifest::Direction;

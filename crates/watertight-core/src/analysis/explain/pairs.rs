@@ -123,6 +123,14 @@ pub(super) fn pairs(world: &World, from: &Unit, to: &Unit) -> Vec<Pair> {
                 });
             }
         }
+        (Unit::Endpoints(pods), Unit::Name(_)) | (Unit::Name(_), Unit::Endpoints(pods)) => {
+            found.push(Pair {
+                from: from.example(),
+                to: to.example(),
+                count: pods.len(),
+                is_own: false,
+            });
+        }
         _ => found.push(Pair {
             from: from.example(),
             to: to.example(),

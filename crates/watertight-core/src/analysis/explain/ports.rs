@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::{Explainer, Refusal};
 use crate::analysis::parties::PortQuery;
+use crate::engine::PodTunnels;
 use crate::eval::{Party, ServiceAddress};
 use crate::manifest::Direction;
 use crate::policy::Rule;
@@ -22,6 +23,9 @@ pub struct Span {
     /// Last port.
     pub last: u16,
 }
+
+/// Where VXLAN goes.
+const VXLAN: u16 = 4789;
 
 impl Span {
     const ICMP: Self = Self {
@@ -50,6 +54,12 @@ impl Span {
     #[must_use]
     pub fn is_whole(self) -> bool {
         self == Self::all(self.protocol) || self == Self::ICMP
+    }
+
+    /// Whether it is one port, or ICMP.
+    #[must_use]
+    pub fn is_one(self) -> bool {
+        self.first == self.last
     }
 
     /// The port of a connection that stands for all; none for ICMP.
@@ -219,10 +229,7 @@ pub(super) fn rules_between<'e>(
 ) -> impl Iterator<Item = &'e Rule> {
     let eval = explainer.eval();
     let of = |party: Party, direction| {
-        let policies = match party.resolve(eval.world) {
-            Party::Endpoint(id) => explainer.policies_of(id, direction),
-            _ => Vec::new(),
-        };
+        let policies = explainer.policies_about(party, direction);
         let rules = policies.into_iter();
         rules.flat_map(move |policy| &eval.ruleset[policy].rules)
     };
@@ -244,6 +251,15 @@ pub(super) fn cut(explainer: &Explainer<'_>, from: Party, to: Party, span: Span)
         edges.push(first);
         edges.extend(last.checked_add(1));
     };
+    let named = |name: &str, edge: &mut dyn FnMut(u16, u16)| {
+        let name = world.symbols.get(name);
+        let ports = target.map_or(&[][..], |id| &world[id].ports);
+        for port in ports.iter().filter(|port| port.name.is_some()) {
+            if port.name == name && port.protocol == span.protocol {
+                edge(port.number, port.number);
+            }
+        }
+    };
     for item in rules_between(explainer, from, to).flat_map(|rule| &rule.traffic) {
         match item {
             PortMatch::Range {
@@ -253,16 +269,28 @@ pub(super) fn cut(explainer: &Explainer<'_>, from: Party, to: Party, span: Span)
                 ..
             } if *protocol == span.protocol => edge(*first, *last),
             PortMatch::Named { protocol, name, .. } if *protocol == span.protocol => {
-                let name = world.symbols.get(name);
-                let ports = target.map_or(&[][..], |id| &world[id].ports);
-                for port in ports.iter().filter(|port| port.name.is_some()) {
-                    if port.name == name && port.protocol == span.protocol {
-                        edge(port.number, port.number);
-                    }
+                named(name, &mut edge);
+            }
+            PortMatch::Except {
+                protocol,
+                ranges,
+                names,
+                ..
+            } if *protocol == span.protocol => {
+                for (first, last) in ranges {
+                    edge(*first, *last);
+                }
+                for name in names {
+                    named(name, &mut edge);
                 }
             }
             _ => {}
         }
+    }
+    let drops_tunnels = explainer.eval().switches.pod_tunnels == PodTunnels::Drop;
+    if drops_tunnels && span.protocol == Protocol::Udp {
+        // Whatever policies say (C-73).
+        edge(VXLAN, VXLAN);
     }
     edges.sort_unstable();
     edges.dedup();

@@ -12,11 +12,11 @@ use rustc_hash::FxHashMap;
 use super::Explainer;
 use super::addresses::{Range, outside};
 use crate::analysis::parties::{Selection, What};
-use crate::eval::Party;
+use crate::eval::{Evaluator, Party};
 use crate::manifest::Direction;
-use crate::policy::{Peer, PolicyRef};
-use crate::sets::IpBlock;
-use crate::world::{EndpointId, Lifecycle, NamespaceId, NodeId, Port, Symbol, World};
+use crate::policy::{Peer, PolicyRef, Stage, Subject};
+use crate::sets::{Expression, IpBlock};
+use crate::world::{EndpointId, Lifecycle, NameId, NamespaceId, NodeId, Port, Symbol, World};
 
 /// Parties that are judged as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Unit {
     /// Addresses, in order; those that belong to a pod or a node are left out unless there is one
     /// address only.
     Addresses(Vec<Range>),
+    /// Whoever a DNS name stands for.
+    Name(NameId),
 }
 
 impl Unit {
@@ -36,6 +38,7 @@ impl Unit {
         match self {
             Self::Endpoints(endpoints) => endpoints.first().copied().map(Party::Endpoint),
             Self::Node(node) => Some(Party::Node(*node)),
+            Self::Name(name) => Some(Party::Name(*name)),
             Self::Addresses(_) => None,
         }
     }
@@ -47,7 +50,7 @@ impl Unit {
                 [one] if one.extent() == 0 => Some(one.start()),
                 _ => None,
             },
-            Self::Endpoints(_) | Self::Node(_) => None,
+            Self::Endpoints(_) | Self::Node(_) | Self::Name(_) => None,
         }
     }
 }
@@ -60,13 +63,18 @@ struct Look<'w> {
     ports: &'w [Port],
     on_host: bool,
     has_address: bool,
+    account: Option<&'w str>,
+    /// Where policies can tell nodes apart.
+    node: Option<NodeId>,
     is_template: bool,
     is_active: bool,
 }
 
-fn look(world: &World, id: EndpointId) -> Look<'_> {
+fn look(world: &World, id: EndpointId, nodes: bool) -> Look<'_> {
     let endpoint = &world[id];
     Look {
+        account: endpoint.service_account.as_deref(),
+        node: endpoint.node.filter(|_| nodes),
         namespace: endpoint.namespace,
         labels: &endpoint.labels,
         ports: &endpoint.ports,
@@ -78,11 +86,13 @@ fn look(world: &World, id: EndpointId) -> Look<'_> {
 }
 
 /// Pods by what policies see of them, in reading order.
-fn alike(world: &World, endpoints: &[EndpointId]) -> Vec<Vec<EndpointId>> {
+fn alike(explainer: &Explainer<'_>, endpoints: &[EndpointId]) -> Vec<Vec<EndpointId>> {
+    let world = explainer.eval().world;
+    let nodes = explainer.asks().nodes;
     let mut index: FxHashMap<Look<'_>, usize> = FxHashMap::default();
     let mut groups: Vec<Vec<EndpointId>> = Vec::new();
     for id in endpoints {
-        let at = *index.entry(look(world, *id)).or_insert(groups.len());
+        let at = *index.entry(look(world, *id, nodes)).or_insert(groups.len());
         match groups.get_mut(at) {
             Some(group) => group.push(*id),
             None => groups.push(vec![*id]),
@@ -91,38 +101,96 @@ fn alike(world: &World, endpoints: &[EndpointId]) -> Vec<Vec<EndpointId>> {
     groups
 }
 
-/// The blocks of the policies of some pods, for one direction.
-pub(super) fn blocks<'e>(
+/// What other languages than NetworkPolicy ask for, found once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asks {
+    /// Whether policies are about single nodes, as subjects or as peers.
+    nodes: bool,
+    /// Whether policies about nodes are asked about what is routed through them (C-67).
+    pub(super) stages: bool,
+    /// Networks that the addresses of subjects have to lie in.
+    own_nets: Vec<IpNet>,
+}
+
+impl Asks {
+    pub(super) fn of(eval: &Evaluator<'_>) -> Self {
+        let mut asks = Self::default();
+        if eval.world.objects.is_empty() {
+            return asks;
+        }
+        let tiers = eval.ruleset.ingress.iter().chain(&eval.ruleset.egress);
+        for policy in tiers.flat_map(|tier| &tier.policies) {
+            asks.stages |= policy.stage != Stage::Own;
+            asks.nodes |= matches!(policy.subject, Subject::Nodes(_));
+            for peer in policy.rules.iter().flat_map(|rule| &rule.peers) {
+                peer.leaves(&mut |leaf| {
+                    asks.nodes |= matches!(
+                        leaf,
+                        Peer::Nodes(..) | Peer::OwnNode(_) | Peer::OtherNodes(_)
+                    );
+                });
+            }
+            let selector = policy.subject.endpoints();
+            if let Some(also) = selector.and_then(|selector| selector.also.as_deref()) {
+                also.leaves(&mut |leaf| {
+                    if let Expression::Address(nets) = leaf {
+                        asks.own_nets.extend(nets);
+                    }
+                });
+            }
+        }
+        asks.own_nets.sort_unstable();
+        asks.own_nets.dedup();
+        asks
+    }
+}
+
+/// The blocks of the policies about a party, for one direction.
+pub(super) fn blocks_of<'e>(
     explainer: &Explainer<'e>,
-    endpoints: impl Iterator<Item = EndpointId>,
+    party: Party,
     direction: Direction,
 ) -> Vec<&'e IpBlock> {
+    blocks(explainer, explainer.policies_about(party, direction))
+}
+
+fn blocks<'e>(explainer: &Explainer<'e>, mut policies: Vec<PolicyRef>) -> Vec<&'e IpBlock> {
     let eval = explainer.eval();
-    let mut policies: Vec<PolicyRef> = endpoints
-        .flat_map(|id| explainer.policies_of(id, direction))
-        .collect();
     policies.sort_unstable();
     policies.dedup();
     let rules = policies
         .into_iter()
         .flat_map(|policy| &eval.ruleset[policy].rules);
-    let peers = rules.flat_map(|rule| &rule.peers);
-    let block = |peer: &'e Peer| match peer {
-        Peer::Block(block, _) => Some(block),
-        _ => None,
-    };
-    peers.filter_map(block).collect()
+    let mut found = Vec::new();
+    for peer in rules.flat_map(|rule| &rule.peers) {
+        peer.leaves(&mut |leaf: &'e Peer| {
+            if let Peer::Block(block, _) = leaf {
+                found.push(block);
+            }
+        });
+    }
+    found
 }
 
 /// Splits pods by the blocks that their addresses lie in.
-fn by_blocks(world: &World, group: Vec<EndpointId>, blocks: &[&IpBlock]) -> Vec<Vec<EndpointId>> {
-    if blocks.is_empty() || group.len() < 2 {
+fn by_blocks(
+    world: &World,
+    group: Vec<EndpointId>,
+    blocks: &[&IpBlock],
+    nets: &[IpNet],
+) -> Vec<Vec<EndpointId>> {
+    if (blocks.is_empty() && nets.is_empty()) || group.len() < 2 {
         return vec![group];
     }
     let mut index: FxHashMap<Vec<Vec<bool>>, usize> = FxHashMap::default();
     let mut groups: Vec<Vec<EndpointId>> = Vec::new();
     for id in group {
-        let inside = |ip: &IpAddr| blocks.iter().map(|block| block.contains(*ip)).collect();
+        let inside = |ip: &IpAddr| {
+            let blocks = blocks.iter().map(|block| block.contains(*ip));
+            blocks
+                .chain(nets.iter().map(|net| net.contains(ip)))
+                .collect()
+        };
         let key: Vec<Vec<bool>> = world[id].ips.iter().map(inside).collect();
         let at = *index.entry(key).or_insert(groups.len());
         match groups.get_mut(at) {
@@ -141,19 +209,22 @@ pub(super) fn of_endpoints(
     others_judge: Direction,
 ) -> Vec<Unit> {
     let world = explainer.eval().world;
-    let groups = alike(world, endpoints);
+    let groups = alike(explainer, endpoints);
     let several = groups.iter().any(|group| group.len() > 1);
     let blocks = if several {
         // What selects one of a group of alike pods selects all of them.
-        let examples = alike(world, others);
+        let examples = alike(explainer, others);
         let examples = examples.iter().filter_map(|group| group.first().copied());
-        blocks(explainer, examples, others_judge)
+        let policies =
+            examples.flat_map(|id| explainer.policies_about(Party::Endpoint(id), others_judge));
+        blocks(explainer, policies.collect())
     } else {
         Vec::new()
     };
+    let nets = &explainer.asks().own_nets;
     groups
         .into_iter()
-        .flat_map(|group| by_blocks(world, group, &blocks))
+        .flat_map(|group| by_blocks(world, group, &blocks, nets))
         .map(Unit::Endpoints)
         .collect()
 }
@@ -183,7 +254,7 @@ pub(super) fn endpoints_of(world: &World, selection: &Selection) -> Vec<Endpoint
             found
         }
         What::Addresses(nets) => owners(world, nets).0,
-        What::World | What::Nodes(_) => Vec::new(),
+        What::World | What::Nodes(_) | What::Name(_) => Vec::new(),
     }
 }
 
@@ -198,6 +269,7 @@ pub(super) fn of_selection(
     match &selection.what {
         What::Endpoints(endpoints) => of_endpoints(explainer, endpoints, others, others_judge),
         What::Nodes(nodes) => nodes.iter().copied().map(Unit::Node).collect(),
+        What::Name(name) => vec![Unit::Name(*name)],
         What::World => vec![Unit::Addresses(outside(world))],
         What::Addresses(nets) => {
             let ranges = nets.iter().copied().map(Range::from).collect();

@@ -35,6 +35,7 @@ use crate::engine::{Engine, HostNetwork, NodeLocal, Profile};
 use crate::eval::reach::Reach;
 use crate::eval::{Evaluator, Family, Party};
 use crate::manifest::Direction;
+use crate::policy::{Peer, Rule, Tier};
 use crate::sets::{Protocol, Runs};
 use crate::world::ServiceId;
 use parts::Parts;
@@ -50,6 +51,10 @@ pub struct ReachMap<'e, 'w> {
     reach: &'e Reach,
     /// Host-network pods as pods with labels, where that is open (K-71, K-72).
     other: Option<(Evaluator<'w>, Reach)>,
+    /// For a request that no rule admits, where rules admit certain requests only.
+    strict: Option<Reach>,
+    /// Why rows are not sure of an answer.
+    unsure: Answer,
     /// Whether engines may police what a pod sends to its own node (K-73).
     node_local_is_open: bool,
     /// For questions about single connections.
@@ -111,9 +116,12 @@ impl<'e, 'w> ReachMap<'e, 'w> {
                 let reach = Reach::new(&eval);
                 (eval, reach)
             });
+        let strict = strict(eval);
+        let unsure = unsure(eval);
         let views = Views {
             reach,
             other: other.as_ref().map(|(_, reach)| reach),
+            strict: strict.as_ref(),
         };
         let sources = ends.sources.units(eval, views, question.by);
         let targets = ends
@@ -123,8 +131,8 @@ impl<'e, 'w> ReachMap<'e, 'w> {
         let seen = targets.as_ref().unwrap_or(&sources);
         let egress_parts = Parts::new(&sources, |group| group.look.seen.egress);
         let ingress_parts = Parts::new(seen, |group| group.look.seen.ingress);
-        let egress = PlainSide::new(reach.side(Direction::Egress), egress_parts.rows());
-        let ingress = PlainSide::new(reach.side(Direction::Ingress), ingress_parts.rows());
+        let egress = PlainSide::new(reach.side(Direction::Egress), egress_parts.rows(), unsure);
+        let ingress = PlainSide::new(reach.side(Direction::Ingress), ingress_parts.rows(), unsure);
         let usual = [Family::V4, Family::V6].map(|family| usual(seen, family));
         let [usual4, usual6] = &usual;
         let plain = 0..u32::try_from(egress.len()).unwrap_or(u32::MAX);
@@ -146,6 +154,8 @@ impl<'e, 'w> ReachMap<'e, 'w> {
             eval,
             reach,
             other,
+            strict,
+            unsure,
             node_local_is_open: is_open(Point::NodeLocal)
                 && eval.switches.node_local == NodeLocal::ExemptBoth,
             readings: Readings::new(eval.world, eval.ruleset, profile, pinned),
@@ -253,6 +263,71 @@ impl<'e, 'w> ReachMap<'e, 'w> {
                 both.map(|(target, _)| target).collect()
             }
         }
+    }
+}
+
+/// Rows without the rules that admit certain requests only; none if there are no such rules.
+fn strict(eval: &Evaluator<'_>) -> Option<Reach> {
+    if eval.world.objects.is_empty() {
+        return None;
+    }
+    let unconditional = |rule: &Rule| rule.requests.is_empty();
+    let all = |tiers: &[Tier]| {
+        let mut rules = tiers.iter().flat_map(|tier| &tier.policies);
+        rules.all(|policy| policy.rules.iter().all(unconditional))
+    };
+    if all(&eval.ruleset.ingress) && all(&eval.ruleset.egress) {
+        return None;
+    }
+    let mut ruleset = eval.ruleset.clone();
+    for tier in ruleset.ingress.iter_mut().chain(&mut ruleset.egress) {
+        for policy in &mut tier.policies {
+            policy.rules.retain(unconditional);
+        }
+    }
+    let strict = Evaluator::new(eval.world, &ruleset, eval.switches);
+    Some(Reach::new(&strict))
+}
+
+/// What rows are not sure of, as far as it can be but one thing.
+fn unsure(eval: &Evaluator<'_>) -> Answer {
+    if eval.world.objects.is_empty() {
+        return Answer::Address;
+    }
+    let tiers = eval.ruleset.ingress.iter().chain(&eval.ruleset.egress);
+    let policies = || tiers.clone().flat_map(|tier| &tier.policies);
+    let mut rules = policies().flat_map(|policy| &policy.rules);
+    let world = eval.world;
+    let mut by_address = false;
+    for peer in policies()
+        .flat_map(|policy| &policy.rules)
+        .flat_map(|rule| &rule.peers)
+    {
+        peer.leaves(&mut |leaf| by_address |= matches!(leaf, Peer::Block(..)));
+    }
+    let address = by_address
+        && (world.nodes.iter().any(|node| node.ips.is_empty())
+            || world
+                .endpoints
+                .iter()
+                .any(|endpoint| endpoint.ips.is_empty()));
+    let place = policies().any(|policy| {
+        let peers = policy.rules.iter().flat_map(|rule| &rule.peers);
+        peers.into_iter().any(Peer::is_relative)
+    });
+    let causes = [
+        (address, Answer::Address),
+        (
+            rules.any(|rule| rule.source_ports.is_some()),
+            Answer::SourcePort,
+        ),
+        (policies().any(|policy| policy.tie.is_some()), Answer::Tie),
+        (place, Answer::Place),
+    ];
+    let mut found = causes.iter().filter(|(is, _)| *is).map(|(_, cause)| *cause);
+    match (found.next(), found.next()) {
+        (Some(one), None) => one,
+        _ => Answer::Address,
     }
 }
 

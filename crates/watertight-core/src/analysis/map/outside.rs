@@ -16,10 +16,11 @@ use super::ReachMap;
 use super::profile::{Answer, ProfileId, Profiles, Span};
 use super::question::Outside;
 use super::units::{Families, Group, Standing, Unit, Units};
-use crate::eval::Family;
-use crate::eval::reach::{Band, Reach, RowId, SetId, Sets};
+use crate::eval::reach::{Band, Outcome, Reach, RowId, SetId, Sets};
+use crate::eval::{Family, Party};
 use crate::manifest::Direction;
 use crate::sets::{Bound, Runs};
+use crate::world::NameId;
 
 /// Addresses with the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +40,14 @@ pub struct OutsideRow {
     pub direction: Direction,
     /// The addresses, in order; an address is in one of them at most.
     pub reached: Vec<Reached>,
+    /// DNS names that are reached otherwise than any address is (A-31, L-57), by ports.
+    pub names: Vec<(Arc<[Span]>, Vec<NameId>)>,
     /// Sources for egress, destinations for ingress; in order.
     pub units: Vec<u32>,
 }
 
 /// What decides about the outside: the row under each reading, and the families.
-type Decider = (RowId, Option<RowId>, Families);
+type Decider = (RowId, Option<RowId>, Option<RowId>, Families);
 
 impl ReachMap<'_, '_> {
     /// What is reached outside, and from where outside units are reached; units of which nothing is
@@ -72,7 +75,7 @@ impl ReachMap<'_, '_> {
             profiles: Profiles::new(),
         };
         let mut by_deciders: FxHashMap<Vec<Decider>, Option<usize>> = FxHashMap::default();
-        let mut by_answer: FxHashMap<Vec<Found>, usize> = FxHashMap::default();
+        let mut by_answer: FxHashMap<(Vec<Found>, Vec<Named>), usize> = FxHashMap::default();
         let mut rows: Vec<OutsideRow> = Vec::new();
         for (number, unit) in (0..).zip(units.all()) {
             let deciders = self.deciders(direction, units, unit);
@@ -83,15 +86,20 @@ impl ReachMap<'_, '_> {
                 Some(known) => *known,
                 None => {
                     let found = finder.find(&deciders);
-                    let row = (!found.is_empty()).then(|| {
-                        *by_answer.entry(found).or_insert_with_key(|found| {
-                            rows.push(OutsideRow {
-                                direction,
-                                reached: finder.reached(found),
-                                units: Vec::new(),
-                            });
-                            rows.len() - 1
-                        })
+                    let named = finder.names(units, unit, outside, &found);
+                    let row = (!found.is_empty() || !named.is_empty()).then(|| {
+                        let answer = (found, named);
+                        *by_answer
+                            .entry(answer)
+                            .or_insert_with_key(|(found, named)| {
+                                rows.push(OutsideRow {
+                                    direction,
+                                    reached: finder.reached(found),
+                                    names: finder.named(named),
+                                    units: Vec::new(),
+                                });
+                                rows.len() - 1
+                            })
                     });
                     by_deciders.insert(deciders, row);
                     row
@@ -106,7 +114,12 @@ impl ReachMap<'_, '_> {
 
     fn deciders(&self, direction: Direction, units: &Units, unit: &Unit) -> Vec<Decider> {
         let groups = units.groups_of(unit).iter();
-        let pods = groups.filter(|group| group.look.standing != Standing::Node);
+        let is_judged = |group: &&Group| match (group.look.standing, direction) {
+            (Standing::Node, Direction::Egress) => group.look.seen.egress != RowId::EVERYTHING,
+            (Standing::Node, Direction::Ingress) => group.look.seen.ingress != RowId::EVERYTHING,
+            _ => true,
+        };
+        let pods = groups.filter(is_judged);
         let decider = |group: &Group| {
             let look = &group.look;
             let row = |seen: &super::units::Seen| match direction {
@@ -115,7 +128,8 @@ impl ReachMap<'_, '_> {
             };
             let on_host = look.standing == Standing::HostPod;
             let other = look.other.as_ref().filter(|_| on_host).map(row);
-            (row(&look.seen), other, look.families)
+            let strict = look.strict.as_ref().filter(|_| look.conditional);
+            (row(&look.seen), other, strict.map(row), look.families)
         };
         let mut found: Vec<Decider> = pods.map(decider).collect();
         found.sort_unstable();
@@ -126,6 +140,9 @@ impl ReachMap<'_, '_> {
 
 /// Addresses with one profile.
 type Found = (ProfileId, Runs<u32>, Runs<u128>);
+
+/// DNS names with one profile.
+type Named = (ProfileId, Vec<NameId>);
 
 struct Finder<'m, 'e, 'w> {
     map: &'m ReachMap<'e, 'w>,
@@ -171,6 +188,112 @@ impl Finder<'_, '_, '_> {
         reached.collect()
     }
 
+    fn named(&self, named: &[Named]) -> Vec<(Arc<[Span]>, Vec<NameId>)> {
+        let named = named.iter();
+        named
+            .map(|(id, names)| (Arc::clone(self.profiles.get(*id)), names.clone()))
+            .collect()
+    }
+
+    /// The names that a unit may send to otherwise than to any address.
+    fn names(
+        &mut self,
+        units: &Units,
+        unit: &Unit,
+        outside: &Outside,
+        found: &[Found],
+    ) -> Vec<Named> {
+        let map = self.map;
+        let asked: Vec<NameId> = match (self.direction, outside) {
+            (Direction::Ingress, _) => Vec::new(),
+            (_, Outside::World) => map.eval.world.name_ids().collect(),
+            (_, Outside::Name(name)) => vec![*name],
+            (_, Outside::Nothing | Outside::Networks(_)) => Vec::new(),
+        };
+        let everything = |group: &Group| group.look.seen.egress == RowId::EVERYTHING;
+        let groups = units.groups_of(unit);
+        let is_all = *outside == Outside::World;
+        if asked.is_empty() || (is_all && groups.iter().all(everything)) {
+            return Vec::new();
+        }
+        // What every address has is no matter of names.
+        let mut common = None;
+        if is_all && covers_a_family(found) {
+            for (id, ..) in found {
+                common = Some(match common {
+                    Some(known) => self.profiles.meet(known, *id),
+                    None => *id,
+                });
+            }
+        }
+        let common = self.certain(common.unwrap_or(ProfileId::NONE));
+        let mut named: Vec<Named> = Vec::new();
+        for name in asked {
+            let mut profile = None;
+            for group in groups {
+                let Some(from) = units.parties.get(group.parties.start) else {
+                    continue;
+                };
+                let one = self.sent_to(*from, name, group.look.conditional);
+                self.profiles.add(&mut profile, one);
+            }
+            let mut profile = profile.unwrap_or(ProfileId::NONE);
+            if !map.ports.is_empty() {
+                profile = self.profiles.only(profile, &map.ports);
+            }
+            let certain = self.certain(profile);
+            if profile == ProfileId::NONE
+                || (is_all && (certain == common || certain == ProfileId::NONE))
+            {
+                continue;
+            }
+            match named.iter_mut().find(|(of, _)| *of == profile) {
+                Some((_, names)) => names.push(name),
+                None => named.push((profile, vec![name])),
+            }
+        }
+        named
+    }
+
+    /// What is certain in a profile.
+    fn certain(&mut self, id: ProfileId) -> ProfileId {
+        let spans = self.profiles.get(id).iter().copied();
+        let spans = spans.filter(|span| span.least.outcome() == Outcome::Allowed);
+        let spans = spans.collect();
+        self.profiles.intern(spans)
+    }
+
+    fn sent_to(&mut self, from: Party, name: NameId, conditional: bool) -> ProfileId {
+        let map = self.map;
+        let mut ask = |reach: &Reach| match reach.between(map.eval, from, Party::Name(name)) {
+            Some(ports) => {
+                let spans = ports.iter().map(|ports| {
+                    let answer = match ports.outcome {
+                        Outcome::Allowed => Answer::Allowed,
+                        Outcome::Uncertain => map.unsure,
+                        Outcome::Denied => Answer::Denied,
+                    };
+                    Span {
+                        protocol: ports.protocol,
+                        first: ports.first,
+                        last: ports.last,
+                        most: answer,
+                        least: answer,
+                    }
+                });
+                let spans = spans.collect();
+                self.profiles.intern(spans)
+            }
+            None => ProfileId::NONE,
+        };
+        let default = ask(map.reach);
+        let strict = map.strict.as_ref().filter(|_| conditional).map(ask);
+        match strict {
+            Some(strict) => self.profiles.unless(default, strict, Answer::Requests),
+            None => default,
+        }
+    }
+
     /// The addresses of one family, by profile, in the order of the first address of each.
     fn sweep<A: Address>(
         &mut self,
@@ -180,9 +303,9 @@ impl Finder<'_, '_, '_> {
     ) -> Vec<(ProfileId, Runs<A>)> {
         let map = self.map;
         let other = map.other.as_ref().map(|(_, reach)| reach);
-        let mut rows: Vec<(Open<'_, A>, Option<Open<'_, A>>)> = Vec::new();
+        let mut rows: Vec<Readings<'_, A>> = Vec::new();
         let mut without = false;
-        for (row, second, families) in deciders {
+        for (row, second, third, families) in deciders {
             if !families.has(family) {
                 without = true;
                 continue;
@@ -191,7 +314,11 @@ impl Finder<'_, '_, '_> {
                 (Some(row), Some(reach)) => Some(Open::new(reach, self.direction, *row)),
                 _ => None,
             };
-            rows.push((Open::new(map.reach, self.direction, *row), second));
+            let third = match (third, map.strict.as_ref()) {
+                (Some(row), Some(reach)) => Some(Open::new(reach, self.direction, *row)),
+                _ => None,
+            };
+            rows.push((Open::new(map.reach, self.direction, *row), second, third));
         }
         if rows.is_empty() {
             return Vec::new();
@@ -204,9 +331,9 @@ impl Finder<'_, '_, '_> {
             }
         };
         cut(within);
-        for (row, second) in &rows {
-            for open in std::iter::once(row).chain(second) {
-                open.bands.iter().for_each(|(_, runs)| cut(runs));
+        for (row, second, third) in &rows {
+            for open in std::iter::once(row).chain(second).chain(third) {
+                open.bands.iter().for_each(|(_, _, runs)| cut(runs));
             }
         }
         cuts.sort_unstable();
@@ -223,11 +350,15 @@ impl Finder<'_, '_, '_> {
                 .and_then(|next| next.previous())
                 .unwrap_or(A::MAX);
             let mut profile = without.then_some(ProfileId::NONE);
-            for (row, second) in &rows {
-                let mut at = row.at(first, &mut self.profiles);
+            for (row, second, third) in &rows {
+                let mut at = row.at(first, map.unsure, &mut self.profiles);
                 if let Some(second) = second {
-                    let second = second.at(first, &mut self.profiles);
+                    let second = second.at(first, map.unsure, &mut self.profiles);
                     at = self.profiles.unless(at, second, Answer::HostNetwork);
+                }
+                if let Some(third) = third {
+                    let third = third.at(first, map.unsure, &mut self.profiles);
+                    at = self.profiles.unless(at, third, Answer::Requests);
                 }
                 self.profiles.add(&mut profile, at);
             }
@@ -253,29 +384,51 @@ impl Finder<'_, '_, '_> {
     }
 }
 
-/// What a row opens to addresses of one family.
+/// Whether answers say something of every address of a family.
+fn covers_a_family(found: &[Found]) -> bool {
+    let v4 = Runs::union_of(
+        &found
+            .iter()
+            .map(|(_, v4, _)| v4.clone())
+            .collect::<Vec<_>>(),
+    );
+    let v6 = Runs::union_of(&found.iter().map(|(.., v6)| v6.clone()).collect::<Vec<_>>());
+    v4.is_all() || v6.is_all()
+}
+
+/// A row by default, with host-network pods read otherwise, and for requests that no rule admits.
+type Readings<'r, A> = (Open<'r, A>, Option<Open<'r, A>>, Option<Open<'r, A>>);
+
+/// What a row opens, or may open, to addresses of one family.
 struct Open<'r, A: Address> {
-    bands: Vec<(Band, Cow<'r, Runs<A>>)>,
+    bands: Vec<(Band, bool, Cow<'r, Runs<A>>)>,
 }
 
 impl<'r, A: Address> Open<'r, A> {
     fn new(reach: &'r Reach, direction: Direction, row: RowId) -> Self {
         let side = reach.side(direction);
         let bands = side.row(row).bands().iter();
-        let bands = bands.map(|band| (*band, A::runs(side.sets(), band.allowed)));
+        let bands = bands.flat_map(|band| {
+            [(true, band.allowed), (false, band.maybe)]
+                .map(|(allowed, set)| (*band, allowed, A::runs(side.sets(), set)))
+        });
         Self {
-            bands: bands.filter(|(_, runs)| !runs.is_empty()).collect(),
+            bands: bands.filter(|(_, _, runs)| !runs.is_empty()).collect(),
         }
     }
 
-    fn at(&self, address: A, profiles: &mut Profiles) -> ProfileId {
-        let open = self.bands.iter().filter(|(_, runs)| runs.contains(address));
-        let spans = open.map(|(band, _)| Span {
-            protocol: band.protocol,
-            first: band.first,
-            last: band.last,
-            most: Answer::Allowed,
-            least: Answer::Allowed,
+    fn at(&self, address: A, unsure: Answer, profiles: &mut Profiles) -> ProfileId {
+        let open = self.bands.iter();
+        let open = open.filter(|(_, _, runs)| runs.contains(address));
+        let spans = open.map(|(band, allowed, _)| {
+            let answer = if *allowed { Answer::Allowed } else { unsure };
+            Span {
+                protocol: band.protocol,
+                first: band.first,
+                last: band.last,
+                most: answer,
+                least: answer,
+            }
         });
         let spans = spans.collect();
         profiles.intern(spans)
@@ -319,7 +472,7 @@ impl Address for u128 {
 /// The addresses in question, of one family.
 fn within<A: Address>(outside: &Outside) -> Runs<A> {
     match outside {
-        Outside::Nothing => Runs::default(),
+        Outside::Nothing | Outside::Name(_) => Runs::default(),
         Outside::World => Runs::all(),
         Outside::Networks(nets) => Runs::from_unsorted(nets.iter().filter_map(A::range).collect()),
     }

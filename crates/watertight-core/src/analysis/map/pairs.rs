@@ -8,14 +8,22 @@ use super::profile::{Answer, ProfileId, Profiles};
 use super::sides::of_class;
 use super::source::{Found, Scratch};
 use super::units::{Group, Seen, Standing, Unit};
-use crate::engine::NodeLocal;
+use crate::engine::{EndpointToHost, NodeLocal};
 use crate::eval::reach::{Reach, RowId};
 use crate::eval::{Family, Party};
 use crate::manifest::Direction;
 use crate::world::{NodeId, World};
 
+/// Which rows are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Reading {
+    Default,
+    HostNetwork,
+    Strict,
+}
+
 /// Whose row is asked about which class: reading, direction, row, class, family.
-type Asked = (bool, bool, RowId, u32, Family);
+type Asked = (Reading, bool, RowId, u32, Family);
 
 /// What rows say about single classes, for the pair of units at hand: hardly any other asks the same,
 /// and a small table is a fast one.
@@ -28,7 +36,7 @@ impl PairMemo {
     fn one(
         &mut self,
         profiles: &mut Profiles,
-        (reach, other): (&Reach, bool),
+        (reach, reading, unsure): (&Reach, Reading, Answer),
         direction: Direction,
         (row, class): (RowId, u32),
         family: Family,
@@ -36,18 +44,23 @@ impl PairMemo {
         if row == RowId::EVERYTHING {
             return ProfileId::ALL;
         }
-        let key = (other, direction == Direction::Egress, row, class, family);
-        *self
-            .known
-            .entry(key)
-            .or_insert_with(|| of_class(reach.side(direction), profiles, row, class, family))
+        let key = (reading, direction == Direction::Egress, row, class, family);
+        *self.known.entry(key).or_insert_with(|| {
+            of_class(
+                reach.side(direction),
+                profiles,
+                (row, class),
+                family,
+                unsure,
+            )
+        })
     }
 
     /// What both rows of a pair allow.
     fn both(
         &mut self,
         profiles: &mut Profiles,
-        reach: (&Reach, bool),
+        reach: (&Reach, Reading, Answer),
         (from, to): (&Seen, &Seen),
         family: Family,
     ) -> ProfileId {
@@ -81,11 +94,12 @@ impl ReachMap<'_, '_> {
             return found;
         };
         let overlap = self.overlap(source, target);
-        if !overlap {
+        let exact = overlap || from.conditional || to.conditional;
+        if !exact {
             self.by_parts(source, target, &mut found, scratch);
         }
-        if overlap || from.irregular || to.irregular {
-            self.by_groups((from, to), overlap, &mut found, scratch);
+        if exact || from.irregular || to.irregular {
+            self.by_groups((from, to), (overlap, exact), &mut found, scratch);
         }
         found
     }
@@ -141,7 +155,7 @@ impl ReachMap<'_, '_> {
     fn by_groups(
         &self,
         (from, to): (&Unit, &Unit),
-        overlap: bool,
+        (overlap, exact): (bool, bool),
         found: &mut Found,
         scratch: &mut Scratch,
     ) {
@@ -149,11 +163,13 @@ impl ReachMap<'_, '_> {
         for a in self.sources().groups_of(from) {
             for b in self.targets().groups_of(to) {
                 let pods = [a, b].map(|group| group.look.standing == Standing::Pod);
-                if pods == [true, true] && !overlap {
+                if pods == [true, true] && !exact {
                     continue;
                 }
-                if [a, b].map(|group| group.look.standing) == [Standing::Node; 2] {
-                    // What nodes do among themselves is no matter of the cluster's policies.
+                let open = [a.look.seen.egress, b.look.seen.ingress] == [RowId::EVERYTHING; 2];
+                if open && [a, b].map(|group| group.look.standing) == [Standing::Node; 2] {
+                    // What nodes do among themselves is no matter of the cluster's policies, unless
+                    // some are about them.
                     continue;
                 }
                 let pairs = self.pairs((a, b), overlap);
@@ -210,7 +226,8 @@ impl ReachMap<'_, '_> {
     ) -> (ProfileId, Option<ProfileId>) {
         let (profiles, memo) = (&mut scratch.profiles, &mut scratch.memo);
         let ends = (&a.look.seen, &b.look.seen);
-        let default = memo.both(profiles, (self.reach, false), ends, family);
+        let reading = (self.reach, Reading::Default, self.unsure);
+        let default = memo.both(profiles, reading, ends, family);
         let by_host_pod = [a, b]
             .iter()
             .any(|group| group.look.standing == Standing::HostPod);
@@ -220,14 +237,25 @@ impl ReachMap<'_, '_> {
             b.look.other.as_ref(),
         ) {
             (Some((_, reach)), Some(from), Some(to)) if by_host_pod => {
-                Some(memo.both(profiles, (reach, true), (from, to), family))
+                let reading = (reach, Reading::HostNetwork, self.unsure);
+                Some(memo.both(profiles, reading, (from, to), family))
             }
             _ => None,
         };
-        let policed = match other {
+        let mut policed = match other {
             Some(other) => profiles.unless(default, other, Answer::HostNetwork),
             None => default,
         };
+        let strict = match (self.strict.as_ref(), a.look.strict, b.look.strict) {
+            (Some(reach), Some(from), Some(to)) if a.look.conditional || b.look.conditional => {
+                let reading = (reach, Reading::Strict, self.unsure);
+                Some(memo.both(profiles, reading, (&from, &to), family))
+            }
+            _ => None,
+        };
+        if let Some(strict) = strict {
+            policed = profiles.unless(policed, strict, Answer::Requests);
+        }
         let on_host = |group: &Group| group.look.standing != Standing::Pod;
         let is_pod = |group: &Group| group.look.standing != Standing::Node;
         let (to_pod, from_pod) = (on_host(a) && is_pod(b), is_pod(a) && on_host(b));
@@ -238,7 +266,10 @@ impl ReachMap<'_, '_> {
             NodeLocal::None => false,
         };
         if !exempt {
-            return (policed, None);
+            let changes = self.eval.switches.endpoint_to_host != EndpointToHost::Return;
+            let to_own_node = changes && a.look.standing == Standing::Pod && on_host(b);
+            let near = to_own_node.then(|| self.to_own_node(a, b, family, scratch));
+            return (policed, near);
         }
         let mut near = ProfileId::ALL;
         if self.node_local_is_open && !to_pod {
@@ -248,6 +279,25 @@ impl ReachMap<'_, '_> {
             }
         }
         (policed, Some(near))
+    }
+
+    /// What a pod may send to its own node where policies are asked about it (C-72).
+    fn to_own_node(
+        &self,
+        pod: &Group,
+        host: &Group,
+        family: Family,
+        scratch: &mut Scratch,
+    ) -> ProfileId {
+        let (profiles, memo) = (&mut scratch.profiles, &mut scratch.memo);
+        let mut to = host.look.seen;
+        match self.eval.switches.endpoint_to_host {
+            EndpointToHost::Drop => return ProfileId::NONE,
+            EndpointToHost::Accept => to.ingress = RowId::EVERYTHING,
+            EndpointToHost::Return => {}
+        }
+        let reading = (self.reach, Reading::Default, self.unsure);
+        memo.both(profiles, reading, (&pod.look.seen, &to), family)
     }
 
     fn pairs(&self, (a, b): (&Group, &Group), overlap: bool) -> Pairs {

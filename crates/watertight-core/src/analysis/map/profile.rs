@@ -22,8 +22,16 @@ pub enum Answer {
     HostNetwork,
     /// Engines differ on a pod that reaches itself through a Service (K-76).
     Hairpin,
+    /// Policies of the same priority disagree.
+    Tie,
+    /// A rule asks for source ports (C-47).
+    SourcePort,
+    /// A rule is about the own node of a pod whose node is not known (M-4).
+    Place,
     /// An address that the input does not tell decides it (M-1).
     Address,
+    /// It is allowed, but only certain requests are (L-66, C-51).
+    Requests,
     /// It is allowed.
     Allowed,
 }
@@ -34,7 +42,7 @@ impl Answer {
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Denied => Outcome::Denied,
-            Self::Allowed => Outcome::Allowed,
+            Self::Allowed | Self::Requests => Outcome::Allowed,
             _ => Outcome::Uncertain,
         }
     }
@@ -43,11 +51,24 @@ impl Answer {
     #[must_use]
     pub fn open(self) -> Option<&'static str> {
         match self {
-            Self::Denied | Self::Allowed => None,
+            Self::Denied | Self::Allowed | Self::Requests => None,
             Self::NodeLocal => Some("K-73"),
             Self::HostNetwork => Some("K-72"),
             Self::Hairpin => Some("K-76"),
+            Self::Tie => Some("A-12"),
+            Self::SourcePort => Some("C-47"),
+            Self::Place => Some("M-4"),
             Self::Address => Some("M-1"),
+        }
+    }
+
+    /// What the evaluator is not sure of, by its id.
+    pub(super) fn of(id: &str) -> Self {
+        match id {
+            "A-12" => Self::Tie,
+            "C-47" => Self::SourcePort,
+            "M-4" => Self::Place,
+            _ => Self::Address,
         }
     }
 }

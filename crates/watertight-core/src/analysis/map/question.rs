@@ -6,7 +6,7 @@ use super::units::{By, Units, Views};
 use crate::analysis::parties::{Selection, What};
 use crate::eval::Evaluator;
 use crate::sets::Protocol;
-use crate::world::{EndpointId, Lifecycle, NodeId, ServiceId, World};
+use crate::world::{EndpointId, Lifecycle, NameId, NodeId, ServiceId, World};
 
 /// A question about who can reach whom.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub enum Outside {
     World,
     /// Those of these networks.
     Networks(Vec<IpNet>),
+    /// Those of a DNS name.
+    Name(NameId),
 }
 
 /// The pods and nodes of one end.
@@ -74,6 +76,14 @@ impl Ends {
             let name = &selection.text;
             let message =
                 format!("`{name}` opens no connections: a Service is no source; name its pods");
+            return Err(QuestionError(message));
+        }
+        if let Some(selection) = question.from
+            && matches!(selection.what, What::Name(_))
+        {
+            let name = &selection.text;
+            let message =
+                format!("`{name}` is no source: policies know names as destinations only");
             return Err(QuestionError(message));
         }
         for selection in question.from.into_iter().chain(question.to) {
@@ -134,6 +144,7 @@ impl End {
                 (end(Vec::new(), nodes.clone(), apart), Outside::Nothing)
             }
             What::World => (end(Vec::new(), Vec::new(), false), Outside::World),
+            What::Name(name) => (end(Vec::new(), Vec::new(), false), Outside::Name(*name)),
             What::Service(_) => (end(Vec::new(), Vec::new(), false), Outside::Nothing),
             What::Addresses(nets) => {
                 let inside = |ip: &std::net::IpAddr| nets.iter().any(|net| net.contains(ip));

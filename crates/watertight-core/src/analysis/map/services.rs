@@ -9,8 +9,10 @@ use super::ReachMap;
 use super::profile::{Answer, Profiles, Span};
 use super::source::{Connection, SourceRow};
 use super::units::pod_name;
+use crate::analysis::explain;
 use crate::analysis::readings::{Judged, Open, Point};
-use crate::eval::Party;
+use crate::eval::{Connection as Flow, Evaluator, Party, Reason};
+use crate::manifest::Direction;
 use crate::sets::Protocol;
 use crate::world::{Backend, ServiceId};
 
@@ -107,7 +109,8 @@ impl ReachMap<'_, '_> {
                     if itself && !template && connection.service.is_none() {
                         continue;
                     }
-                    let answer = answer(&self.readings.judge(self.eval, &connection));
+                    let judged = self.readings.judge(self.eval, &connection);
+                    let answer = answer(self.eval, &connection, &judged);
                     answers = Some(match answers {
                         Some((most, least)) => (most.max(answer), least.min(answer)),
                         None => (answer, answer),
@@ -141,8 +144,19 @@ impl ReachMap<'_, '_> {
     }
 }
 
-pub(super) fn answer(judged: &Judged) -> Answer {
+pub(super) fn answer(eval: &Evaluator<'_>, connection: &Flow, judged: &Judged) -> Answer {
+    let verdict = &judged.verdict;
+    let carries = |direction, decision| {
+        !explain::conditions(eval, direction, decision, connection).is_empty()
+    };
     match &judged.open {
+        None if verdict.allowed
+            && verdict.reason == Reason::Policies
+            && (carries(Direction::Egress, verdict.egress)
+                || carries(Direction::Ingress, verdict.ingress)) =>
+        {
+            Answer::Requests
+        }
         None if judged.verdict.allowed => Answer::Allowed,
         None => Answer::Denied,
         Some(Open::Reading { point, .. }) => match point {
@@ -151,6 +165,7 @@ pub(super) fn answer(judged: &Judged) -> Answer {
             Point::Hairpin => Answer::Hairpin,
             Point::Icmp | Point::Snat => Answer::Address,
         },
+        Some(Open::Rule { id, .. }) => Answer::of(id),
         Some(Open::Address(_)) => Answer::Address,
     }
 }

@@ -47,13 +47,16 @@ pub(super) struct PlainSide<'r> {
     rows: Vec<Option<Box<[PlainBand]>>>,
     /// By plain set: the classes over IPv4 and over IPv6.
     classes: Vec<[Cow<'r, Runs<u32>>; 2]>,
+    /// What is said of those of whom rows are not sure.
+    unsure: Answer,
 }
 
 impl<'r> PlainSide<'r> {
-    pub(super) fn new(side: &'r Side, rows: impl Iterator<Item = RowId>) -> Self {
+    pub(super) fn new(side: &'r Side, rows: impl Iterator<Item = RowId>, unsure: Answer) -> Self {
         let mut plain = Self {
             rows: vec![None; side.rows().len()],
             classes: vec![[Cow::Owned(Runs::all()), Cow::Owned(Runs::all())]],
+            unsure,
         };
         let mut numbers: FxHashMap<SetId, u32> = std::iter::once((SetId::ALL, EVERYBODY)).collect();
         for row in rows {
@@ -177,7 +180,7 @@ impl<'r> PlainSide<'r> {
             let maybe = self.share_of_union(&band.maybe, family, classes, &mut share);
             let most = match (allowed, maybe) {
                 (Share::None, Share::None) => continue,
-                (Share::None, _) => Answer::Address,
+                (Share::None, _) => self.unsure,
                 _ => Answer::Allowed,
             };
             let everyone = maybe == Share::All
@@ -187,7 +190,7 @@ impl<'r> PlainSide<'r> {
                     union == Share::All
                 };
             let least = if everyone {
-                Answer::Address
+                self.unsure
             } else {
                 Answer::Denied
             };
@@ -201,16 +204,16 @@ impl<'r> PlainSide<'r> {
 pub(super) fn of_class(
     side: &Side,
     profiles: &mut Profiles,
-    row: RowId,
-    class: u32,
+    (row, class): (RowId, u32),
     family: Family,
+    unsure: Answer,
 ) -> ProfileId {
     let (sets, peer) = (side.sets(), Peer::Class(class, family));
     let spans = side.row(row).bands().iter().filter_map(|band| {
         let answer = if sets.has(band.allowed, peer) {
             Answer::Allowed
         } else if sets.has(band.maybe, peer) {
-            Answer::Address
+            unsure
         } else {
             return None;
         };

@@ -1,5 +1,6 @@
 //! The map against verdicts, pair by pair and port by port, and by rule id.
 
+mod dialects;
 mod rules;
 mod truth;
 
@@ -80,7 +81,7 @@ fn spell(spans: &[Span]) -> String {
 
 /// The answer of a verdict.
 fn truth(readings: &Readings<'_>, eval: &Evaluator<'_>, flow: &Flow) -> Answer {
-    services::answer(&readings.judge(eval, flow))
+    services::answer(eval, flow, &readings.judge(eval, flow))
 }
 
 /// Ports at which anything may change, with their neighbours.
@@ -158,7 +159,13 @@ fn holds(sample: &Sample, by: By) {
             for a in units.parties_of(from) {
                 for b in units.parties_of(to) {
                     let same = a == b && !matches!(a, Party::Endpoint(id) if world[*id].template);
-                    let nodes = matches!((a, b), (Party::Node(_), Party::Node(_)));
+                    let nodes = match (a, b) {
+                        (Party::Node(a), Party::Node(b)) => {
+                            eval.policies_of_node(*a, Direction::Egress).is_empty()
+                                && eval.policies_of_node(*b, Direction::Ingress).is_empty()
+                        }
+                        _ => false,
+                    };
                     if !same && !nodes {
                         pairs.push((*a, *b));
                     }

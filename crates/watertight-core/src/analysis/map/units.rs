@@ -6,6 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::engine::HostNetwork;
 use crate::eval::reach::{Reach, RowId};
 use crate::eval::{Evaluator, Family, Party};
 use crate::manifest::Direction;
@@ -71,8 +72,11 @@ pub struct Unit {
     pub(super) groups: std::ops::Range<usize>,
     /// In the list of all members.
     pub(super) parties: std::ops::Range<usize>,
-    /// Whether nodes and host-network pods are among its members.
+    /// Whether rows alone do not decide: nodes and host-network pods are among its members, or rules
+    /// that admit certain requests only.
     pub(super) irregular: bool,
+    /// Whether rules admit certain requests only.
+    pub(super) conditional: bool,
 }
 
 /// How members of a group meet policies.
@@ -160,6 +164,10 @@ pub(super) struct Look {
     pub seen: Seen,
     /// Under the other reading of host-network pods, where that is open.
     pub other: Option<Seen>,
+    /// For a request that no rule admits, where rules admit certain requests only.
+    pub strict: Option<Seen>,
+    /// Whether such rules are among its own.
+    pub conditional: bool,
 }
 
 /// Members of a unit that look alike.
@@ -188,10 +196,13 @@ pub struct Units {
 pub(super) struct Views<'r> {
     pub reach: &'r Reach,
     pub other: Option<&'r Reach>,
+    pub strict: Option<&'r Reach>,
 }
 
 impl Views<'_> {
-    fn look(&self, world: &World, party: Party) -> Option<Look> {
+    fn look(&self, eval: &Evaluator<'_>, party: Party) -> Option<Look> {
+        let world = eval.world;
+        let by_labels = eval.switches.host_network == HostNetwork::PodLabels;
         let standing = match party {
             Party::Endpoint(id) if world[id].host_network.is_some() => Standing::HostPod,
             Party::Endpoint(_) => Standing::Pod,
@@ -201,30 +212,72 @@ impl Views<'_> {
         Some(Look {
             standing,
             families: Families::of(world, party),
-            seen: seen(self.reach, party)?,
+            seen: seen(world, self.reach, party, by_labels)?,
             other: match self.other {
-                Some(reach) => Some(seen(reach, party)?),
+                Some(reach) => Some(seen(world, reach, party, true)?),
                 None => None,
             },
+            strict: match self.strict {
+                Some(reach) => Some(seen(world, reach, party, by_labels)?),
+                None => None,
+            },
+            conditional: self.strict.is_some() && has_requests(eval, party),
         })
     }
 }
 
-fn seen(reach: &Reach, party: Party) -> Option<Seen> {
+fn seen(world: &World, reach: &Reach, party: Party, by_labels: bool) -> Option<Seen> {
+    let (ingress, egress) = (
+        reach.side(Direction::Ingress),
+        reach.side(Direction::Egress),
+    );
+    let class = match party {
+        Party::Endpoint(id) => reach.class_of(id)?,
+        Party::Node(id) => reach.class_of_node(id)?,
+        Party::Address(_) | Party::Name(_) => return None,
+    };
+    let [egress, ingress] = match node_of(world, party).filter(|_| !by_labels || is_node(party)) {
+        Some(node) => [egress.row_of_node(node), ingress.row_of_node(node)],
+        None => match party {
+            Party::Endpoint(id) => [egress.row_of(id), ingress.row_of(id)],
+            _ => [RowId::EVERYTHING; 2],
+        },
+    };
+    Some(Seen {
+        class,
+        egress,
+        ingress,
+    })
+}
+
+fn is_node(party: Party) -> bool {
+    matches!(party, Party::Node(_))
+}
+
+/// The node that a party is judged as: itself, or that of a host-network pod (C-63, L-74).
+fn node_of(world: &World, party: Party) -> Option<NodeId> {
     match party {
-        Party::Endpoint(id) => Some(Seen {
-            class: reach.class_of(id)?,
-            egress: reach.side(Direction::Egress).row_of(id),
-            ingress: reach.side(Direction::Ingress).row_of(id),
-        }),
-        Party::Node(id) => Some(Seen {
-            class: reach.class_of_node(id)?,
-            egress: reach.side(Direction::Egress).row_of_node(id),
-            ingress: reach.side(Direction::Ingress).row_of_node(id),
-        }),
-        Party::Address(_) | Party::Name(_) => None,
+        Party::Node(id) => Some(id),
+        Party::Endpoint(id) if world[id].host_network.is_some() => world[id].node,
+        _ => None,
     }
 }
+
+/// Whether a rule that may decide for a party admits certain requests only.
+fn has_requests(eval: &Evaluator<'_>, party: Party) -> bool {
+    Direction::BOTH.into_iter().any(|direction| {
+        let policies = match (node_of(eval.world, party), party) {
+            (Some(node), _) => eval.policies_of_node(node, direction),
+            (None, Party::Endpoint(id)) => eval.policies_of(id, direction),
+            _ => &[],
+        };
+        let mut rules = policies.iter().flat_map(|at| &eval.ruleset[*at].rules);
+        rules.any(|rule| !rule.requests.is_empty())
+    })
+}
+
+/// Where some nodes need names of their own, so many may all have one.
+const FEW_NODES: usize = 16;
 
 /// What a party is grouped with, in the order of units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -312,7 +365,7 @@ impl Units {
         let mut numbers: FxHashMap<Key, u32> = FxHashMap::default();
         let mut members: Vec<(u32, Look, Party)> = Vec::new();
         let mut add = |key: Key, party: Party| {
-            let Some(look) = views.look(world, party) else {
+            let Some(look) = views.look(eval, party) else {
                 return;
             };
             let unit = *numbers.entry(key).or_insert_with(|| {
@@ -324,8 +377,18 @@ impl Units {
         for id in endpoints.filter(|id| world[*id].lifecycle == Lifecycle::Active) {
             add(key_of(world, by, id), Party::Endpoint(id));
         }
+        // Nodes that policies are about have names of their own, unless all are alike.
+        let rows = |id: &NodeId| {
+            Direction::BOTH.map(|direction| views.reach.side(direction).row_of_node(*id))
+        };
+        let alike = nodes.windows(2).all(|pair| match pair {
+            [a, b] => rows(a) == rows(b),
+            _ => true,
+        });
+        let few = nodes.len() <= FEW_NODES;
         for id in nodes {
-            let key = if apart { Key::Node(*id) } else { Key::Nodes };
+            let own = apart || (!alike && (few || rows(id) != [RowId::EVERYTHING; 2]));
+            let key = if own { Key::Node(*id) } else { Key::Nodes };
             add(key, Party::Node(*id));
         }
         let mut order: Vec<(u32, Key)> = (0..).zip(keys).collect();
@@ -414,7 +477,8 @@ impl Units {
             parties: first_party..self.parties.len(),
             irregular: groups
                 .iter()
-                .any(|group| group.look.standing != Standing::Pod),
+                .any(|group| group.look.standing != Standing::Pod || group.look.conditional),
+            conditional: groups.iter().any(|group| group.look.conditional),
         });
     }
 

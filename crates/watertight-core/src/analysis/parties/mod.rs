@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::suggest::{misspelt, nearest};
-use crate::world::{EndpointId, Lifecycle, NodeId, ServiceId, WorkloadId, World};
+use crate::world::{EndpointId, Lifecycle, NameId, NodeId, ServiceId, WorkloadId, World};
 
 pub use flow::{Flow, FlowError, PortQuery, Written, spell};
 use names::{Found, Names};
@@ -45,6 +45,8 @@ pub enum What {
     World,
     /// Processes on nodes, never none of them.
     Nodes(Vec<NodeId>),
+    /// Whoever a DNS name, or the names of a pattern, stand for.
+    Name(NameId),
 }
 
 impl Selection {
@@ -143,6 +145,7 @@ impl<'w> Parties<'w> {
             }),
             Spelling::Nodes => self.all_nodes(),
             Spelling::Node(name) => self.node(name),
+            Spelling::Domain(name) => self.domain(name),
             Spelling::Namespace(name) => self.namespace(name),
             Spelling::Address(ip) => Ok(self.address(ip)),
             Spelling::Block(net) => Ok(Selection {
@@ -175,6 +178,25 @@ impl<'w> Parties<'w> {
                 let near = did_you_mean(name, names, |name| format!("node:{name}"));
                 Err(PartyError::new(format!(
                     "no node `{name}` in the input{near}"
+                )))
+            }
+        }
+    }
+
+    /// A name that the world knows: names of questions are told to it first ([`asked_name`]).
+    fn domain(&self, name: &str) -> Result<Selection, PartyError> {
+        let text = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let mut names = self.world.name_ids();
+        match names.find(|id| *self.world[*id].text == *text) {
+            Some(id) => Ok(Selection {
+                text: format!("fqdn:{text}"),
+                what: What::Name(id),
+            }),
+            None => {
+                let names = self.world.names.iter().map(|name| &*name.text);
+                let near = did_you_mean(&text, names, |name| format!("fqdn:{name}"));
+                Err(PartyError::new(format!(
+                    "no policy is about the name `{text}`{near}"
                 )))
             }
         }
@@ -369,6 +391,15 @@ impl<'w> Parties<'w> {
         let spellings = elsewhere.iter().map(|found| self.names.spell(*found));
         let spellings: Vec<_> = spellings.map(|text| format!("`{text}`")).collect();
         Some(format!("; there is {}", listed(&spellings)))
+    }
+}
+
+/// The DNS name that a spelling names, for `World::intern_name`.
+#[must_use]
+pub fn asked_name(text: &str) -> Option<&str> {
+    match Spelling::parse(text) {
+        Ok(Spelling::Domain(name)) => Some(name),
+        _ => None,
     }
 }
 

@@ -101,6 +101,8 @@ pub(super) enum Spelling<'t> {
     Namespace(&'t str),
     Address(IpAddr),
     Block(IpNet),
+    /// A DNS name, or a pattern of names.
+    Domain(&'t str),
     Labels {
         namespace: Option<&'t str>,
         terms: Vec<Term<'t>>,
@@ -122,6 +124,9 @@ impl<'t> Spelling<'t> {
         }
         if let Some(name) = text.strip_prefix("node:") {
             return one_name(name, "node:NAME").map(Self::Node);
+        }
+        if let Some(name) = text.strip_prefix("fqdn:") {
+            return domain(name).map(Self::Domain);
         }
         if let Some(address) = text.strip_prefix("ip:").or(text.strip_prefix("cidr:")) {
             return addresses(address).ok_or_else(|| not_an_address(address));
@@ -151,7 +156,7 @@ impl<'t> Spelling<'t> {
             .find(|c| c.is_whitespace() || ",:[]()".contains(*c))
         {
             let known = text.split(':').next().unwrap_or_default();
-            let prefixes = ["ns", "node", "ip", "cidr", "label"];
+            let prefixes = ["ns", "node", "ip", "cidr", "label", "fqdn"];
             return Err(match misspelt(known, prefixes) {
                 Some(prefix) if bad == ':' => {
                     format!("`{text}` is no endpoint (did you mean `{prefix}:`?)")
@@ -210,6 +215,22 @@ fn one_name<'t>(name: &'t str, form: &str) -> Result<&'t str, String> {
     }
 }
 
+fn domain(name: &str) -> Result<&str, String> {
+    let labels = name.strip_suffix('.').unwrap_or(name).split('.');
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_*".contains(c))
+    };
+    match (name, labels.clone().all(is_label)) {
+        ("", _) => Err("a name is missing; write fqdn:NAME".into()),
+        (name, true) if name.len() <= 254 => Ok(name),
+        (name, _) => Err(format!("`{name}` is no DNS name; write fqdn:NAME")),
+    }
+}
+
 /// An address or a block, in brackets or without: `[fd00::1]`, `[fd00::]/8`, `[fd00::/8]`.
 fn addresses(text: &str) -> Option<Spelling<'static>> {
     let bare = match text.strip_prefix('[') {
@@ -230,7 +251,7 @@ fn not_an_address(text: &str) -> String {
 
 /// Whether a colon in front of the port ends a spelling that begins like this: `ns:shop:80`.
 pub(super) fn prefix_len(text: &str) -> usize {
-    let prefixes = ["ns:", "node:", "ip:", "cidr:", "label:"];
+    let prefixes = ["ns:", "node:", "ip:", "cidr:", "label:", "fqdn:"];
     if let Some(prefix) = prefixes.iter().find(|prefix| text.starts_with(**prefix)) {
         return prefix.len();
     }

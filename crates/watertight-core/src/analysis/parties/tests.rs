@@ -80,6 +80,7 @@ fn show(sample: &Sample, namespace: Option<&str>, text: &str) -> String {
                 What::Service(id) => format!("Service {}", sample.world[*id].name),
                 What::Addresses(nets) => format!("{nets:?}"),
                 What::World => "World".into(),
+                What::Name(name) => format!("name {}", sample.world[*name].text),
                 What::Nodes(nodes) => format!("{} nodes", nodes.len()),
             };
             format!("{text} => {} => {what}\n", selection.text)

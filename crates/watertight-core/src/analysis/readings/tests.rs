@@ -67,6 +67,7 @@ fn judge(sample: &Sample, pinned: &[&str], connection: &Connection) -> String {
         None if judged.verdict.allowed => "allowed".into(),
         None => "denied".into(),
         Some(Open::Address(_)) => "M-1".into(),
+        Some(Open::Rule { id, .. }) => (*id).into(),
         Some(Open::Reading {
             point,
             allowed,

@@ -143,8 +143,6 @@ impl PolicyObject {
 pub(super) struct Written<'d, 's, 'n> {
     /// The kind.
     pub kind: PolicyKind,
-    /// The version behind the group.
-    pub version: &'n str,
     /// The name of the object.
     pub name: &'n str,
     /// Where the name is.

@@ -165,8 +165,13 @@ fn v_17_v_18_v_19_exceptions() {
 #[test]
 fn v_20_loose_spelling() {
     let block = |cidr: &str| policy(&from(&format!("{{ipBlock: {{cidr: {cidr}}}}}")));
-    let read_as =
-        |cidr: &str, strict_cidr| read_files(&[("t.yaml", &block(cidr))], Options { strict_cidr });
+    let read_as = |cidr: &str, strict_cidr| {
+        let options = Options {
+            strict_cidr,
+            ..Options::default()
+        };
+        read_files(&[("t.yaml", &block(cidr))], options)
+    };
     expect![[r#"
         error[WT003] `10.0.0.5/24` is no canonical CIDR: it has bits set beyond its prefix; Kubernetes 1.36 and later refuse it
           about: NetworkPolicy x/p

@@ -1,5 +1,6 @@
 //! Verdicts under admin policies, by rule id (A-1..A-41).
 
+use crate::policy::relower_kubernetes;
 use crate::policy::testing::{Asked, network_policy, object};
 
 const V2: &str = "policy.networking.k8s.io/v1alpha2";
@@ -139,6 +140,8 @@ fn a_12_ties() {
     let case = asked(&policies);
     let torn = case.verdict("w/a -> x/a 80/tcp").uncertain.unwrap();
     assert_eq!(torn.id, "A-12");
+    let two = asked(&policies[..2]).verdict("w/a -> x/a 80/tcp");
+    assert!(two.uncertain.is_some());
     // Only one of them is about `z`, and none is about `x`.
     case.check(&[("z/a -> x/a 80/tcp", false), ("x/b -> x/a 80/tcp", true)]);
     let by_name = Asked::new("reference tie=by-name", &[], &policies);
@@ -192,6 +195,30 @@ fn a_17_the_scope_of_baseline() {
         ],
     );
     isolated.check(&[("z/a -> x/a 80/tcp", false), ("w/a -> x/a 80/tcp", true)]);
+}
+
+#[test]
+fn a_17_changes_of_network_policies_are_followed() {
+    let mut case = Asked::new(
+        "reference baseline_scope=per-pod",
+        &[],
+        &[
+            network_policy(
+                "x/p",
+                "{podSelector: {}, policyTypes: [Egress], egress: [{}]}",
+            ),
+            cnp("base", "Baseline", 0, &from("Deny", "z")),
+        ],
+    );
+    case.check(&[("z/a -> x/a 80/tcp", true)]);
+    let id = case.world.policy_ids().next().unwrap();
+    let policy = case.world[id].clone();
+    case.world.remove_policy(id);
+    relower_kubernetes(&mut case.ruleset, &case.world, &case.switches, id);
+    case.check(&[("z/a -> x/a 80/tcp", false)]);
+    let id = case.world.put_policy(policy);
+    relower_kubernetes(&mut case.ruleset, &case.world, &case.switches, id);
+    case.check(&[("z/a -> x/a 80/tcp", true)]);
 }
 
 #[test]
@@ -419,4 +446,40 @@ fn a_2_policies_of_both_versions_share_the_order() {
         object(V1, "AdminNetworkPolicy", "old", old),
     ]);
     case.check(&[("w/a -> x/a 80/tcp", true)]);
+}
+
+#[test]
+fn a_33_relations_of_release_0_1_1() {
+    let ask = |peer: &str| {
+        let spec = format!(
+            "{{priority: 1, subject: {{namespaces: {{}}}}, ingress: [{{action: Allow, from: \
+             [{peer}]}}, {{action: Deny, from: [{{namespaces: {{namespaceSelector: {{}}}}}}]}}]}}"
+        );
+        let policy = object(V1, "AdminNetworkPolicy", "p", &spec);
+        Asked::new("reference anp_api=v0.1.1", &[], &[policy])
+    };
+    // `x` and `z` are of one team, `w` of another.
+    ask("{namespaces: {sameLabels: [team]}}").check(&[
+        ("z/a -> x/a 80/tcp", true),
+        ("x/b -> x/a 80/tcp", true),
+        ("w/a -> x/a 80/tcp", false),
+        ("x/a -> w/a 80/tcp", false),
+    ]);
+    ask("{pods: {namespaces: {notSameLabels: [team]}, podSelector: {matchLabels: {pod: a}}}}")
+        .check(&[
+            ("w/a -> x/a 80/tcp", true),
+            ("x/b -> w/a 80/tcp", false), // another pod
+            ("z/a -> x/a 80/tcp", false),
+        ]);
+    ask("{namespaces: {notSameLabels: [team, ns]}}")
+        .check(&[("z/a -> x/a 80/tcp", true), ("x/b -> x/a 80/tcp", false)]);
+    for none in [
+        "sameLabels: []",
+        "notSameLabels: []",
+        "sameLabels: [team, absent]",
+        "notSameLabels: [absent]",
+    ] {
+        ask(&format!("{{namespaces: {{{none}}}}}"))
+            .check(&[("z/a -> x/a 80/tcp", false), ("w/a -> x/a 80/tcp", false)]);
+    }
 }

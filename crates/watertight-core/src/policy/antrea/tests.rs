@@ -74,6 +74,25 @@ fn t_1_t_6_tiers_around_network_policy() {
 }
 
 #[test]
+fn t_1_the_own_baseline_comes_first() {
+    let case = asked(&[
+        for_x("base", "baseline", "1", &from("Drop", "w")),
+        object(
+            "policy.networking.k8s.io/v1alpha1",
+            "BaselineAdminNetworkPolicy",
+            "default",
+            "{subject: {namespaces: {}}, ingress: [{action: Allow, from: [{namespaces: {matchLabels: \
+             {ns: w}}}]}, {action: Deny, from: [{namespaces: {}}]}]}",
+        ),
+    ]);
+    case.check(&[
+        ("w/a -> x/a 80/tcp", false),
+        ("z/a -> x/a 80/tcp", false),
+        ("w/a -> z/a 80/tcp", true),
+    ]);
+}
+
+#[test]
 fn t_2_t_14_one_order_in_a_tier() {
     let case = asked(&[
         for_x("late", "application", "5.5", &from("Drop", "w")),
@@ -91,6 +110,18 @@ fn t_2_t_14_one_order_in_a_tier() {
         for_x("b", "application", "5.0", &from("Drop", "w")),
     ]);
     assert!(tied.verdict("w/a -> x/a 80/tcp").uncertain.is_some());
+}
+
+#[test]
+fn t_2_a_tied_object_is_asked_as_a_whole() {
+    let in_rules = "{priority: 5, ingress: [{action: Allow, appliedTo: [{podSelector: {matchLabels: \
+                    {pod: a}}}], from: [{namespaceSelector: {matchLabels: {ns: w}}}]}, {action: Drop, \
+                    appliedTo: [{podSelector: {matchLabels: {pod: a}}}]}]}";
+    let tied = asked(&[
+        for_x("a", "application", "5", &from("Drop", "z")),
+        cluster("b", in_rules),
+    ]);
+    tied.check(&[("w/a -> x/a 80/tcp", true), ("z/a -> x/a 80/tcp", false)]);
 }
 
 #[test]
@@ -236,6 +267,16 @@ fn t_9_namespaces_of_the_endpoint() {
         ("w/a -> x/a 80/tcp", false),
         ("x/a -> w/a 80/tcp", false),
     ]);
+    let only_x = asked(&[for_x(
+        "p",
+        "application",
+        "5",
+        "ingress: [{action: Drop, from: [{namespaces: {sameLabels: [team]}}]}]",
+    )]);
+    only_x.check(&[
+        ("z/a -> x/a 80/tcp", false),
+        ("x/a -> z/a 80/tcp", true), // not applied there
+    ]);
     let none = asked(&[all("{namespaces: {sameLabels: [team, absent]}}")]);
     none.check(&[("x/b -> x/a 80/tcp", false)]);
 }
@@ -347,9 +388,9 @@ fn t_8_groups() {
             "x/p",
             "{priority: 5, appliedTo: [{group: g}], ingress: [{action: Drop}]}",
         ),
-        group("Group", "x/g", "{podSelector: {matchLabels: {pod: a}}}"),
         group("Group", "w/g", "{podSelector: {}}"),
         group("ClusterGroup", "g", "{podSelector: {}}"),
+        group("Group", "x/g", "{podSelector: {matchLabels: {pod: a}}}"),
     ]);
     own.check(&[
         ("z/a -> x/a 80/tcp", false),

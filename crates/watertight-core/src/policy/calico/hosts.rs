@@ -16,8 +16,7 @@ use super::{Lowering, objects};
 use crate::manifest::Direction;
 use crate::manifest::PolicyObject;
 use crate::manifest::policy::calico::{
-    CalicoObject, CalicoPort, CalicoPortKind, CalicoProfile, CalicoProtocol, CalicoRule,
-    HostEndpoint,
+    CalicoObject, CalicoPort, CalicoPortKind, CalicoProfile, CalicoProtocol, HostEndpoint,
 };
 use crate::policy::{Action, Covers, Origin, Peer, Policy, Rule, Subject, Tier};
 use crate::sets::{CalicoSelector, Cidr, IpBlock, PortMatch, Protocol};
@@ -161,44 +160,26 @@ impl<'w> Hosts<'w> {
         all.flat_map(|at| self.port(at, name, protocol)).collect()
     }
 
-    /// Hosts that have ports of these names, with them (C-48).
-    pub(super) fn named(
+    /// Hosts that have ports of these names, by position, with the addresses by which selectors find
+    /// them (C-41, C-48).
+    pub(super) fn named<'p>(
         &self,
-        rule: &CalicoRule,
-        ports: &[CalicoPort],
-    ) -> Vec<(Condition, Vec<PortMatch>)> {
-        let mut found = Vec::new();
-        for host in &self.hosts {
-            let mut traffic = Vec::new();
-            for port in ports {
-                let CalicoPortKind::Name(name) = &port.kind else {
-                    continue;
-                };
-                for known in host
-                    .endpoint
-                    .ports
-                    .iter()
-                    .filter(|known| known.name == *name)
-                {
-                    let number = known.protocol.number;
-                    let fits = rule.protocol.is_none_or(|only| only.number == number);
-                    let protocol = protocol(known.protocol).filter(|_| fits);
-                    traffic.extend(protocol.map(|protocol| PortMatch::Range {
-                        protocol,
-                        first: known.port,
-                        last: known.port,
-                        span: port.span,
-                    }));
-                }
-            }
-            // Selectors find hosts by the addresses that are expected (C-41).
+        ports: impl Iterator<Item = &'p CalicoPort> + Clone,
+    ) -> Vec<(usize, Condition)> {
+        let asks = |name: &str| {
+            let mut ports = ports.clone();
+            ports.any(|port| matches!(&port.kind, CalicoPortKind::Name(asked) if **asked == *name))
+        };
+        let hosts = self.hosts.iter().enumerate();
+        let named = hosts.filter(|(_, host)| {
+            let mut ports = host.endpoint.ports.iter();
+            ports.any(|port| asks(&port.name)) && !host.endpoint.expected_ips.is_empty()
+        });
+        let found = named.map(|(at, host)| {
             let ips = host.endpoint.expected_ips.iter();
-            let peers: Condition = ips.map(|ip| address(*ip, host)).collect();
-            if !traffic.is_empty() && !peers.is_empty() {
-                found.push((peers, traffic));
-            }
-        }
-        found
+            (at, ips.map(|ip| address(*ip, host)).collect())
+        });
+        found.collect()
     }
 
     /// What hosts accept and send before any policy (C-64).

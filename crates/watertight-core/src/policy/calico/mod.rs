@@ -8,12 +8,15 @@
 //! everything (C-8), which is what the end of all tiers does anyway.
 
 mod hosts;
+mod lost;
 mod peers;
 mod rules;
 mod scope;
 #[cfg(test)]
 mod tests;
 mod traffic;
+
+pub use lost::{lost_policies, without_tier};
 
 use std::collections::BTreeMap;
 
@@ -91,14 +94,6 @@ fn policies(world: &World) -> impl Iterator<Item = (ObjectId, &PolicyItem, &Cali
         PolicyObject::Calico(CalicoObject::Policy(policy)) => Some((id, &world[id], &**policy)),
         _ => None,
     })
-}
-
-/// The policies whose tier does not exist: a server refuses them (C-76).
-#[must_use]
-pub fn without_tier(world: &World) -> Vec<ObjectId> {
-    let tiers = tiers(world);
-    let lost = policies(world).filter(|(_, _, policy)| !tiers.contains_key(&*policy.tier));
-    lost.map(|(id, ..)| id).collect()
 }
 
 /// A place in the order of tiers and of policies; missing is last (C-1).

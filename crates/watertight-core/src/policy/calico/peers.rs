@@ -11,7 +11,8 @@ use super::{Lowering, Named, scope};
 use crate::manifest::policy::calico::{EntityRule, ServiceRef};
 use crate::policy::{Covers, EndpointSelector, NamespaceScope, Peer};
 use crate::sets::{
-    CalicoSelector, Cidr, Expression, IpBlock, LabelSelector, Operator, PortMatch, Requirement,
+    CalicoSelector, Cidr, Expression, Family, IpBlock, LabelSelector, Operator, PortMatch,
+    Requirement,
 };
 use crate::source::Span;
 use crate::world::{Backend, ServiceId};
@@ -127,14 +128,22 @@ impl Lowering<'_> {
         found
     }
 
-    /// The same for the end at which the policy is (C-36); none if the rule says nothing of it.
-    pub(super) fn own_end(&self, entity: &EntityRule, namespace: Option<&str>) -> Option<OwnEnd> {
+    /// The same for the end at which the policy is, for connections of a family (C-36); none if the
+    /// rule says nothing of it.
+    pub(super) fn own_end(
+        &self,
+        entity: &EntityRule,
+        namespace: Option<&str>,
+        family: Family,
+    ) -> Option<OwnEnd> {
         if !entity.names_endpoints() {
             return None;
         }
         let mut pods = Vec::new();
         let mut hosts: Vec<usize> = self.hosts.positions().collect();
-        let mut ask = |selected: Expression, nets: Vec<IpNet>, wanted: bool| {
+        let mut ask = |selected: Expression, mut nets: Vec<IpNet>, wanted: bool| {
+            // An endpoint is meant by the address that the connection has.
+            nets.retain(|net| Family::of(net.addr()) == family);
             hosts.retain(|at| {
                 let host = self.hosts.get(*at);
                 host.is_some_and(|host| covers(&nets, host) == wanted)

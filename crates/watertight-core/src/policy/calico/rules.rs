@@ -10,9 +10,11 @@ use super::peers::{Condition, OwnEnd};
 use super::traffic::{Numbers, requests, traffic};
 use super::{Lowering, scope};
 use crate::manifest::Direction;
-use crate::manifest::policy::calico::{CalicoAction, CalicoPortKind, CalicoRule, EntityRule};
+use crate::manifest::policy::calico::{
+    CalicoAction, CalicoPort, CalicoPortKind, CalicoRule, EntityRule,
+};
 use crate::policy::{Action, EndpointSelector, Origin, Peer, Policy, Rule, Subject};
-use crate::sets::{PortMatch, Protocol};
+use crate::sets::{Family, PortMatch, Protocol};
 
 /// Whom a policy applies to.
 #[derive(Clone, Debug)]
@@ -27,6 +29,15 @@ pub(super) enum Owner {
 enum Part {
     All,
     Some(OwnEnd),
+}
+
+impl Part {
+    fn has_host(&self, host: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(part) => part.hosts.contains(&host),
+        }
+    }
 }
 
 impl Lowering<'_> {
@@ -50,40 +61,43 @@ impl Lowering<'_> {
                 Direction::Ingress => &rule.destination,
                 Direction::Egress => &rule.source,
             };
-            let part = match self.own_end(own, namespace) {
-                None => Part::All,
-                Some(part)
-                    if part.pods == scope::EVERYBODY && part.hosts.len() == self.hosts.len() =>
-                {
-                    Part::All
+            let part = |family| self.part(own, namespace, family);
+            let families = match rule.family() {
+                Some(family) => vec![(part(family), Some(family))],
+                None => {
+                    let [v4, v6] = Family::BOTH.map(part);
+                    match v4 == v6 {
+                        true => vec![(v4, None)],
+                        false => vec![(v4, Some(Family::V4)), (v6, Some(Family::V6))],
+                    }
                 }
-                Some(part) => Part::Some(part),
             };
-            let Owner::Hosts(hosts) = owner else {
-                push(part, self.rule(rule, direction, namespace, None));
-                continue;
-            };
-            if direction == Direction::Egress || !has_names(own) {
-                push(
-                    part,
-                    self.rule(rule, direction, namespace, Some(&|_, _| Vec::new())),
-                );
-                continue;
-            }
-            // C-48: the names are those of the host itself.
-            for host in hosts {
-                let is_meant = match &part {
-                    Part::All => true,
-                    Part::Some(part) => part.hosts.contains(host),
+            for (part, family) in families {
+                let lowered = |names: Option<Numbers<'_>>| {
+                    let mut rules = self.rule(rule, direction, namespace, names);
+                    for rule in &mut rules {
+                        rule.family = family;
+                    }
+                    rules
                 };
-                if is_meant {
+                let Owner::Hosts(hosts) = owner else {
+                    push(part, lowered(None));
+                    continue;
+                };
+                if direction == Direction::Egress || !has_names(own) {
+                    push(part, lowered(Some(&|_, _| Vec::new())));
+                    continue;
+                }
+                // C-48: the names are those of the host itself.
+                let hosts = hosts.iter().copied().filter(|host| part.has_host(*host));
+                for host in hosts {
                     let numbers =
-                        |name: &str, protocol: Protocol| self.hosts.port(*host, name, protocol);
+                        |name: &str, protocol: Protocol| self.hosts.port(host, name, protocol);
                     let one = Part::Some(OwnEnd {
                         pods: scope::NOBODY,
-                        hosts: vec![*host],
+                        hosts: vec![host],
                     });
-                    push(one, self.rule(rule, direction, namespace, Some(&numbers)));
+                    push(one, lowered(Some(&numbers)));
                 }
             }
         }
@@ -101,6 +115,15 @@ impl Lowering<'_> {
         entries.collect()
     }
 
+    fn part(&self, own: &EntityRule, namespace: Option<&str>, family: Family) -> Part {
+        match self.own_end(own, namespace, family) {
+            Some(part) if part.pods != scope::EVERYBODY || part.hosts.len() != self.hosts.len() => {
+                Part::Some(part)
+            }
+            _ => Part::All,
+        }
+    }
+
     fn subject(&self, owner: &Owner, part: &Part) -> Option<Subject> {
         match owner {
             Owner::Pods(pods) => {
@@ -116,10 +139,7 @@ impl Lowering<'_> {
                 Some(Subject::Endpoints(pods))
             }
             Owner::Hosts(hosts) => {
-                let meant = hosts.iter().copied().filter(|host| match part {
-                    Part::All => true,
-                    Part::Some(part) => part.hosts.contains(host),
-                });
+                let meant = hosts.iter().copied().filter(|host| part.has_host(*host));
                 let nodes = self.hosts.nodes(meant);
                 (!nodes.is_empty()).then_some(Subject::Nodes(nodes))
             }
@@ -144,11 +164,17 @@ impl Lowering<'_> {
         let traffic = traffic(rule, numbers);
         let variants: Vec<(Option<Condition>, Vec<PortMatch>)> = match (&other.service, direction) {
             (None, Direction::Egress) if has_names(other) => {
-                let hosts = self.hosts.named(rule, &rule.destination.ports);
-                let hosts = hosts
-                    .into_iter()
-                    .map(|(peers, traffic)| (Some(peers), traffic));
-                std::iter::once((None, traffic)).chain(hosts).collect()
+                let hosts = self.hosts.named(other.ports.iter().chain(&other.not_ports));
+                // Excluded names are those of the destination, whoever it is.
+                let known: Vec<Peer> = hosts.iter().flat_map(|(_, ips)| ips.clone()).collect();
+                let is_out = other.not_ports.iter().any(is_name) && !known.is_empty();
+                let others = is_out.then(|| vec![Peer::Not(Box::new(Peer::AnyOf(known)))]);
+                let hosts = hosts.into_iter().map(|(host, ips)| {
+                    let numbers =
+                        |name: &str, protocol: Protocol| self.hosts.port(host, name, protocol);
+                    (Some(ips), self::traffic(rule, Some(&numbers)))
+                });
+                std::iter::once((others, traffic)).chain(hosts).collect()
             }
             (None, _) => vec![(None, traffic)],
             (Some(service), Direction::Ingress) => {
@@ -172,7 +198,6 @@ impl Lowering<'_> {
         let lowered = variants.into_iter().map(|(extra, traffic)| {
             let peers = peers(conditions.iter().cloned().chain(extra).collect());
             let mut lowered = Rule::new(action, peers, traffic, rule.span);
-            lowered.family = rule.family();
             lowered.source_ports = self.source_ports(rule);
             lowered.requests = rule.http.as_ref().map(requests).unwrap_or_default();
             lowered
@@ -183,8 +208,11 @@ impl Lowering<'_> {
 
 /// Whether ports are given by name.
 fn has_names(entity: &EntityRule) -> bool {
-    let mut ports = entity.ports.iter().chain(&entity.not_ports);
-    ports.any(|port| matches!(port.kind, CalicoPortKind::Name(_)))
+    entity.ports.iter().chain(&entity.not_ports).any(is_name)
+}
+
+fn is_name(port: &CalicoPort) -> bool {
+    matches!(port.kind, CalicoPortKind::Name(_))
 }
 
 /// Whether the port of a Service is of the protocol that a rule asks for.

@@ -199,3 +199,29 @@ impl Case {
         connections.all(|connection| evaluator.request(&connection, &request).allowed)
     }
 }
+
+/// Every rule about Calico is in the name of a test: here, or where objects and selectors are read.
+#[test]
+fn every_rule_is_shown() {
+    let tests = [
+        include_str!("tests/hosts.rs"),
+        include_str!("tests/rules.rs"),
+        include_str!("tests/tiers.rs"),
+        include_str!("tests/whom.rs"),
+        include_str!("../../manifest/policy/calico/tests/policies.rs"),
+        include_str!("../../manifest/policy/calico/tests/rules.rs"),
+        include_str!("../../manifest/policy/calico/tests/sets.rs"),
+        include_str!("../../sets/calico_selector/tests.rs"),
+    ];
+    let lines = tests.iter().flat_map(|tests| tests.lines());
+    let names: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("fn ")?.split('(').next())
+        .collect();
+    for id in 1..=77 {
+        let shows = |name: &&str| {
+            let name = format!("_{name}_");
+            name.contains(&format!("_c_{id}_"))
+        };
+        assert!(names.iter().any(shows), "C-{id}");
+    }
+}

@@ -166,21 +166,28 @@ impl<'w> Lowering<'w> {
     /// Makes policies of the parts of a rule. One of them isolates: whichever says most about what
     /// is let in.
     fn add(&mut self, object: ObjectId, subject: &Subject, parts: Parts, isolates: bool) {
-        let make = |rules: Vec<Rule>, isolates: bool| {
+        let Parts {
+            denials,
+            plain,
+            conditional,
+        } = parts;
+        let only_denials = plain.is_empty() && conditional.is_empty() && !denials.is_empty();
+        let by_conditional = plain.is_empty() && !conditional.is_empty();
+        let nothing = plain.is_empty() && !only_denials && !by_conditional;
+        let by_plain = !plain.is_empty() || nothing;
+        // L-72: under `always` it counts that there is a policy, whatever it says.
+        let counts = nothing && self.switches.enforcement == EnforcementSwitch::Always;
+        let make = |rules: Vec<Rule>, isolates: bool, counts: bool| {
             let mut policy = Policy::new(subject.clone(), Origin::Object(object));
             policy.rules = rules;
             policy.isolates = isolates;
-            (isolates || !policy.rules.is_empty()).then_some(policy)
+            (isolates || counts || !policy.rules.is_empty()).then_some(policy)
         };
-        let (plain, conditional) = (!parts.plain.is_empty(), !parts.conditional.is_empty());
-        let only_denials = !plain && !conditional && !parts.denials.is_empty();
-        let by_plain = plain || !(conditional || only_denials);
         self.denials
-            .extend(make(parts.denials, isolates && only_denials));
-        self.plain.extend(make(parts.plain, isolates && by_plain));
-        let by_conditional = conditional && !plain;
+            .extend(make(denials, isolates && only_denials, false));
+        self.plain.extend(make(plain, isolates && by_plain, counts));
         self.conditional
-            .extend(make(parts.conditional, isolates && by_conditional));
+            .extend(make(conditional, isolates && by_conditional, false));
     }
 
     /// The rules that an item becomes.

@@ -11,7 +11,7 @@ use crate::analysis::parties::{PortQuery, Selection, spell};
 use crate::analysis::readings::Open;
 use crate::diag::Finding;
 use crate::engine::Profile;
-use crate::eval::{Party, Reason};
+use crate::eval::{Connection, Party, Reason};
 use crate::manifest::Direction;
 use crate::report::build::{assumptions, engine, finding, location, tool};
 use crate::source::Sources;
@@ -69,6 +69,7 @@ impl<'a> Builder<'a> {
             line,
             verdict: None,
             at: String::new(),
+            conditions: Vec::new(),
             summary: problem.message.clone(),
             expected: self.expected.map(expectation),
             met: self.expected.map(|_| false),
@@ -92,6 +93,17 @@ impl<'a> Builder<'a> {
             (Some(_), cases) => same(cases.iter().flat_map(|c| &c.rows).map(|row| &row.at)),
             (None, _) => String::new(),
         };
+        let mut of_rows = cases
+            .iter()
+            .flat_map(|case| &case.rows)
+            .map(|row| &row.conditions);
+        let first = of_rows.next().cloned().unwrap_or_default();
+        let conditions = match of_rows.all(|other| *other == first) {
+            true => first,
+            false => Vec::new(),
+        };
+        let mut notes = answer.notes.clone();
+        notes.extend(self.name_notes(answer));
         let expected = self.expected;
         let wanted = |allow| {
             if allow {
@@ -105,11 +117,12 @@ impl<'a> Builder<'a> {
             line: asked.line,
             verdict: Some(verdict.into()),
             at,
+            conditions,
             summary: self.summary(asked, answer),
             expected: expected.map(expectation),
             met: expected.map(|allow| outcome == Some(wanted(allow))),
             cases,
-            notes: answer.notes.clone(),
+            notes,
             error: None,
         });
     }
@@ -225,7 +238,9 @@ impl<'a> Builder<'a> {
                 text: advice.text.clone(),
                 location: advice.span.map(|span| location(self.sources, span, "")),
             });
-        let help = advice.chain(row.open.as_ref().map(settle)).collect();
+        let help = advice
+            .chain(row.open.as_ref().map(|open| settle(open, connection)))
+            .collect();
         Row {
             name,
             ports: row
@@ -250,19 +265,25 @@ impl<'a> Builder<'a> {
             at: String::new(),
             because,
             by: by.map(|span| location(self.sources, span, "")),
+            conditions: self.conditions(row),
             uncertain: row.open.as_ref().map(|open| self.uncertain(open, row)),
             exempt: match verdict.reason {
-                Reason::Policies => None,
-                Reason::Routed => Some(Statement {
-                    id: "C-69".into(),
-                    text: "a policy about the node through which it enters".into(),
-                }),
-                Reason::Exempt(id, text)
-                | Reason::Impossible(id, text)
-                | Reason::Blocked(id, text) => Some(Statement {
+                Reason::Policies | Reason::Routed | Reason::Blocked(..) => None,
+                Reason::Exempt(id, text) | Reason::Impossible(id, text) => Some(Statement {
                     id: id.into(),
                     text: text.into(),
                 }),
+            },
+            blocked: match verdict.reason {
+                Reason::Blocked(id, text) => Some(Statement {
+                    id: id.into(),
+                    text: text.into(),
+                }),
+                Reason::Routed => Some(Statement {
+                    id: "C-67".into(),
+                    text: "policies about the node through which it enters refuse it".into(),
+                }),
+                _ => None,
             },
             example: Example {
                 from: exact(connection.from),
@@ -272,13 +293,13 @@ impl<'a> Builder<'a> {
             },
             egress: self.trace(
                 connection.from,
-                connection,
+                explanation,
                 &explanation.egress,
                 egress.as_ref(),
             ),
             ingress: self.trace(
                 connection.to,
-                connection,
+                explanation,
                 &explanation.ingress,
                 ingress.as_ref(),
             ),
@@ -302,6 +323,7 @@ impl<'a> Builder<'a> {
                     self.rule_name(*rule)
                 )
             }
+            Open::Rule { id, rule } => self.undecided(id, *rule, row),
             Open::Reading {
                 allowed,
                 default,
@@ -335,11 +357,22 @@ impl<'a> Builder<'a> {
 }
 
 /// How to make an uncertain answer certain.
-fn settle(open: &Open) -> Help {
+fn settle(open: &Open, connection: &Connection) -> Help {
     let text = match open {
+        Open::Address(_) if matches!(connection.to, Party::Name(_)) => {
+            "ask about an address that the name resolves to".into()
+        }
         Open::Address(_) => {
             "give Pod and Node objects with their addresses: kubectl get pods,nodes -A -o yaml"
                 .into()
+        }
+        Open::Rule { id: "C-47", .. } => {
+            "leave the source ports out of that rule, or keep in mind which ports clients use"
+                .into()
+        }
+        Open::Rule { id: "A-12", .. } => "give the two policies priorities of their own".into(),
+        Open::Rule { .. } => {
+            "give Pod objects that name their nodes: kubectl get pods -A -o yaml".into()
         }
         Open::Reading { point, .. } => format!(
             "name the network engine with --engine, or set --switch {}=...",

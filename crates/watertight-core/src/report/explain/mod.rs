@@ -4,8 +4,10 @@
 //! person does.
 
 mod build;
+mod notes;
 mod reasons;
 mod sentence;
+mod tiers;
 mod trace;
 mod words;
 
@@ -13,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use build::{Asked, Builder};
+pub use reasons::condition_words;
 
 pub use super::Location;
 use super::{API_VERSION, Assumption, Engine, Finding, Tool};
@@ -75,6 +78,9 @@ pub struct Answer {
     pub verdict: Option<String>,
     /// Where it is decided, behind the verdict: `at ingress of shop/db`. May be empty.
     pub at: String,
+    /// What an allowed connection must carry, if that is the same for all rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// The answer in one sentence.
     pub summary: String,
     /// `allow` or `deny`, if something was expected.
@@ -151,12 +157,18 @@ pub struct Row {
     /// The deciding line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Location>,
+    /// What it must carry if it is allowed: all of these. Other requests are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// Why it is uncertain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uncertain: Option<Statement>,
     /// Why no policy was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt: Option<Statement>,
+    /// Why it is refused whatever the policies of its ends say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Statement>,
     /// The connection that was judged and stands for all.
     pub example: Example,
     /// The egress side.
@@ -165,6 +177,16 @@ pub struct Row {
     pub ingress: Trace,
     /// What to do where it is denied.
     pub help: Vec<Help>,
+}
+
+/// What the policies of one side want an allowed connection to carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// `egress` or `ingress`.
+    pub side: String,
+    /// The requests, any of which is let through: `HTTP GET /api/.*`.
+    pub any_of: Vec<String>,
 }
 
 /// A statement with its id in docs/semantics.md.
@@ -192,17 +214,42 @@ pub struct Example {
 
 /// How one side was decided.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Trace {
     /// Who is judged.
     pub party: String,
+    /// The node whose policies hold for it, where it is judged as that node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_node: Option<String>,
     /// `allow`, `deny`, `open` (no policy isolates it) or `none` (no policy can apply to it).
     pub verdict: String,
     /// Why, in a few words.
     pub because: String,
+    /// The tiers that take part, in the order in which they are asked.
+    pub tiers: Vec<TierTrace>,
     /// The policies that apply, in order, tier by tier.
     pub policies: Vec<PolicyTrace>,
     /// Policies that would allow it if they applied.
     pub nearly: Vec<Nearly>,
+}
+
+/// What one tier came to.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TierTrace {
+    /// The name.
+    pub name: String,
+    /// `allows` or `denies`: one of its rules decides. `isolates`: no rule matches, and then it
+    /// denies. `passes`: a rule leaves it to the next tier. `skipped`: no rule matches, and then the
+    /// next tier is asked. `not-asked`: another tier had decided.
+    pub outcome: String,
+    /// The statement of docs/semantics.md that makes it so.
+    pub id: String,
+    /// Whether nothing in it is written: the engine does it by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_engine: bool,
+    /// Whether readers need the name: there are several tiers, or it is one of its own.
+    pub named: bool,
 }
 
 /// What one policy said.
@@ -211,16 +258,24 @@ pub struct Trace {
 pub struct PolicyTrace {
     /// The tier.
     pub tier: String,
-    /// The kind.
+    /// The kind; `engine` for what the engine does by itself.
     pub kind: String,
+    /// The API group, which tells kinds of one name apart; empty for the engine.
+    pub group: String,
     /// `NAMESPACE/NAME`.
     pub name: String,
     /// Where it is.
     pub location: Option<Location>,
     /// `allows`, `denies`, `passes`, `no-match`, or `not-asked` where another one had decided.
     pub outcome: String,
-    /// The number of its rules for this direction.
+    /// The number of its rules for this direction, without those of a list of denials.
     pub rules: usize,
+    /// Whether it denies what no rule allows.
+    pub isolates: bool,
+    /// The list that the matching rule is in, unless it is called like the direction:
+    /// `ingressDeny`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
     /// The rule that matches, counting from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<usize>,

@@ -1,11 +1,11 @@
 //! What decides a row, in a few words.
 
-use super::Side;
 use super::build::Builder;
+use super::{Condition, Side};
 use crate::analysis::explain::{self, Outcome};
-use crate::eval::{Decision, Reason, SideTrace};
+use crate::eval::{Decision, Explanation, Reason, SideTrace};
 use crate::manifest::Direction;
-use crate::policy::{PolicyRef, RuleRef};
+use crate::policy::{Origin, PolicyRef, RuleRef};
 use crate::source::Span;
 
 impl Builder<'_> {
@@ -36,7 +36,9 @@ impl Builder<'_> {
     /// What decides a row, with the deciding line.
     pub(super) fn because(&self, row: &explain::Row) -> (String, Option<Span>) {
         let explanation = &row.explanation;
-        if let Reason::Exempt(id, why) | Reason::Impossible(id, why) = explanation.verdict.reason {
+        if let Reason::Exempt(id, why) | Reason::Impossible(id, why) | Reason::Blocked(id, why) =
+            explanation.verdict.reason
+        {
             return (format!("{why} ({id})"), None);
         }
         let sides = [&explanation.egress, &explanation.ingress];
@@ -54,9 +56,13 @@ impl Builder<'_> {
                     Decision::NoRule { isolated_by, .. } => self.name_span(isolated_by),
                     Decision::NotSubject | Decision::NotIsolated => None,
                 };
-                (self.decision(side), span)
+                let condition = match self.conditions(row).as_slice() {
+                    [] => String::new(),
+                    conditions => format!(", {}", condition_words(conditions)),
+                };
+                (format!("{}{condition}", self.decision(side)), span)
             }
-            None => ("no policy isolates either end (K-6)".into(), None),
+            None => (self.nobody_isolates(explanation), None),
         }
     }
 
@@ -72,33 +78,105 @@ impl Builder<'_> {
     }
 
     pub(super) fn rule_name(&self, rule: RuleRef) -> String {
-        format!(
-            "{} {} {} rule {}",
-            self.explainer.eval().ruleset[rule.policy]
-                .origin
-                .kind(self.world()),
-            self.policy_name(rule.policy),
-            rule.policy.direction.word(),
-            rule.rule + 1
-        )
+        let explain::RulePlace { list, number } = explain::rule_place(self.explainer.eval(), rule);
+        format!("{} {list} rule {number}", self.kind_and_name(rule.policy))
+    }
+
+    /// `GlobalNetworkPolicy security.metadata`; for what the engine does by itself, that.
+    pub(super) fn kind_and_name(&self, policy: PolicyRef) -> String {
+        let origin = self.explainer.eval().ruleset[policy].origin;
+        explain::policy_words(self.world(), origin)
+    }
+
+    /// What an allowed connection must carry.
+    pub(super) fn conditions(&self, row: &explain::Row) -> Vec<Condition> {
+        let explanation = &row.explanation;
+        if row.outcome() == Outcome::Denied || explanation.verdict.reason != Reason::Policies {
+            return Vec::new();
+        }
+        let sides = [&explanation.egress, &explanation.ingress];
+        let conditions = sides.map(|side| Condition {
+            side: side.direction.word().into(),
+            any_of: explain::conditions(
+                self.explainer.eval(),
+                side.direction,
+                side.decision,
+                &explanation.connection,
+            ),
+        });
+        let asked = |condition: &Condition| !condition.any_of.is_empty();
+        conditions.into_iter().filter(asked).collect()
+    }
+
+    /// What has to be settled for an answer that depends on one rule.
+    pub(super) fn undecided(&self, id: &str, rule: RuleRef, row: &explain::Row) -> String {
+        let verdict = &row.explanation.verdict;
+        let (this, that) = match verdict.allowed {
+            true => ("allowed", "denied"),
+            false => ("denied", "allowed"),
+        };
+        let name = self.rule_name(rule);
+        let side = match rule.policy.direction {
+            Direction::Egress => &row.explanation.egress,
+            Direction::Ingress => &row.explanation.ingress,
+        };
+        match id {
+            "A-12" => {
+                let first = match side.decision.rule() {
+                    Some(first) => format!("if {} is asked first", self.rule_name(first)),
+                    None => format!("unless {name} is asked first"),
+                };
+                format!("{this} {first}, {that} if {name} is: their priorities are the same")
+            }
+            "C-47" => format!("{this} unless the source port is one that {name} asks for"),
+            _ => format!("{this} unless {name} matches, which depends on the node of the pod"),
+        }
+    }
+
+    /// Where neither side has a rule that decides.
+    fn nobody_isolates(&self, explanation: &Explanation) -> String {
+        let asked = |side: &SideTrace| !side.policies.is_empty();
+        match asked(&explanation.egress) || asked(&explanation.ingress) {
+            true => "no tier decides it on either side".into(),
+            false => "no policy isolates either end (K-6)".into(),
+        }
     }
 
     /// A side's decision in a few words.
     pub(super) fn decision(&self, side: &SideTrace) -> String {
         match side.decision {
             Decision::NotSubject => "no policy applies to it".into(),
-            Decision::NotIsolated => format!("no policy isolates it for {}", side.direction.word()),
+            Decision::NotIsolated if side.policies.is_empty() => {
+                format!("no policy isolates it for {}", side.direction.word())
+            }
+            Decision::NotIsolated => {
+                let id = self.end_of_tiers(side);
+                format!("no tier decides it for {} ({id})", side.direction.word())
+            }
             Decision::Rule { rule, allowed } => {
                 let verb = if allowed { "allows" } else { "denies" };
                 format!("{} {verb} it", self.rule_name(rule))
             }
             Decision::NoRule { isolated_by, .. } => {
-                let name = self.policy_name(isolated_by);
-                match side.policies.len() {
-                    0 | 1 => format!("NetworkPolicy {name} isolates it, and no rule matches"),
-                    more => format!(
-                        "{more} policies isolate it (NetworkPolicy {name} first), and no rule matches"
-                    ),
+                let name = self.kind_and_name(isolated_by);
+                let ruleset = self.explainer.eval().ruleset;
+                let mut origins: Vec<Origin> = Vec::new();
+                for at in side
+                    .policies
+                    .iter()
+                    .filter(|at| at.tier == isolated_by.tier)
+                {
+                    let policy = &ruleset[*at];
+                    if policy.isolates && !origins.contains(&policy.origin) {
+                        origins.push(policy.origin);
+                    }
+                }
+                match (origins.len(), ruleset[isolated_by].origin) {
+                    (0 | 1, Origin::Engine(..)) => format!("{name}, and no rule matches"),
+                    (0 | 1, _) => format!("{name} isolates it, and no rule matches"),
+                    (more, _) => {
+                        format!("{more} policies isolate it ({name} first), and no rule matches")
+                    }
                 }
             }
         }
@@ -111,8 +189,17 @@ impl Builder<'_> {
             return format!("{} ({})", statement.text, statement.id);
         }
         let explanation = &row.explanation;
-        if let Reason::Exempt(id, why) | Reason::Impossible(id, why) = explanation.verdict.reason {
+        if let Reason::Exempt(id, why) | Reason::Impossible(id, why) | Reason::Blocked(id, why) =
+            explanation.verdict.reason
+        {
             return format!("{why} ({id})");
+        }
+        if explanation.verdict.reason == Reason::Routed {
+            return "policies about the node through which it enters refuse it".into();
+        }
+        let conditions = self.conditions(row);
+        if !conditions.is_empty() {
+            return condition_words(&conditions);
         }
         let (egress, ingress) = (&explanation.egress, &explanation.ingress);
         match (egress.decision, ingress.decision) {
@@ -128,14 +215,44 @@ impl Builder<'_> {
                     (false, true) => {
                         "an ingress rule allows it, and no policy guards the source".into()
                     }
-                    (false, false) => "no policy isolates either end (K-6)".into(),
+                    (false, false) => self.nobody_isolates(explanation),
                 }
             }
             (a, b) if !a.is_allowed() && !b.is_allowed() => {
-                "neither side allows it, and both must (K-16)".into()
+                let plain = [egress, ingress].iter().all(|side| self.is_plain(side));
+                match plain {
+                    true => "neither side allows it, and both must (K-16)".into(),
+                    false => "neither side allows it, and both must".into(),
+                }
             }
             (a, _) if !a.is_allowed() => "the egress side does not allow it".into(),
             _ => "the ingress side does not allow it".into(),
         }
+    }
+
+    /// Whether NetworkPolicies alone are asked on a side.
+    fn is_plain(&self, side: &SideTrace) -> bool {
+        let ruleset = self.explainer.eval().ruleset;
+        let mut origins = side.policies.iter().map(|at| ruleset[*at].origin);
+        origins.all(|origin| matches!(origin, Origin::Kubernetes(_)))
+    }
+}
+
+/// `if HTTP GET /api/.* or HTTP GET /healthz`
+#[must_use]
+pub fn condition_words(conditions: &[Condition]) -> String {
+    let told: Vec<_> = conditions
+        .iter()
+        .map(|condition| match condition.any_of.as_slice() {
+            [one] => one.clone(),
+            [first @ .., last] => format!("{} or {last}", first.join(", ")),
+            [] => String::new(),
+        })
+        .collect();
+    match told.as_slice() {
+        [egress, ingress] if egress != ingress => {
+            format!("if {egress} (egress), and {ingress} (ingress)")
+        }
+        told => format!("if {}", told.first().map_or("", String::as_str)),
     }
 }

@@ -12,7 +12,8 @@ pub(super) fn one_row(from: &str, to: &str, row: &explain::Row, why: &str) -> St
         Outcome::Uncertain => "may or may not connect",
     };
     let ports = words::ports_in_sentence(row);
-    format!("{from} {verb} to {to} on {ports}: {why}")
+    let colon = if why.starts_with("if ") { "," } else { ":" };
+    format!("{from} {verb} to {to} on {ports}{colon} {why}")
 }
 
 /// `of 5 pairs, 1 is allowed and 4 are denied`

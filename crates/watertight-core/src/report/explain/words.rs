@@ -197,6 +197,11 @@ pub(super) fn members(world: &World, units: &[Unit]) -> Members {
                 full.insert(name.clone());
                 short.insert(name);
             }
+            Unit::Name(id) => {
+                let name = explain::short_name(world, Party::Name(*id));
+                full.insert(name.clone());
+                short.insert(name);
+            }
             Unit::Addresses(ranges) => match ranges.as_slice() {
                 [one] if one.extent() == 0 => {
                     let party = Party::Address(one.start());

@@ -7,15 +7,15 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq as _, Serializer};
 
 use super::{
-    ReachConnection, ReachExternal, ReachPorts, ReachQuery, ReachRange, ReachReport,
+    ReachConnection, ReachDomain, ReachExternal, ReachPorts, ReachQuery, ReachRange, ReachReport,
     ReachServicePort, ReachUnit,
 };
 use crate::analysis::map::{
-    By, Connection, Isolation, OutsideRow, ReachMap, Reached, SourceRow, Span, Unit, UnitKind,
-    Units, is_uniform,
+    Answer, By, Connection, Isolation, OutsideRow, ReachMap, Reached, SourceRow, Span, Unit,
+    UnitKind, Units, is_uniform,
 };
 use crate::diag::Finding;
-use crate::engine::Profile;
+use crate::engine::{PodTunnels, Profile};
 use crate::eval::reach::Outcome;
 use crate::facts::metadata::{self, Cloud};
 use crate::facts::ranges::{self, RangeKind};
@@ -210,6 +210,13 @@ impl<'m, 'w> Reporter<'m, 'w> {
                    answers it"
                     .into(),
         });
+        if self.profile.switches.pod_tunnels == PodTunnels::Drop {
+            found.push(Assumption {
+                id: "C-73".into(),
+                text: "4789/udp is closed to pods, whatever policies say: the map leaves that out"
+                    .into(),
+            });
+        }
         found
     }
 
@@ -278,6 +285,17 @@ impl<'m, 'w> Reporter<'m, 'w> {
                 direction: row.direction.word().into(),
                 units: names(units, &row.units),
                 ranges: row.reached.iter().map(range).collect(),
+                domains: row
+                    .names
+                    .iter()
+                    .map(|(spans, names)| ReachDomain {
+                        names: names
+                            .iter()
+                            .map(|id| format!("fqdn:{}", self.world[*id].text))
+                            .collect(),
+                        ports: ports(spans),
+                    })
+                    .collect(),
             }
         })
         .collect()
@@ -344,6 +362,7 @@ fn ports(spans: &[Span]) -> Vec<ReachPorts> {
         }
         .into(),
         some: span.differs(),
+        conditional: span.most == Answer::Requests || span.least == Answer::Requests,
         why: span.most.open().map(Into::into),
     };
     match spans {

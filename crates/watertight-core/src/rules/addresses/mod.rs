@@ -7,12 +7,14 @@
 
 pub(super) mod blocks;
 pub(super) mod closing;
+mod denials;
 pub(super) mod edit;
 mod exposure;
 pub(super) mod intent;
 mod metadata;
 pub(super) mod workloads;
 
+pub(super) use denials::{Fate, Fates};
 pub(super) use exposure::Exposure;
 pub(super) use metadata::{Metadata, SHARED_ADDRESS, Speaker};
 pub(super) use workloads::Names;

@@ -54,7 +54,7 @@ fn a_3_an_accept_of_the_admin_tier() {
           about: ClusterNetworkPolicy cluster-traffic
           at t.yaml:29:5: `action: Accept` asked first, and final
           at t.yaml:18:18: `default-deny` isolates for ingress, in vain
-          evidence: kube-system/Pod/kube-dns -> shop/Pod/web:8080/tcp ALLOWED: ClusterNetworkPolicy cluster-traffic ingress rule 1 allows it [t.yaml:29:5]
+          evidence: ops/Pod/agent -> shop/Pod/web:8080/tcp ALLOWED: ClusterNetworkPolicy cluster-traffic ingress rule 1 allows it [t.yaml:29:5]
           why: A-3
           fix: use `Pass` where the namespaces are to decide, or name the peers and ports that the rule is for
     "#]].assert_eq(&found(&broad, "reference"));
@@ -83,7 +83,10 @@ fn a_5_a_6_pass_deny_and_peers_that_match_nobody_void_nothing() {
     for policy in [
         admin("Pass", "from: [{namespaces: {}}]"),
         admin("Deny", "from: [{namespaces: {}}]"),
-        admin("Accept", "from: [{namespaces: {matchLabels: {team: none}}}]"),
+        admin(
+            "Accept",
+            "from: [{namespaces: {matchLabels: {team: none}}}]",
+        ),
     ] {
         assert_eq!(found(&policy, "reference"), "", "{policy}");
     }
@@ -119,7 +122,15 @@ spec:
   types: [Ingress]
   ingress: [{action: Allow}]
 ";
-    expect![[r#""#]].assert_eq(&found(tier, "calico"));
+    expect![[r#"
+        warning[WT106] GlobalNetworkPolicy platform.allow-ops ingress rule 1 is asked before `shop/default-deny` and admits what that denies
+          about: GlobalNetworkPolicy platform.allow-ops
+          at t.yaml:34:13: `{action: Allow}` asked first, and final
+          at t.yaml:18:18: `default-deny` isolates for ingress, in vain
+          evidence: ops/Pod/agent -> shop/Pod/web:8080/tcp ALLOWED: GlobalNetworkPolicy platform.allow-ops ingress rule 1 allows it [t.yaml:34:13]
+          why: C-56
+          fix: use `Pass` where the namespaces are to decide, or name the peers and ports that the rule is for
+    "#]].assert_eq(&found(tier, "calico"));
     assert_eq!(found(tier, "cilium"), "", "not read");
 }
 
@@ -140,7 +151,7 @@ spec:
           about: ClusterNetworkPolicy allow-all
           at t.yaml:29:13: `{action: Allow, from: [{namespaceSelector: {}}]}` asked first, and final
           at t.yaml:18:18: `default-deny` isolates for ingress, in vain
-          evidence: kube-system/Pod/kube-dns -> shop/Pod/web:8080/tcp ALLOWED: ClusterNetworkPolicy allow-all ingress rule 1 allows it [t.yaml:29:13]
+          evidence: ops/Pod/agent -> shop/Pod/web:8080/tcp ALLOWED: ClusterNetworkPolicy allow-all ingress rule 1 allows it [t.yaml:29:13]
           why: T-3
           fix: use `Pass` where the namespaces are to decide, or name the peers and ports that the rule is for
     "#]].assert_eq(&found(policy, "antrea"));

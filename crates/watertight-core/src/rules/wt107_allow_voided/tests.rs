@@ -90,7 +90,11 @@ spec:
   subject: {namespaces: {}}
   ingress: [{action: Deny, from: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: batch}}}]}]
 ";
-    assert_eq!(found(policy, "reference"), "", "addresses outside get through");
+    assert_eq!(
+        found(policy, "reference"),
+        "",
+        "addresses outside get through"
+    );
 }
 
 #[test]

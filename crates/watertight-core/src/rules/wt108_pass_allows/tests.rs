@@ -67,8 +67,19 @@ spec:
   subject: {namespaces: {matchLabels: {kubernetes.io/metadata.name: shop}}}
   ingress: [{action: Pass, from: [{namespaces: {}}]}]
 ";
-    assert_eq!(found(&format!("{admin}{policy}"), "reference"), "A-9: NetworkPolicy denies");
-    expect![[r#""#]].assert_eq(&found(admin, "reference"));
+    assert_eq!(
+        found(&format!("{admin}{policy}"), "reference"),
+        "",
+        "A-9: NetworkPolicy denies"
+    );
+    expect![[r#"
+        warning[WT108] ClusterNetworkPolicy deny-all ingress rule 1 passes connections on that nothing denies later
+          about: ClusterNetworkPolicy deny-all
+          at t.yaml:20:13: `{action: Pass, from: [{namespaces: {}}]}` hands over to tiers that do not decide
+          evidence: batch/Pod/job -> shop/Pod/web:8080/tcp ALLOWED: ClusterNetworkPolicy deny-all ingress rule 1 passes it on, and nothing decides [t.yaml:20:13]
+          why: A-9 A-11
+          fix: use Deny, or isolate the pods by a policy of a later tier; use Allow if the connections are meant to be open
+    "#]].assert_eq(&found(admin, "reference"));
 }
 
 #[test]
@@ -120,4 +131,13 @@ metadata: {name: default, namespace: shop}
 spec: {egress: [{type: Allow, to: {cidrSelector: 198.51.100.0/24}}, {type: Deny, to: {cidrSelector: 0.0.0.0/0}}]}
 ";
     assert_eq!(found(firewall, "ovn-kubernetes"), "");
+}
+
+#[test]
+fn a_pass_for_everybody_at_the_end_of_a_tier_is_a_note() {
+    let policy = CALICO
+        .replace(", source: {selector: \"team == 'ops'\"}", "")
+        .replace("guard", "platform");
+    let found = found(&policy, "calico");
+    assert!(found.starts_with("note[WT108]"), "{found}");
 }

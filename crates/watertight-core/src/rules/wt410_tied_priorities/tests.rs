@@ -44,7 +44,10 @@ fn found(policies: &[String]) -> String {
 
 #[test]
 fn a_12_policies_of_one_priority_disagree() {
-    let pair = [policy("monitoring", 10, OPS), policy("no-cross-talk", 10, NOBODY)];
+    let pair = [
+        policy("monitoring", 10, OPS),
+        policy("no-cross-talk", 10, NOBODY),
+    ];
     expect![[r#"
         warning[WT410] ClusterNetworkPolicy monitoring and ClusterNetworkPolicy no-cross-talk have the same priority and disagree: which is asked first is not defined
           about: ClusterNetworkPolicy monitoring
@@ -58,16 +61,26 @@ fn a_12_policies_of_one_priority_disagree() {
 
 #[test]
 fn a_2_other_priorities_are_in_order() {
-    let pair = [policy("monitoring", 9, OPS), policy("no-cross-talk", 10, NOBODY)];
+    let pair = [
+        policy("monitoring", 9, OPS),
+        policy("no-cross-talk", 10, NOBODY),
+    ];
     assert_eq!(found(&pair), "");
 }
 
 #[test]
 fn a_12_policies_that_agree_are_harmless() {
-    let pair = [policy("monitoring", 10, OPS), policy("all", 10, &NOBODY.replace("Deny", "Accept"))];
+    let pair = [
+        policy("monitoring", 10, OPS),
+        policy("all", 10, &NOBODY.replace("Deny", "Accept")),
+    ];
     assert_eq!(found(&pair), "");
     let other = "{action: Deny, from: [{namespaces: {matchLabels: {team: none}}}]}";
-    assert_eq!(found(&[policy("a", 10, OPS), policy("b", 10, other)]), "", "no overlap");
+    assert_eq!(
+        found(&[policy("a", 10, OPS), policy("b", 10, other)]),
+        "",
+        "no overlap"
+    );
 }
 
 #[test]
@@ -85,13 +98,17 @@ spec:
 "
         )
     };
-    let yaml = format!("{PODS}{}{}", policy("open", "Allow"), policy("shut", "Drop"));
+    let yaml = format!(
+        "{PODS}{}{}",
+        policy("open", "Allow"),
+        policy("shut", "Drop")
+    );
     expect![[r#"
         warning[WT410] ClusterNetworkPolicy open and ClusterNetworkPolicy shut have the same priority and disagree: which is asked first is not defined
           about: ClusterNetworkPolicy open
           at t.yaml:21:13: `{action: Allow, from: [{namespaceSelector: {}}]}` allows the connection
           at t.yaml:29:13: `{action: Drop, from: [{namespaceSelector: {}}]}` denies it
-          evidence: kube-system/Pod/kube-dns -> ops/Pod/agent:80/tcp ALLOWED: ClusterNetworkPolicy open ingress rule 1 allows it, unless ClusterNetworkPolicy shut is asked first [t.yaml:21:13]
+          evidence: shop/Pod/web -> ops/Pod/agent:80/tcp ALLOWED: ClusterNetworkPolicy open ingress rule 1 allows it, unless ClusterNetworkPolicy shut is asked first [t.yaml:21:13]
           why: T-2 A-12
           fix: give the policy that is to be asked first the smaller number
     "#]].assert_eq(&findings_on(&RULE, &yaml, "antrea", Cloud::all()));

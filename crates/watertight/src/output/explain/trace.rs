@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use watertight_core::analysis::explain::kind_words;
 use watertight_core::report::explain::{PolicyTrace, Row, Trace};
 use watertight_core::rules::count;
 
@@ -54,6 +55,13 @@ impl Rendering<'_> {
                 "no policy is asked"
             };
             writeln!(out, "{indent}{asked}: {why} ({})", exempt.id)?;
+        } else if let Some(blocked) = row
+            .blocked
+            .as_ref()
+            .filter(|_| row.egress.verdict == "none" && row.ingress.verdict == "none")
+        {
+            let why = one_line(&blocked.text);
+            writeln!(out, "{indent}the engine drops it: {why} ({})", blocked.id)?;
         } else {
             let mut lines = Vec::new();
             self.side("egress", &row.egress, &mut lines);
@@ -65,7 +73,19 @@ impl Rendering<'_> {
 
     fn side(&self, direction: &'static str, trace: &Trace, lines: &mut Vec<Line>) {
         let first = lines.len();
+        if let Some(node) = &trace.as_node {
+            let text = format!("judged as {}, by policies about nodes", one_line(node));
+            lines.push(Line::more(text, None));
+        }
         match trace.verdict.as_str() {
+            "allow" | "deny" | "open" if trace.tiers.iter().any(|tier| tier.named) => {
+                self.walk(trace, lines);
+            }
+            "deny" if trace.policies.is_empty() => lines.push(Line {
+                word: "denied",
+                mood: Some(Mood::Bad),
+                ..Line::more(one_line(&trace.because), None)
+            }),
             "allow" => self.allowed(trace, lines),
             "deny" => self.denied(trace, lines),
             _ => {
@@ -87,7 +107,82 @@ impl Rendering<'_> {
         }
     }
 
+    /// Tier by tier, in the order in which they are asked.
+    fn walk(&self, trace: &Trace, lines: &mut Vec<Line>) {
+        for tier in &trace.tiers {
+            let of_tier = trace
+                .policies
+                .iter()
+                .filter(|policy| policy.tier == tier.name);
+            let policies: Vec<&PolicyTrace> = of_tier.collect();
+            let deciding = policies.iter().find(|policy| match tier.outcome.as_str() {
+                "allows" | "denies" | "passes" => policy.outcome == tier.outcome,
+                _ => false,
+            });
+            let (word, mood) = match tier.outcome.as_str() {
+                "allows" => ("allowed", Some(Mood::Good)),
+                "denies" | "isolates" => ("denied", Some(Mood::Bad)),
+                "passes" => ("passed", None),
+                "skipped" if !tier.by_engine || self.verbose => ("skipped", None),
+                _ if self.verbose => ("not asked", None),
+                _ => continue,
+            };
+            let name = one_line(&tier.name);
+            let first = lines.len();
+            match (deciding, tier.outcome.as_str()) {
+                (Some(policy), _) if policy.kind == ENGINE => {
+                    lines.push(Line::more(named(policy), None));
+                }
+                (Some(policy), _) => {
+                    let text = format!("{} ({})", named_rule(policy), tier.id);
+                    lines.push(Line::more(text, rule_place(policy)));
+                }
+                (None, "isolates") => self.isolated(trace, policies.clone(), lines),
+                (None, "skipped") => {
+                    let text = match policies.as_slice() {
+                        [one] => format!("no rule of {} matches ({})", named(one), tier.id),
+                        more => {
+                            let policies = count(more.len(), "policy");
+                            format!("no rule of {policies} matches ({})", tier.id)
+                        }
+                    };
+                    let place = match policies.as_slice() {
+                        [one] => one.location.as_ref().map(place),
+                        _ => None,
+                    };
+                    lines.push(Line::more(text, place));
+                }
+                (None, _) => lines.push(Line::more("another tier has decided".into(), None)),
+            }
+            if let Some(line) = lines.get_mut(first) {
+                line.word = word;
+                line.mood = mood;
+                line.text = format!("tier {name}: {}", line.text);
+            }
+            if self.verbose && tier.outcome != "isolates" {
+                for policy in policies
+                    .iter()
+                    .filter(|policy| policy.outcome == "no-match")
+                {
+                    let text = format!("  {}: no rule matches", named(policy));
+                    lines.push(Line::more(text, policy.location.as_ref().map(place)));
+                }
+            }
+        }
+        if trace.verdict == "open" {
+            lines.push(Line {
+                word: "allowed",
+                mood: Some(Mood::Good),
+                ..Line::more(one_line(&trace.because), None)
+            });
+        }
+        if trace.verdict == "deny" {
+            nearly(trace, lines);
+        }
+    }
+
     fn allowed(&self, trace: &Trace, lines: &mut Vec<Line>) {
+        let first = lines.len();
         let mut others = 0;
         for policy in &trace.policies {
             match policy.outcome.as_str() {
@@ -112,12 +207,15 @@ impl Rendering<'_> {
             }
         }
         // The one that allows comes first: it is the answer.
-        lines.sort_by_key(|line| line.word != "allowed" && !line.direction.is_empty());
+        if let Some((_, own)) = lines.split_at_mut_checked(first) {
+            own.sort_by_key(|line| line.word != "allowed");
+        }
         if others > 0 {
             let policies = count(others, "more policy");
             let verb = if others == 1 { "selects" } else { "select" };
+            let id = trace.tiers.first().map_or("K-15", |tier| tier.id.as_str());
             lines.push(Line::more(
-                format!("{policies} {verb} it; one rule that matches is enough (K-15)"),
+                format!("{policies} {verb} it; one rule that matches is enough ({id})"),
                 None,
             ));
         }
@@ -136,7 +234,12 @@ impl Rendering<'_> {
             });
             return;
         }
-        let mut policies: Vec<&PolicyTrace> = trace.policies.iter().collect();
+        self.isolated(trace, trace.policies.iter().collect(), lines);
+        nearly(trace, lines);
+    }
+
+    /// The policies of a tier that denies because no rule of it matches.
+    fn isolated(&self, trace: &Trace, mut policies: Vec<&PolicyTrace>, lines: &mut Vec<Line>) {
         // The one that nearly allows it tells most; one without rules only isolates.
         policies.sort_by_key(|policy| {
             let nearest = policy.misses.first().map(|miss| miss.distance);
@@ -150,14 +253,20 @@ impl Rendering<'_> {
         let first = lines.len();
         let distance = |policy: &PolicyTrace| policy.misses.first().map(|miss| miss.distance);
         let nearest = policies.iter().find_map(|policy| distance(policy));
+        let isolating = policies.iter().position(|policy| policy.isolates);
+        if isolating.is_none_or(|at| at >= shown) {
+            lines.push(Line::more(one_line(&trace.because), None));
+        }
         for (number, policy) in policies.iter().take(shown).enumerate() {
-            let rules = match (policy.rules, number) {
-                (0, 0) => " isolates it and has no rules".to_owned(),
-                (0, _) => " has no rules".to_owned(),
-                (1, 0) => " isolates it; its rule does not match".to_owned(),
-                (more, 0) => format!(" isolates it; 0 of {more} rules match"),
-                (1, _) => ": its rule does not match".to_owned(),
-                (more, _) => format!(": 0 of {more} rules match"),
+            let says = isolating == Some(number);
+            let rules = match (policy.rules, says) {
+                _ if policy.kind == ENGINE => String::new(),
+                (0, true) => " isolates it and has no rules".to_owned(),
+                (0, false) => " has no rules".to_owned(),
+                (1, true) => " isolates it; its rule does not match".to_owned(),
+                (more, true) => format!(" isolates it; 0 of {more} rules match"),
+                (1, false) => ": its rule does not match".to_owned(),
+                (more, false) => format!(": 0 of {more} rules match"),
             };
             let text = format!("{}{rules}", named(policy));
             lines.push(Line::more(text, policy.location.as_ref().map(place)));
@@ -185,17 +294,6 @@ impl Rendering<'_> {
             lines.push(Line::more(
                 format!("{hidden} isolate it, none with a nearer rule (-v shows all)"),
                 None,
-            ));
-        }
-        for nearly in &trace.nearly {
-            lines.push(Line::more(
-                format!(
-                    "NetworkPolicy {} rule {} would allow it, but {}",
-                    one_line(&nearly.name),
-                    nearly.rule,
-                    one_line(&nearly.text)
-                ),
-                Some(place(&nearly.location)),
             ));
         }
     }
@@ -251,17 +349,46 @@ pub(super) fn room(
     fitting.filter(|length| *length <= most).max().unwrap_or(0)
 }
 
+/// The kind of what an engine does by itself.
+const ENGINE: &str = "engine";
+
+/// Policies that would allow it if they applied.
+fn nearly(trace: &Trace, lines: &mut Vec<Line>) {
+    for nearly in &trace.nearly {
+        lines.push(Line::more(
+            format!(
+                "NetworkPolicy {} rule {} would allow it, but {}",
+                one_line(&nearly.name),
+                nearly.rule,
+                one_line(&nearly.text)
+            ),
+            Some(place(&nearly.location)),
+        ));
+    }
+}
+
 fn named(policy: &PolicyTrace) -> String {
-    format!("{} {}", policy.kind, one_line(&policy.name))
+    if policy.kind == ENGINE {
+        return one_line(&policy.name);
+    }
+    let kind = kind_words(&policy.group, &policy.kind);
+    format!("{kind} {}", one_line(&policy.name))
 }
 
 /// `NetworkPolicy shop/db rule 2: app=web of namespace shop on 5432/tcp`
 fn named_rule(policy: &PolicyTrace) -> String {
     match (policy.rule, &policy.admits) {
-        (Some(rule), Some(admits)) => {
-            format!("{} rule {rule}: {}", named(policy), one_line(admits))
+        (Some(_), _) if policy.kind == ENGINE => named(policy),
+        (Some(rule), admits) => {
+            let list = policy
+                .list
+                .as_deref()
+                .map_or(String::new(), |list| format!(" {list}"));
+            let admits = admits
+                .as_deref()
+                .map_or(String::new(), |admits| format!(": {}", one_line(admits)));
+            format!("{}{list} rule {rule}{admits}", named(policy))
         }
-        (Some(rule), None) => format!("{} rule {rule}", named(policy)),
         (None, _) => named(policy),
     }
 }

@@ -8,7 +8,7 @@ use watertight_core::report::reach::{ReachConnection, ReachPorts};
 use super::Rendering;
 
 pub(super) fn render(rendering: &Rendering<'_, '_>, out: &mut dyn Write) -> io::Result<usize> {
-    out.write_all(b"from,to,protocol,first,last,verdict,some,why,family\r\n")?;
+    out.write_all(b"from,to,protocol,first,last,verdict,some,why,family,conditional\r\n")?;
     let mut pairs = 0;
     rendering
         .reporter
@@ -39,6 +39,11 @@ pub(super) fn render(rendering: &Rendering<'_, '_>, out: &mut dyn Write) -> io::
                     lines(from, to, &range.ports, "", out)?;
                 }
             }
+            for domain in &external.domains {
+                for name in &domain.names {
+                    lines(unit, name, &domain.ports, "", out)?;
+                }
+            }
         }
     }
     Ok(pairs)
@@ -56,10 +61,11 @@ fn lines(
         let (protocol, verdict) = (&ports.protocol, &ports.verdict);
         let some = if ports.some { "true" } else { "false" };
         let why = ports.why.as_deref().unwrap_or_default();
+        let conditional = if ports.conditional { "true" } else { "false" };
         let (first, last) = (ports.first, ports.last);
         write!(
             out,
-            "{from},{to},{protocol},{first},{last},{verdict},{some},{why},{family}\r\n"
+            "{from},{to},{protocol},{first},{last},{verdict},{some},{why},{family},{conditional}\r\n"
         )?;
     }
     Ok(())

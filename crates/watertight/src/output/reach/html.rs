@@ -249,6 +249,15 @@ fn outside(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
                 "<tr><td>{from}</td><td>{to}</td><td class=\"{class}\">{ports}</td><td>{note}</td></tr>"
             )?;
         }
+        for domain in &row.domains {
+            let names = escaped(&domain.names.join(", "));
+            let class = Openness::of(&domain.ports).word();
+            let ports = escaped(&words::ports(&domain.ports));
+            writeln!(
+                out,
+                "<tr><td>{units}</td><td>{names}</td><td class=\"{class}\">{ports}</td><td></td></tr>"
+            )?;
+        }
     }
     writeln!(out, "</tbody></table>")
 }

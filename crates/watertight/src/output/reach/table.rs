@@ -69,6 +69,9 @@ pub(super) fn footnotes(view: &View<'_>) -> Vec<String> {
     if view.any_some() {
         lines.push("* between some of the pods, not between all".to_owned());
     }
+    if view.any_conditional() {
+        lines.push("~ certain requests only; `watertight explain` tells which (L-66)".to_owned());
+    }
     for id in view.whys() {
         lines.push(format!("? uncertain ({id}): {}", words::why(id)));
     }
@@ -224,7 +227,14 @@ fn ranges(external: &ReachExternal, full: bool) -> Vec<(Vec<String>, String, Ope
             Openness::of(&range.ports),
         )
     });
-    told.collect()
+    let domains = external.domains.iter().map(|domain| {
+        (
+            domain.names.clone(),
+            words::ports(&domain.ports),
+            Openness::of(&domain.ports),
+        )
+    });
+    told.chain(domains).collect()
 }
 
 /// Cells broken into lines, side by side.

@@ -213,41 +213,41 @@ fn the_table() {
 #[test]
 fn comma_separated_values() {
     expect![[r#"
-        from,to,protocol,first,last,verdict,some,why,family
-        ops/Pod/agent,ops/Pod/job,any,1,65535,allow,false,,
-        ops/Pod/agent,shop/Pod/db,any,1,65535,allow,false,,
-        ops/Pod/agent,shop/Pod/web-0,any,1,65535,allow,false,,
-        ops/Pod/agent,node:n1,any,1,65535,allow,false,,
-        ops/Pod/job,ops/Pod/agent,any,1,65535,allow,false,,
-        ops/Pod/job,shop/Pod/web-0,any,1,65535,allow,false,,
-        ops/Pod/job,node:n1,any,1,65535,allow,false,,
-        ops/Pod/job,ops/Pod/six,tcp,80,90,allow,false,,ipv4
-        ops/Pod/six,ops/Pod/agent,any,1,65535,allow,false,,
-        ops/Pod/six,ops/Pod/job,any,1,65535,allow,false,,
-        ops/Pod/six,shop/Pod/web-0,any,1,65535,allow,false,,
-        ops/Pod/six,node:n1,any,1,65535,allow,false,,
-        shop/Pod/db,ops/Pod/agent,any,1,65535,uncertain,false,K-73,
-        shop/Pod/db,node:n1,any,1,65535,uncertain,false,K-73,
-        shop/Pod/web-0,ops/Pod/agent,any,1,65535,allow,false,,
-        shop/Pod/web-0,ops/Pod/job,any,1,65535,allow,false,,
-        shop/Pod/web-0,node:n1,any,1,65535,allow,false,,
-        shop/Pod/web-0,shop/Pod/db,tcp,5432,5432,allow,false,,
-        node:n1,ops/Pod/agent,any,1,65535,allow,false,,
-        node:n1,ops/Pod/job,any,1,65535,allow,false,,
-        node:n1,shop/Pod/db,any,1,65535,allow,false,,
-        node:n1,shop/Pod/web-0,any,1,65535,allow,false,,
-        ops/Pod/agent,0.0.0.0/0,any,1,65535,allow,false,,
-        shop/Pod/web-0,0.0.0.0/0,any,1,65535,allow,false,,
-        ops/Pod/job,0.0.0.0/0,any,1,65535,allow,false,,
-        ops/Pod/job,::/0,any,1,65535,allow,false,,
-        ops/Pod/six,0.0.0.0/0,any,1,65535,allow,false,,
-        ops/Pod/six,::/0,any,1,65535,allow,false,,
-        shop/Pod/db,203.0.113.0/24,any,1,65535,allow,false,,
-        0.0.0.0/0,ops/Pod/agent,any,1,65535,allow,false,,
-        0.0.0.0/0,shop/Pod/web-0,any,1,65535,allow,false,,
-        0.0.0.0/0,ops/Pod/job,any,1,65535,allow,false,,
-        ::/0,ops/Pod/job,any,1,65535,allow,false,,
-        10.0.1.0/24,ops/Pod/six,tcp,80,90,allow,false,,
+        from,to,protocol,first,last,verdict,some,why,family,conditional
+        ops/Pod/agent,ops/Pod/job,any,1,65535,allow,false,,,false
+        ops/Pod/agent,shop/Pod/db,any,1,65535,allow,false,,,false
+        ops/Pod/agent,shop/Pod/web-0,any,1,65535,allow,false,,,false
+        ops/Pod/agent,node:n1,any,1,65535,allow,false,,,false
+        ops/Pod/job,ops/Pod/agent,any,1,65535,allow,false,,,false
+        ops/Pod/job,shop/Pod/web-0,any,1,65535,allow,false,,,false
+        ops/Pod/job,node:n1,any,1,65535,allow,false,,,false
+        ops/Pod/job,ops/Pod/six,tcp,80,90,allow,false,,ipv4,false
+        ops/Pod/six,ops/Pod/agent,any,1,65535,allow,false,,,false
+        ops/Pod/six,ops/Pod/job,any,1,65535,allow,false,,,false
+        ops/Pod/six,shop/Pod/web-0,any,1,65535,allow,false,,,false
+        ops/Pod/six,node:n1,any,1,65535,allow,false,,,false
+        shop/Pod/db,ops/Pod/agent,any,1,65535,uncertain,false,K-73,,false
+        shop/Pod/db,node:n1,any,1,65535,uncertain,false,K-73,,false
+        shop/Pod/web-0,ops/Pod/agent,any,1,65535,allow,false,,,false
+        shop/Pod/web-0,ops/Pod/job,any,1,65535,allow,false,,,false
+        shop/Pod/web-0,node:n1,any,1,65535,allow,false,,,false
+        shop/Pod/web-0,shop/Pod/db,tcp,5432,5432,allow,false,,,false
+        node:n1,ops/Pod/agent,any,1,65535,allow,false,,,false
+        node:n1,ops/Pod/job,any,1,65535,allow,false,,,false
+        node:n1,shop/Pod/db,any,1,65535,allow,false,,,false
+        node:n1,shop/Pod/web-0,any,1,65535,allow,false,,,false
+        ops/Pod/agent,0.0.0.0/0,any,1,65535,allow,false,,,false
+        shop/Pod/web-0,0.0.0.0/0,any,1,65535,allow,false,,,false
+        ops/Pod/job,0.0.0.0/0,any,1,65535,allow,false,,,false
+        ops/Pod/job,::/0,any,1,65535,allow,false,,,false
+        ops/Pod/six,0.0.0.0/0,any,1,65535,allow,false,,,false
+        ops/Pod/six,::/0,any,1,65535,allow,false,,,false
+        shop/Pod/db,203.0.113.0/24,any,1,65535,allow,false,,,false
+        0.0.0.0/0,ops/Pod/agent,any,1,65535,allow,false,,,false
+        0.0.0.0/0,shop/Pod/web-0,any,1,65535,allow,false,,,false
+        0.0.0.0/0,ops/Pod/job,any,1,65535,allow,false,,,false
+        ::/0,ops/Pod/job,any,1,65535,allow,false,,,false
+        10.0.1.0/24,ops/Pod/six,tcp,80,90,allow,false,,,false
     "#]]
     .assert_eq(&of(ReachFormat::Csv).replace("\r\n", "\n"));
 }
@@ -389,6 +389,7 @@ fn ports_in_words() {
         last,
         verdict: if why.is_some() { "uncertain" } else { "allow" }.into(),
         some,
+        conditional: false,
         why: why.map(Into::into),
     };
     let whole = (1, u16::MAX);

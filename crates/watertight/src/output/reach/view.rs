@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watertight_core::analysis::map::ReachMap;
 use watertight_core::report::ReachReport;
-use watertight_core::report::reach::{ReachConnection, ReachExternal, ReachUnit};
+use watertight_core::report::reach::{ReachConnection, ReachExternal, ReachPorts, ReachUnit};
 
 use super::words::{self, Openness};
 
@@ -202,8 +202,13 @@ impl<'r> View<'r> {
 
     /// Whether there is nothing to answer: a pod and itself (K-75), nodes among themselves.
     pub(super) fn is_no_pair(&self, from: usize, to: usize) -> bool {
-        let is_node = |number| self.party(number).is_some_and(|p| p.unit.kind == "node");
-        (from == to && self.is_one_pod(from)) || (is_node(from) && is_node(to))
+        // Unless policies are about them.
+        let open = |number, word: fn(&ReachUnit) -> &str| {
+            let party = self.party(number);
+            party.is_some_and(|p| p.unit.kind == "node" && word(p.unit) == "open")
+        };
+        let nodes = open(from, |unit| &unit.egress) && open(to, |unit| &unit.ingress);
+        (from == to && self.is_one_pod(from)) || nodes
     }
 
     /// What a unit is called in plural.
@@ -260,38 +265,32 @@ impl<'r> View<'r> {
 
     /// Why something is uncertain, by id.
     pub(super) fn whys(&self) -> BTreeSet<&'r str> {
-        let connections = self.report.connections.iter();
-        let ports = connections.flat_map(|connection| {
-            connection
-                .ports
-                .iter()
-                .chain(connection.ipv6.iter().flatten())
-        });
-        let outside = self
-            .report
-            .external
-            .iter()
-            .flat_map(|external| &external.ranges);
-        let ports = ports.chain(outside.flat_map(|range| &range.ports));
-        ports.filter_map(|ports| ports.why.as_deref()).collect()
+        self.all_ports()
+            .filter_map(|ports| ports.why.as_deref())
+            .collect()
     }
 
     /// Whether anything holds for some pods only.
     pub(super) fn any_some(&self) -> bool {
+        self.all_ports().any(|ports| ports.some)
+    }
+
+    /// Whether anything holds for certain requests only.
+    pub(super) fn any_conditional(&self) -> bool {
+        self.all_ports().any(|ports| ports.conditional)
+    }
+
+    fn all_ports(&self) -> impl Iterator<Item = &'r ReachPorts> {
         let connections = self.report.connections.iter();
-        let mut ports = connections.flat_map(|connection| {
-            connection
-                .ports
-                .iter()
-                .chain(connection.ipv6.iter().flatten())
+        let inside = connections.flat_map(|connection| {
+            let ipv6 = connection.ipv6.iter().flatten();
+            connection.ports.iter().chain(ipv6)
         });
-        let mut outside = self
-            .report
-            .external
-            .iter()
-            .flat_map(|external| &external.ranges);
-        ports.any(|ports| ports.some)
-            || outside.any(|range| range.ports.iter().any(|ports| ports.some))
+        let outside = self.report.external.iter().flat_map(|external| {
+            let ranges = external.ranges.iter().flat_map(|range| &range.ports);
+            ranges.chain(external.domains.iter().flat_map(|domain| &domain.ports))
+        });
+        inside.chain(outside)
     }
 }
 
@@ -302,10 +301,13 @@ fn outside(external: &ReachExternal) -> World {
         let whole = |address: &String| address == "0.0.0.0/0" || address == "::/0";
         range.addresses.iter().any(whole) && Openness::of(&range.ports) == Openness::Open
     });
+    let of_names = external.domains.iter().map(|domain| &domain.ports);
     let certain = external
         .ranges
         .iter()
-        .any(|range| Openness::of(&range.ports) >= Openness::Part);
+        .map(|range| &range.ports)
+        .chain(of_names)
+        .any(|ports| Openness::of(ports) >= Openness::Part);
     let openness = match (all, certain) {
         (true, _) => Openness::Open,
         (false, true) => Openness::Part,
@@ -316,6 +318,14 @@ fn outside(external: &ReachExternal) -> World {
             words::addresses(range).unwrap_or_else(|| format!("{} ranges", range.addresses.len()));
         format!("{addresses}: {}", words::ports(&range.ports))
     });
+    let names = external.domains.iter().map(|domain| {
+        let names = match domain.names.as_slice() {
+            [a, b, c, _, _, ..] => format!("{a}, {b}, {c}, {} more names", domain.names.len() - 3),
+            names => names.join(", "),
+        };
+        format!("{names}: {}", words::ports(&domain.ports))
+    });
+    let told = told.chain(names);
     World {
         openness,
         text: told.collect::<Vec<_>>().join("; "),

@@ -1,6 +1,7 @@
 //! Ports, addresses and outcomes in a few characters.
 //!
-//! `*` marks what holds for some of the pods only, `?` what is uncertain; a format that uses them
+//! `*` marks what holds for some of the pods only, `~` what holds for certain requests only, `?` what is
+//! uncertain; a format that uses them
 //! explains them.
 
 use watertight_core::report::reach::{ReachConnection, ReachPorts, ReachRange};
@@ -22,7 +23,7 @@ impl Openness {
     pub(super) fn of(ports: &[ReachPorts]) -> Self {
         match ports {
             [] => Self::Closed,
-            [one] if one.protocol == "any" && one.verdict == "allow" && !one.some => Self::Open,
+            [one] if one.protocol == "any" && is_plain(one) => Self::Open,
             _ if ports.iter().any(|ports| ports.verdict == "allow") => Self::Part,
             _ => Self::Uncertain,
         }
@@ -46,6 +47,10 @@ impl Openness {
             Self::Open => "open",
         }
     }
+}
+
+fn is_plain(ports: &ReachPorts) -> bool {
+    ports.verdict == "allow" && !ports.some && !ports.conditional
 }
 
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
@@ -98,15 +103,20 @@ fn spelled(ranges: &[Range], mark: &str) -> Vec<String> {
 pub(super) fn ports(ports: &[ReachPorts]) -> String {
     let mut parts = Vec::new();
     let mut said: Vec<Range> = Vec::new();
-    for (uncertain, some, mark) in [
-        (false, false, ""),
-        (false, true, "*"),
-        (true, false, "?"),
-        (true, true, "*?"),
+    for (uncertain, some, conditional, mark) in [
+        (false, false, false, ""),
+        (false, false, true, "~"),
+        (false, true, false, "*"),
+        (false, true, true, "*~"),
+        (true, false, false, "?"),
+        (true, false, true, "?~"),
+        (true, true, false, "*?"),
+        (true, true, true, "*?~"),
     ] {
-        let of = ports
-            .iter()
-            .filter(|ports| ports.why.is_some() == uncertain && ports.some == some);
+        let of = ports.iter().filter(|ports| {
+            let found = (ports.why.is_some(), ports.some, ports.conditional);
+            found == (uncertain, some, conditional)
+        });
         let own: Vec<Range> = of.flat_map(ranges).collect();
         if own.is_empty() {
             continue;
@@ -253,6 +263,9 @@ pub(super) fn why(id: &str) -> &'static str {
         }
         "K-72" => "engines differ on host-network pods: name yours with --engine",
         "K-73" => "engines differ on what a pod sends to its own node: name yours with --engine",
+        "A-12" => "policies of the same priority disagree: give them priorities of their own",
+        "C-47" => "a rule asks for source ports, which differ from connection to connection",
+        "M-4" => "a rule depends on the node of a pod, which the input does not tell",
         "K-76" => {
             "engines differ on a pod that reaches itself through a Service: name yours with --engine"
         }

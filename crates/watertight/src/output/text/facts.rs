@@ -108,7 +108,7 @@ fn last_line(report: &CheckReport<NoFindings>) -> String {
     };
     let analysed = format!(
         "{}, {}, {}",
-        count(report.summary.policies, "policy"),
+        policies(report.summary.policies, report.summary.staged_policies),
         count(report.summary.workloads, "workload"),
         count(report.summary.namespaces, "namespace")
     );
@@ -133,5 +133,15 @@ fn incomplete(summary: &Summary) -> String {
         0 => "some of the input could not be analysed, so findings may be missing".into(),
         1 => "1 document could not be read, so findings may be missing".into(),
         more => format!("{more} documents could not be read, so findings may be missing"),
+    }
+}
+
+/// `3 policies`, `3 policies and 1 staged one`.
+fn policies(acting: usize, staged: usize) -> String {
+    let acting = count(acting, "policy");
+    match staged {
+        0 => acting,
+        1 => format!("{acting} and 1 staged one"),
+        more => format!("{acting} and {more} staged ones"),
     }
 }

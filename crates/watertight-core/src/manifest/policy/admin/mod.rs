@@ -6,7 +6,7 @@
 mod peers;
 mod ports;
 
-pub use peers::{AdminPeer, AdminPeerKind, DomainName};
+pub use peers::{AdminPeer, AdminPeerKind, DomainName, Relation};
 pub use ports::AdminPort;
 
 use super::Written;

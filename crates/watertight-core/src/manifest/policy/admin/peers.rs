@@ -26,6 +26,8 @@ pub struct AdminPeer {
 pub enum AdminPeerKind {
     /// `namespaces` or `pods`: never host-network pods.
     Pods(AdminPods),
+    /// Pods of namespaces that compare with the subject's, in release 0.1.1.
+    Related(Relation),
     /// Nodes, by the addresses in their status.
     Nodes(LabelSelector),
     /// Any of these networks, whoever owns the address.
@@ -34,6 +36,17 @@ pub enum AdminPeerKind {
     Domains(Vec<DomainName>),
     /// A field of a newer schema: fail closed.
     Unknown(Box<str>),
+}
+
+/// Pods of namespaces that own all of these labels, with the subject's values or not.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// The keys.
+    pub keys: Vec<Box<str>>,
+    /// All of the values are the subject's; else at least one is not.
+    pub is_same: bool,
+    /// The pods in them.
+    pub pods: LabelSelector,
 }
 
 /// A domain name, perhaps with `*.` before it.
@@ -60,7 +73,7 @@ pub(super) fn namespaces(decoder: &mut Decoder, node: Node<'_, '_>) -> AdminPods
 /// What v0.1.1 could say about namespaces; the server would drop it and leave all namespaces.
 fn refuse_relations(decoder: &mut Decoder, node: Node<'_, '_>) {
     for (key, _) in node.entries() {
-        let Some(name @ ("namespaceSelector" | "sameLabels" | "notSameLabels")) = key.str() else {
+        let Some(name) = key.str().filter(|name| OLD_FIELDS.contains(name)) else {
             continue;
         };
         let message = format!("`{name}` is of version 0.1.1 of the API: current servers drop it");
@@ -127,6 +140,13 @@ pub(super) fn peer(
     if !one_of(decoder, node, &fields, "a peer", &["A-46", "A-22"]) {
         return None;
     }
+    if let [Some(peer), ..] | [None, Some(peer), ..] = fields
+        && decoder.old_admin_api
+        && is_old(peer)
+    {
+        let kind = old_peer(decoder, peer)?;
+        return Some(AdminPeer { kind, span });
+    }
     if let Some(name) = known
         .iter()
         .find(|name| is_set(name) && !here.contains(name))
@@ -157,6 +177,60 @@ pub(super) fn peer(
         AdminPeerKind::Domains(domains(decoder, domains_at?))
     };
     Some(AdminPeer { kind, span })
+}
+
+/// What release 0.1.1 writes into `namespaces`.
+const OLD_FIELDS: [&str; 3] = ["namespaceSelector", "sameLabels", "notSameLabels"];
+
+/// Whether the value of `namespaces` or of `pods` is written as in release 0.1.1.
+fn is_old(node: Node<'_, '_>) -> bool {
+    let has_own = |name: &&str| node.get(name).is_some();
+    match node.get("podSelector") {
+        Some(_) => node.get("namespaces").is_some(),
+        None => OLD_FIELDS.iter().any(has_own),
+    }
+}
+
+/// Decodes the value of `namespaces`, or that of `pods` with `namespaces` inside.
+fn old_peer(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<AdminPeerKind> {
+    let (namespaces, pods) = match node.get("podSelector") {
+        Some(_) => {
+            let known = ["namespaces", "podSelector"];
+            let [namespaces, pods] = decoder.fields(node, known, Unknown::Refuse);
+            (namespaces?, pods)
+        }
+        None => (node, None),
+    };
+    let pods = match pods {
+        Some(pods) => selector::decode(decoder, "podSelector", pods),
+        None => LabelSelector::everything(node.span().at_start()),
+    };
+    let fields = decoder.fields(namespaces, OLD_FIELDS, Unknown::Refuse);
+    if !one_of(decoder, namespaces, &fields, "a peer", &["A-33"]) {
+        return None;
+    }
+    let [selector, same, other] = fields;
+    if let Some(selector) = selector {
+        return Some(AdminPeerKind::Pods(AdminPods {
+            namespaces: selector::decode(decoder, "namespaceSelector", selector),
+            pods,
+            span: node.span(),
+        }));
+    }
+    let name = if same.is_some() {
+        "sameLabels"
+    } else {
+        "notSameLabels"
+    };
+    let keys = decoder.items(name, same.or(other), |decoder, node| {
+        let key = decoder.item_text(node)?;
+        Some((&*key).into())
+    });
+    Some(AdminPeerKind::Related(Relation {
+        keys,
+        is_same: same.is_some(),
+        pods,
+    }))
 }
 
 /// A peer without a field that is known: a mistake, or a field of a newer schema.
@@ -280,12 +354,14 @@ fn no_domain(text: &str) -> Option<&'static str> {
     if !rest.contains('.') {
         return Some("it needs at least two labels, a wildcard aside");
     }
+    // The schema's pattern lets a label start with `_`, and end with it if that is all of it.
     let label = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let (first, last) = (label.bytes().next(), label.bytes().last());
+        let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
         label.bytes().all(inner)
-            && first.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && last.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && (first == Some(b'_') || is_end(first))
+            && (label == "_" || is_end(last))
     };
     if rest.split('.').all(label) {
         None

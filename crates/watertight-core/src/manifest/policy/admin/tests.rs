@@ -1,5 +1,7 @@
 //! Admin policies as written: what their schemas accept and refuse (A- rules).
 
+mod ports;
+
 use std::fmt::Write as _;
 
 use super::*;
@@ -9,9 +11,13 @@ use crate::source::Sources;
 
 /// The policy that comes out of an object, and what is said about it.
 fn read(object: &str) -> (Option<AdminPolicy>, String) {
+    read_with(object, &Options::default())
+}
+
+fn read_with(object: &str, options: &Options) -> (Option<AdminPolicy>, String) {
     let mut sources = Sources::new();
     sources.add("t.yaml", object.into()).unwrap();
-    let loaded = load(&sources, &Options::default());
+    let loaded = load(&sources, options);
     let mut said = String::new();
     for finding in &loaded.findings {
         let _ = write!(said, "{}", show(&sources, finding));
@@ -305,105 +311,6 @@ fn a_47_lists_must_not_be_empty() {
 }
 
 #[test]
-fn a_48_ranges() {
-    let range = |start, end| {
-        with_protocol(&format!(
-            "{{tcp: {{destinationPort: {{range: {{start: {start}, end: {end}}}}}}}}}"
-        ))
-    };
-    accepted(&range(80, 81));
-    refused(&range(80, 80), "A-48");
-    refused(&range(81, 80), "A-48");
-    refused(&range(0, 80), "A-35");
-    refused(&range(1, 65536), "A-35");
-    // v1alpha1 says so in its text only: a server accepts it.
-    accepted(&with_port("{portRange: {start: 80, end: 80}}"));
-}
-
-#[test]
-fn a_34_ports() {
-    let port = |item: &str| {
-        let policy = accepted(&with_port(item));
-        policy.ingress[0].ports.clone().unwrap().remove(0)
-    };
-    let range = |item: &str| match port(item) {
-        AdminPort::Range {
-            protocol,
-            first,
-            last,
-            ..
-        } => (protocol.word(), first, last),
-        other @ AdminPort::Named { .. } => panic!("{other:?}"),
-    };
-    assert_eq!(range("{portNumber: {port: 80}}"), ("tcp", 80, 80));
-    assert_eq!(
-        range("{portRange: {protocol: UDP, start: 1000, end: 1005}}"),
-        ("udp", 1000, 1005)
-    );
-    assert!(matches!(port("{namedPort: pg}"), AdminPort::Named { name, .. } if &*name == "pg"));
-    for wrong in [
-        "{portNumber: {protocol: tcp, port: 80}}",
-        "{portNumber: {port: 0}}",
-        "{portNumber: {port: 65536}}",
-        "{portNumber: {protocol: TCP}}",
-        "{portRange: {start: 1}}",
-    ] {
-        refused(&with_port(wrong), "A-34");
-    }
-    let all = accepted(&with_rule(
-        "ingress",
-        "{action: Deny, from: [{namespaces: {}}]}",
-    ));
-    assert!(all.ingress[0].ports.is_none());
-}
-
-#[test]
-fn a_35_a_37_protocols() {
-    let policy = accepted(&with_protocol(
-        "{sctp: {destinationPort: {number: 7}}}, {udp: {destinationPort: {range: {start: 1, end: \
-         65535}}}}, {destinationNamedPort: http}",
-    ));
-    let shown: Vec<_> = policy.ingress[0]
-        .ports
-        .iter()
-        .flatten()
-        .map(|port| match port {
-            AdminPort::Range {
-                protocol,
-                first,
-                last,
-                ..
-            } => format!("{first}-{last}/{}", protocol.word()),
-            AdminPort::Named { name, .. } => name.to_string(),
-        })
-        .collect();
-    assert_eq!(shown, ["7-7/sctp", "1-65535/udp", "http"]);
-    refused(&with_protocol("{tcp: {}}"), "A-37");
-    refused(&with_protocol("{tcp: {destinationPort: null}}"), "A-37");
-}
-
-#[test]
-fn a_38_named_ports_need_pods() {
-    let egress = |to: &str, protocols: &str| {
-        with_rule(
-            "egress",
-            &format!("{{action: Accept, to: [{to}], protocols: [{protocols}]}}"),
-        )
-    };
-    let named = "{destinationNamedPort: http}";
-    accepted(&egress(ALL, named));
-    for nameless in [
-        "{networks: [10.0.0.0/8]}",
-        "{nodes: {}}",
-        "{domainNames: [a.io]}",
-        "{namespaces: {}}, {nodes: {}}",
-    ] {
-        refused(&egress(nameless, named), "A-38");
-        accepted(&egress(nameless, "{tcp: {destinationPort: {number: 1}}}"));
-    }
-}
-
-#[test]
 fn a_23_ingress_peers() {
     for peer in [
         "{networks: [10.0.0.0/8]}",
@@ -463,6 +370,7 @@ fn a_30_domain_patterns() {
         "other.org.",
         "WWW.Example.com",
         "x_y.example.com",
+        "_dmarc.example.com",
     ] {
         accepted(&domain(good));
     }
@@ -476,6 +384,7 @@ fn a_30_domain_patterns() {
         "a..io",
         "-a.io",
         "a-.io",
+        "a_.io",
         "https://a.io",
     ] {
         refused(&domain(wrong), "A-30");
@@ -527,6 +436,53 @@ fn a_33_relations_of_namespaces_are_gone() {
         &from("{pods: {namespaces: {sameLabels: [t]}, podSelector: {}}}"),
         "A-20",
     );
+}
+
+#[test]
+fn a_33_relations_of_namespaces_in_release_0_1_1() {
+    let old = Options {
+        old_admin_api: true,
+        ..Options::default()
+    };
+    let peer = |peer: &str| {
+        let object = anp(&format!(
+            "{{priority: 1, subject: {ALL}, ingress: [{{action: Allow, from: [{peer}]}}]}}"
+        ));
+        let (policy, said) = read_with(&object, &old);
+        (
+            policy.map(|policy| policy.ingress[0].peers[0].kind.clone()),
+            said,
+        )
+    };
+    for (text, same) in [
+        ("{namespaces: {sameLabels: [tenant, env]}}", true),
+        (
+            "{pods: {namespaces: {notSameLabels: [tenant, env]}, podSelector: {}}}",
+            false,
+        ),
+    ] {
+        let (found, said) = peer(text);
+        assert_eq!(said, "", "{text}");
+        let Some(AdminPeerKind::Related(relation)) = found else {
+            panic!("{text}: {found:?}");
+        };
+        assert_eq!((relation.is_same, relation.keys.len()), (same, 2), "{text}");
+    }
+    for text in [
+        "{namespaces: {namespaceSelector: {}}}",
+        "{pods: {namespaces: {namespaceSelector: {}}, podSelector: {}}}",
+        // The shape of later versions is taken, too.
+        "{namespaces: {matchLabels: {a: b}}}",
+        "{pods: {namespaceSelector: {}, podSelector: {}}}",
+    ] {
+        let (found, said) = peer(text);
+        assert!(
+            said.is_empty() && matches!(found, Some(AdminPeerKind::Pods(_))),
+            "{text}: {said}"
+        );
+    }
+    let (found, said) = peer("{namespaces: {sameLabels: [a], notSameLabels: [b]}}");
+    assert!(found.is_none() && said.contains("why: A-33"), "{said}");
 }
 
 #[test]

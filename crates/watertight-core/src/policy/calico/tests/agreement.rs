@@ -318,6 +318,6 @@ fn compare(seed: u64) -> usize {
 
 #[test]
 fn lowered_policies_agree_with_calico_as_its_agent_sees_it() {
-    let denied: usize = (1..=100).map(compare).sum();
+    let denied: usize = (1..=60).map(compare).sum();
     assert!(denied > 3000, "{denied}");
 }

@@ -243,6 +243,22 @@ fn c_76_policies_of_no_tier_are_left_out() {
         .map(|id| found.world.object_name(id))
         .collect();
     assert_eq!(names, ["nowhere.p"]);
+    let near = gnp(
+        "defualt.p",
+        "{tier: defualt, selector: all(), ingress: [{action: Deny}]}",
+    );
+    let near = case(&[near]);
+    let findings = crate::policy::lost_policies(&near.world);
+    let [finding] = &*findings else {
+        panic!("{findings:?}");
+    };
+    assert_eq!(
+        finding.message,
+        "there is no Tier `defualt`: a cluster refuses this policy, and it is left out"
+    );
+    let fix = finding.fix.as_ref().map(|fix| fix.message.as_str());
+    assert_eq!(fix, Some("write `default`"));
+    assert!(finding.incomplete);
 }
 
 #[test]
