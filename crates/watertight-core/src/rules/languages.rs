@@ -177,7 +177,7 @@ fn a_6_selected_and_not_isolated() {
         "egress: [{action: Deny, to: [{networks: [169.254.169.254/32]}]}]",
     );
     expect![[r#"
-        warning[WT102] no policy isolates the pods of `shop` for egress: its 1 workload can connect to everything
+        warning[WT102] no policy isolates the pods of `shop` for egress: its 1 workload can connect to everything that no rule denies
           about: Namespace shop
           at t.yaml:2:52: `shop` nothing isolates its pods
           evidence: shop/Pod/web -> ip:203.0.113.10:443/tcp ALLOWED: no policy isolates shop/Pod/web for egress
@@ -191,7 +191,7 @@ fn a_6_selected_and_not_isolated() {
             | spec:
             |   podSelector: {}
             |   policyTypes: [Egress]
-        warning[WT102] no policy isolates the pods of `batch` for egress: its 1 workload can connect to everything
+        warning[WT102] no policy isolates the pods of `batch` for egress: its 1 workload can connect to everything that no rule denies
           about: Namespace batch
           at t.yaml:4:52: `batch` nothing isolates its pods
           evidence: batch/Pod/job -> ip:203.0.113.10:443/tcp ALLOWED: no policy isolates batch/Pod/job for egress
@@ -274,7 +274,7 @@ fn dns_that_another_language_denies() {
           evidence: batch/Pod/job -> kube-system/Pod/kube-dns:53/tcp DENIED: ClusterNetworkPolicy guard egress rule 1 denies it [t.yaml:19:71]
           note: concerned: batch/Pod/job and shop/Pod/web
           note: the input has no cluster DNS; pods labelled `k8s-app=kube-dns` in `kube-system` that listen on port 53 are assumed (M-2)
-          why: K-11 K-15 X-11 M-2
+          why: X-11 A-4 M-2
           fix: allow DNS over UDP and TCP before ClusterNetworkPolicy guard denies it, or leave DNS out of that rule
     "#]].assert_eq(&found(&wt301_dns_broken::RULE, &rule, "reference"));
 }

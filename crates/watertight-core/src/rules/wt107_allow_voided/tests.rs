@@ -50,7 +50,7 @@ fn c_54_a_denial_of_an_earlier_policy_of_calico() {
           at t.yaml:29:5: `{action: Deny, protocol: TCP, destination: {ports: [23]}}` asked first, and final
           at t.yaml:18:5: `ports: [{port: 23}]` allows in vain
           evidence: batch/Pod/job -> lab/Pod/web:23/tcp DENIED: GlobalNetworkPolicy no-telnet ingress rule 1 denies it [t.yaml:29:5]
-          why: C-54
+          why: C-3
           fix: nothing, if the denial is meant to hold whatever the namespaces say; else have it leave these pods or peers out
     "#]].assert_eq(&found(TELNET, "calico"));
     let later = TELNET.replace("order: 10", "order: 2000");
@@ -68,11 +68,11 @@ spec:
   ingressDeny: [{toPorts: [{ports: [{port: \"23\", protocol: TCP}]}]}]
 ";
     expect![[r#"
-        note[WT107] CiliumClusterwideNetworkPolicy no-telnet ingress rule 1 denies all that NetworkPolicy lab/allow-telnet ingress rule 1 would allow
+        note[WT107] CiliumClusterwideNetworkPolicy no-telnet ingress deny rule 1 denies all that NetworkPolicy lab/allow-telnet ingress rule 1 would allow
           about: CiliumClusterwideNetworkPolicy no-telnet
           at t.yaml:26:17: `{toPorts: [{ports: [{port: "23", protocol: TCP}]}]}` asked first, and final
           at t.yaml:18:5: `ports: [{port: 23}]` allows in vain
-          evidence: batch/Pod/job -> lab/Pod/web:23/tcp DENIED: CiliumClusterwideNetworkPolicy no-telnet ingress rule 1 denies it [t.yaml:26:17]
+          evidence: batch/Pod/job -> lab/Pod/web:23/tcp DENIED: CiliumClusterwideNetworkPolicy no-telnet ingress deny rule 1 denies it [t.yaml:26:17]
           why: L-25
           fix: nothing, if the denial is meant to hold whatever the namespaces say; else have it leave these pods or peers out
     "#]].assert_eq(&found(policy, "cilium"));
