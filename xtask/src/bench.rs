@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
-use crate::synth::{self, Format, Size, SynthArgs};
+use crate::synth::{self, Format, Mix, Size, SynthArgs};
 
 pub(crate) use inside::{InsideArgs, inside};
 use lanes::{Programs, World, measure_in_turns};
@@ -46,6 +46,14 @@ pub(crate) struct BenchArgs {
         default_value = "S,M"
     )]
     sizes: Vec<Size>,
+    /// Languages of the policies, each with every size
+    #[arg(
+        long = "mix",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "kubernetes"
+    )]
+    mixes: Vec<Mix>,
     /// Measure this directory instead of synthetic worlds; repeatable
     #[arg(long = "dir", value_name = "PATH", conflicts_with = "sizes")]
     dirs: Vec<PathBuf>,
@@ -116,12 +124,19 @@ fn directories(args: &BenchArgs) -> anyhow::Result<Directories> {
     };
     let mut named = Vec::new();
     for &size in &args.sizes {
-        for format in [Format::Json, Format::Yaml] {
-            let name = format!("{}-{}", size.name(), format.extension());
-            progress(&format!("writing {name}"))?;
-            let out = root.join(name);
-            synth::generate(&SynthArgs::new(out.clone(), size, format))?;
-            named.push((size.name().to_owned(), synth::cluster_dir(&out)));
+        for &mix in &args.mixes {
+            let name = match mix {
+                Mix::Kubernetes => size.name().to_owned(),
+                mix => format!("{} {}", size.name(), mix.name()),
+            };
+            for format in [Format::Json, Format::Yaml] {
+                progress(&format!("writing {name} ({})", format.extension()))?;
+                let dir = format!("{name}-{}", format.extension()).replace(' ', "-");
+                let out = root.join(dir);
+                let world = SynthArgs::new(out.clone(), size, format).with_mix(mix);
+                synth::generate(&world)?;
+                named.push((name.clone(), synth::cluster_dir(&out)));
+            }
         }
     }
     Ok(Directories { named, scratch })

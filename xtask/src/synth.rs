@@ -6,6 +6,7 @@
 mod change;
 mod cluster;
 mod manifest;
+mod mix;
 mod node;
 mod policy;
 mod rng;
@@ -20,6 +21,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use cluster::{Namespace, Plan, Scale};
+pub(crate) use mix::Mix;
 use policy::Policy;
 use writer::{ClusterWriter, Section};
 
@@ -41,6 +43,9 @@ pub(crate) struct SynthArgs {
     /// What the workloads are written as
     #[arg(long = "as", value_enum, default_value_t = Workloads::Pods)]
     workloads: Workloads,
+    /// The languages of the policies
+    #[arg(long, value_enum, default_value_t = Mix::Kubernetes)]
+    mix: Mix,
     /// Also write OUT/cluster2, where one policy in a hundred has changed
     #[arg(long)]
     diff: bool,
@@ -141,6 +146,7 @@ impl SynthArgs {
             seed: 1,
             format,
             workloads: Workloads::Pods,
+            mix: Mix::Kubernetes,
             diff: false,
             services: false,
             hostnetwork: 0.0,
@@ -148,6 +154,11 @@ impl SynthArgs {
             pods: None,
             policies: None,
         }
+    }
+
+    /// The same world with policies in other languages.
+    pub(crate) fn with_mix(self, mix: Mix) -> Self {
+        Self { mix, ..self }
     }
 
     fn scale(&self) -> Scale {
@@ -206,6 +217,12 @@ pub(crate) fn generate(args: &SynthArgs) -> anyhow::Result<Stats> {
             write_namespace(cluster, args, &namespace, &policies)?;
         }
     }
+    for cluster in std::iter::once(&mut cluster).chain(&mut changed_cluster) {
+        for object in args.mix.cluster_wide() {
+            cluster.put("cluster-wide", Section::Policies, &object)?;
+        }
+        cluster.end_namespace("cluster-wide")?;
+    }
     cluster.finish()?;
     if let Some(cluster) = changed_cluster {
         cluster.finish()?;
@@ -260,8 +277,12 @@ fn write_namespace(
             }
         }
     }
-    for policy in policies {
-        cluster.put(name, Section::Policies, &manifest::policy(name, policy))?;
+    for (ordinal, policy) in policies.iter().enumerate() {
+        let object = args.mix.policy(name, policy, ordinal);
+        cluster.put(name, Section::Policies, &object)?;
+    }
+    for object in args.mix.of_namespace(namespace) {
+        cluster.put(name, Section::Policies, &object)?;
     }
     if args.services {
         for service in namespace

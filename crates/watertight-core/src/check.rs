@@ -10,7 +10,7 @@ use crate::engine::{AnpApi, Inferred, Profile, infer};
 use crate::eval::Evaluator;
 use crate::facts::metadata::Cloud;
 use crate::manifest::{self, Options};
-use crate::policy::lower;
+use crate::policy::{lower, refused};
 use crate::rules::{self, Context, Rule};
 use crate::source::Sources;
 use crate::world::{self, Assume, World};
@@ -127,6 +127,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     if !options.engine_is_named {
         profile = take_for(&mut world, profile, &options.pinned);
     }
+    findings.extend(refused(&world, &profile));
     let ruleset = lower(&world, &profile);
     let eval = Evaluator::new(&world, &ruleset, profile.switches);
     let context = Context::new(sources, &eval, &profile, clouds);

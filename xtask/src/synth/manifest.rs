@@ -136,7 +136,12 @@ pub(super) fn policy(namespace: &str, policy: &Policy) -> Node {
     )
 }
 
-fn object(api_version: &'static str, kind: &'static str, metadata: Node, spec: Node) -> Node {
+pub(super) fn object(
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Node,
+    spec: Node,
+) -> Node {
     map([
         ("apiVersion", api_version.into()),
         ("kind", kind.into()),
@@ -180,7 +185,7 @@ fn labels(labels: &[(&'static str, String)]) -> Node {
     )
 }
 
-fn selector(selector: &Selector) -> Node {
+pub(super) fn selector(selector: &Selector) -> Node {
     let mut fields = Vec::new();
     if !selector.labels.is_empty() {
         fields.push(("matchLabels", labels(&selector.labels)));

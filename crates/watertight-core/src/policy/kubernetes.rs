@@ -51,14 +51,22 @@ fn lower_all(ids: &[PolicyId], lower: impl Fn(PolicyId) -> Option<Policy>) -> Ve
 }
 
 /// Lowers one NetworkPolicy again that is new, has changed or is gone; tells which policies of the
-/// ruleset are others now. One that acts in a direction no more leaves a void behind.
+/// ruleset are others now. One that acts in a direction no more leaves a void behind. None where the
+/// engine has NetworkPolicies among other policies (C-53, L-24): then everything is lowered again.
 pub fn relower_kubernetes(
     ruleset: &mut Ruleset,
     world: &World,
     switches: &Switches,
     id: PolicyId,
-) -> Vec<PolicyRef> {
+) -> Option<Vec<PolicyRef>> {
     let mut changed = Vec::new();
+    let has_own_tier = |direction| {
+        let mut tiers = ruleset.tiers(direction).iter();
+        switches.enforcement.is_off() || tiers.any(|tier| &*tier.name == TIER)
+    };
+    if !Direction::BOTH.into_iter().all(has_own_tier) {
+        return None;
+    }
     let is_there = world.policy_ids().any(|known| known == id);
     for direction in Direction::BOTH {
         let own = lower_kubernetes_policy(world, switches, id, direction);
@@ -77,7 +85,7 @@ pub fn relower_kubernetes(
             }));
         }
     }
-    changed
+    Some(changed)
 }
 
 /// Puts what a NetworkPolicy has become in the place of what it was, and tells where that is.

@@ -37,7 +37,7 @@ pub use calico::{lost_policies, lower_calico, without_tier};
 pub use cilium::{CILIUM_TIER, lower_cilium};
 pub use egress_firewall::lower_egress_firewall;
 pub use kubernetes::{lower_kubernetes, lower_kubernetes_policy, relower_kubernetes};
-pub use stack::lower;
+pub use stack::{lower, refused};
 
 use std::sync::Arc;
 

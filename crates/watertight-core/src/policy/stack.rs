@@ -2,13 +2,14 @@
 //! together").
 
 use super::{
-    Origin, Ruleset, Tier, lower_admin, lower_antrea, lower_baseline_scope, lower_calico,
-    lower_cilium, lower_egress_firewall, lower_kubernetes,
+    Origin, Ruleset, Tier, lost_policies, lower_admin, lower_antrea, lower_baseline_scope,
+    lower_calico, lower_cilium, lower_egress_firewall, lower_kubernetes,
 };
-use crate::engine::{EnforcementSwitch, Engine, Profile};
+use crate::diag::Finding;
+use crate::engine::{EnforcementSwitch, Engine, Profile, Switches};
 use crate::manifest::policy::admin::AdminTier;
 use crate::manifest::{Dialect, Direction};
-use crate::world::World;
+use crate::world::{PolicyItem, World};
 
 /// How an engine arranges what it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,15 @@ pub fn lower(world: &World, profile: &Profile) -> Ruleset {
                 egress: tier(Direction::Egress),
             }
         }
+        Order::Cilium => {
+            // L-47
+            let ipblock_nodes = switches.ipblock_nodes || switches.cidr_match_nodes;
+            let switches = Switches {
+                ipblock_nodes,
+                ..*switches
+            };
+            lower_kubernetes(world, &switches)
+        }
         _ => lower_kubernetes(world, switches),
     };
     let order = Order::of(profile.engine);
@@ -89,6 +99,19 @@ pub fn lower(world: &World, profile: &Profile) -> Ruleset {
         });
     }
     ruleset
+}
+
+/// What a server of this engine refuses for a reason that only all objects together tell.
+#[must_use]
+pub fn refused(world: &World, profile: &Profile) -> Vec<Finding> {
+    let mut items = world.objects.iter();
+    let calico = |item: &PolicyItem| {
+        item.kind.dialect == Dialect::Calico && profile.reads(item.kind).is_ok()
+    };
+    match items.any(calico) {
+        true => lost_policies(world),
+        false => Vec::new(),
+    }
 }
 
 /// The tiers before and behind those with the NetworkPolicies.

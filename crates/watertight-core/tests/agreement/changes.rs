@@ -78,7 +78,7 @@ impl Step {
             _ => None,
         };
         if let Some(id) = changed_policy {
-            let policies = relower_kubernetes(&mut read.ruleset, &read.world, &read.switches, id);
+            let policies = relower_kubernetes(&mut read.ruleset, &read.world, &read.switches, id)?;
             return Some(Change {
                 policies,
                 endpoints: Vec::new(),

@@ -16,7 +16,7 @@ use watertight_core::diag::{self, Finding};
 use watertight_core::engine::{AnpApi, Enforcement, Profile, Version};
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::{self, Options};
-use watertight_core::policy::{Peer, Ruleset, lower};
+use watertight_core::policy::{Peer, Ruleset, lower, refused};
 use watertight_core::rules::{Rule, count};
 use watertight_core::source::Sources;
 use watertight_core::suggest::misspelt;
@@ -162,6 +162,8 @@ impl Cluster {
         if !settings.engine_is_named {
             settings.profile = take_for(&mut world, settings.profile, &settings.pinned);
         }
+        findings.extend(refused(&world, &settings.profile));
+        diag::sort(&mut findings);
         let ruleset = lower(&world, &settings.profile);
         know_names(&mut world, &ruleset);
         Ok(Self {

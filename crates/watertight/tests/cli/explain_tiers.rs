@@ -143,8 +143,8 @@ fn tiers_are_walked_by_name() {
     expect![[r#"
         shop/db -> shop/web:8080/tcp   DENIED at egress of shop/db and at ingress of shop/web
           egress   shop/db    passed   tier security: GlobalNetworkPolicy security.metadata rule 2: anybody on all ports (C-4)   policies.yaml:15
-                              denied   tier default: NetworkPolicy shop/default-deny isolates it and has no rules   policies.yaml:19
-          ingress  shop/web   denied   tier default: NetworkPolicy shop/default-deny isolates it and has no rules   policies.yaml:19
+                              denied   tier default: NetworkPolicy shop/default-deny isolates it and has no rules (C-6)   policies.yaml:19
+          ingress  shop/web   denied   tier default: NetworkPolicy shop/default-deny isolates it and has no rules (C-6)   policies.yaml:19
         shop/db cannot connect to shop/web on 8080/tcp: neither side allows it, and both must
         help: the policy that isolates it has no rule: add a NetworkPolicy that selects shop/db and lets it connect to shop/web on 8080/tcp (policies.yaml:19)
         help: the policy that isolates it has no rule: add a NetworkPolicy that selects shop/web and admits shop/db on 8080/tcp (policies.yaml:19)
@@ -160,10 +160,10 @@ fn tiers_are_walked_by_name() {
     expect![[r#"
         shop/web -> shop/db:5431/tcp   DENIED at egress of shop/web and at ingress of shop/db
           egress   shop/web   passed   tier security: GlobalNetworkPolicy security.metadata rule 2: anybody on all ports (C-4)   policies.yaml:15
-                              denied   tier default: Calico NetworkPolicy shop/web isolates it; its rule does not match   policies.yaml:24
+                              denied   tier default: Calico NetworkPolicy shop/web isolates it; its rule does not match (C-6)   policies.yaml:24
                                          closest: rule 1 admits 5432/tcp only         policies.yaml:29
                                        NetworkPolicy shop/default-deny has no rules   policies.yaml:19
-          ingress  shop/db    denied   tier default: Calico NetworkPolicy shop/db isolates it; 0 of 2 rules match   policies.yaml:33
+          ingress  shop/db    denied   tier default: Calico NetworkPolicy shop/db isolates it; 0 of 2 rules match (C-6)   policies.yaml:33
                                          closest: rule 1 admits 5433/tcp only         policies.yaml:38
                                        NetworkPolicy shop/default-deny has no rules   policies.yaml:19
         shop/web cannot connect to shop/db on 5431/tcp: neither side allows it, and both must
@@ -203,7 +203,7 @@ fn c_47_source_ports_are_uncertain() {
         shop/web -> shop/db:5433/tcp   UNCERTAIN
           egress   shop/web   passed    tier security: GlobalNetworkPolicy security.metadata rule 2: anybody on all ports (C-4)   policies.yaml:15
                               allowed   tier default: Calico NetworkPolicy shop/web rule 1: app=db of namespace shop on all TCP ports (C-3)   policies.yaml:29
-          ingress  shop/db    denied    tier default: Calico NetworkPolicy shop/db isolates it; 0 of 2 rules match   policies.yaml:33
+          ingress  shop/db    denied    tier default: Calico NetworkPolicy shop/db isolates it; 0 of 2 rules match (C-6)   policies.yaml:33
                                           closest: rule 1 asks for source port 1000-2000, which the question does not name (C-47)   policies.yaml:38
                                         NetworkPolicy shop/default-deny has no rules   policies.yaml:19
         shop/web may or may not connect to shop/db on 5433/tcp: denied unless the source port is one that Calico NetworkPolicy shop/db ingress rule 1 asks for (C-47)
@@ -307,7 +307,7 @@ fn c_63_nodes_are_judged_by_policies_about_them() {
     expect![[r#"
         shop/db -> node:n1:80/tcp   DENIED at ingress of node:n1
           egress   shop/db   allowed   no policy isolates it for egress
-          ingress  node:n1   denied    tier default: GlobalNetworkPolicy edge isolates it; its rule does not match   policies.yaml:8
+          ingress  node:n1   denied    tier default: GlobalNetworkPolicy edge isolates it; its rule does not match (C-6)   policies.yaml:8
                                          closest: rule 1 admits 9100/tcp only   policies.yaml:13
         shop/db cannot connect to node:n1 on 80/tcp: the ingress side does not allow it
         help: let ingress rule 1 of GlobalNetworkPolicy edge take in 80/tcp (policies.yaml:13)
@@ -372,4 +372,173 @@ fn policies_of_every_language_are_counted() {
         "NetworkPolicy.projectcalico.org": 2,
     });
     assert_eq!(summary["policiesByKind"], kinds);
+}
+
+/// C-67, C-73: what a node routes, and what the engine drops by itself.
+#[test]
+fn c_67_what_enters_the_cluster_is_judged_at_its_node() {
+    let policies = "\
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {clusterIP: 10.96.0.5, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}}
+---
+{apiVersion: projectcalico.org/v3, kind: HostEndpoint, metadata: {name: n1, labels: {role: edge}}, spec: {node: n1, interfaceName: '*', expectedIPs: [192.168.0.1]}}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: edge}
+spec:
+  selector: role == 'edge'
+  applyOnForward: true
+  types: [Ingress]
+  ingress:
+  - {action: Deny, protocol: TCP, source: {nets: [203.0.113.0/24]}}
+  - {action: Allow}
+";
+    expect![[r#"
+        ip:203.0.113.9 -> shop/svc/web:80/tcp   DENIED
+          the Service's 80/tcp leads to 8080/tcp of shop/web (K-79)
+          egress   ip:203.0.113.9   -        outside the cluster, where no policy applies (K-17)
+          ingress  shop/web         denied   GlobalNetworkPolicy edge rule 1: what enters the cluster at node:n1   policies.yaml:13
+        ip:203.0.113.9 cannot connect to shop/svc/web on 80/tcp: policies about the node through which it enters refuse it
+    "#]].assert_eq(&explain(policies, "ip:203.0.113.9 -> shop/svc/web:80"));
+    expect![[r#"
+        shop/web -> ip:203.0.113.9:4789/udp   DENIED
+          the engine drops it: pods may not send VXLAN (C-73)
+        shop/web cannot connect to ip:203.0.113.9 on 4789/udp: pods may not send VXLAN (C-73)
+    "#]]
+    .assert_eq(&explain(policies, "shop/web -> ip:203.0.113.9:4789/udp"));
+}
+
+/// Peers of several conditions: only those are told that do not hold.
+#[test]
+fn what_rules_of_other_languages_lack() {
+    let policies = "\
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  selector: app == 'db'
+  types: [Ingress]
+  ingress:
+  - {action: Deny, protocol: TCP, source: {selector: app == 'job'}}
+  - {action: Allow, protocol: TCP, source: {selector: \"app == 'web' && has(tier)\", namespaceSelector: team == 'blue'}}
+  - {action: Allow, protocol: TCP, source: {selector: app == 'web', notNets: [10.1.0.0/24]}}
+  - {action: Allow, protocol: TCP, source: {serviceAccounts: {names: [api]}}}
+";
+    let ran = run(policies, "explain", &["shop/web -> shop/db:5432"]);
+    expect![[r#"
+        shop/web -> shop/db:5432/tcp   DENIED at ingress of shop/db
+          egress   shop/web   allowed   no policy isolates it for egress
+          ingress  shop/db    denied    tier default: Calico NetworkPolicy shop/db isolates it; 0 of 4 rules match (C-6)   policies.yaml:3
+                                          closest: rule 4 needs service account api, shop/web has default   policies.yaml:11
+        shop/web cannot connect to shop/db on 5432/tcp: the ingress side does not allow it
+        help: let ingress rule 4 of Calico NetworkPolicy shop/db admit shop/web as well (policies.yaml:11)
+    "#]].assert_eq(&ran.stdout);
+    let project = Project::new(&[("pods.yaml", PODS), ("policies.yaml", policies)]);
+    let ran = project.run(&[
+        "explain",
+        "-v",
+        "shop/web -> shop/db:5432",
+        "--engine",
+        "calico",
+    ]);
+    let told: Vec<_> = ran
+        .stdout
+        .lines()
+        .filter(|line| line.contains(" rule "))
+        .collect();
+    expect![[r#"
+                                          closest: rule 4 needs service account api, shop/web has default   policies.yaml:11
+                                          rule 2 needs team=blue on the namespace, `shop` has team=shop; it needs a label tier, shop/web has no label tier   policies.yaml:9
+                                          rule 3 means anybody but 10.1.0.0/24, which shop/web is   policies.yaml:10
+        help: let ingress rule 4 of Calico NetworkPolicy shop/db admit shop/web as well (policies.yaml:11)"#]].assert_eq(&told.join("\n"));
+}
+
+/// O-7: the egress firewall comes first, and NetworkPolicy must allow it as well.
+#[test]
+fn o_7_egress_firewalls_come_first() {
+    let policies = "\
+apiVersion: k8s.ovn.org/v1
+kind: EgressFirewall
+metadata: {name: default, namespace: shop}
+spec:
+  egress:
+  - {type: Allow, to: {cidrSelector: 203.0.113.0/24}}
+  - {type: Deny, to: {cidrSelector: 0.0.0.0/0}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress: [{to: [{ipBlock: {cidr: 203.0.113.0/25}}]}]
+";
+    expect![[r#"
+        shop/web -> ip:203.0.113.5:80/tcp   ALLOWED
+          egress   shop/web         passed    tier EgressFirewall: EgressFirewall shop/default rule 1: 203.0.113.0/24 on all ports (O-7)   policies.yaml:6
+                                    allowed   tier NetworkPolicy: NetworkPolicy shop/web rule 1: 203.0.113.0/25 on all ports (K-15)   policies.yaml:15
+          ingress  ip:203.0.113.5   -         outside the cluster, where no policy applies (K-17)
+        shop/web can connect to ip:203.0.113.5 on 80/tcp: an egress rule allows it, and no policy guards the destination
+    "#]].assert_eq(&explain(policies, "shop/web -> ip:203.0.113.5:80"));
+    expect![[r#"
+        shop/web -> ip:203.0.113.200:80/tcp   DENIED at egress of shop/web
+          egress   shop/web           passed   tier EgressFirewall: EgressFirewall shop/default rule 1: 203.0.113.0/24 on all ports (O-7)   policies.yaml:6
+                                      denied   tier NetworkPolicy: NetworkPolicy shop/web isolates it; its rule does not match (K-15)   policies.yaml:11
+                                                 closest: rule 1 admits 203.0.113.0/25, 203.0.113.200 is outside of it   policies.yaml:15
+          ingress  ip:203.0.113.200   -        outside the cluster, where no policy applies (K-17)
+        shop/web cannot connect to ip:203.0.113.200 on 80/tcp: the egress side does not allow it
+        help: add `{ipBlock: {cidr: 203.0.113.200/32}}` to `to` of egress rule 1 of NetworkPolicy shop/web (policies.yaml:15)
+    "#]].assert_eq(&explain(policies, "shop/web -> ip:203.0.113.200:80"));
+    expect![[r#"
+        shop/web -> ip:192.0.2.9:80/tcp   DENIED at egress of shop/web
+          egress   shop/web       denied   tier EgressFirewall: EgressFirewall shop/default rule 2: 0.0.0.0/0 on all ports (O-7)   policies.yaml:7
+          ingress  ip:192.0.2.9   -        outside the cluster, where no policy applies (K-17)
+        shop/web cannot connect to ip:192.0.2.9 on 80/tcp: the egress side does not allow it
+    "#]].assert_eq(&explain(policies, "shop/web -> ip:192.0.2.9:80"));
+    expect![[r#"
+        shop/db -> shop/web:80/tcp   ALLOWED
+          egress   shop/db    skipped   tier EgressFirewall: no rule of EgressFirewall shop/default matches (O-7)   policies.yaml:3
+                              allowed   no tier decides it for egress (O-7)
+          ingress  shop/web   allowed   no policy isolates it for ingress
+        shop/db can connect to shop/web on 80/tcp: no tier decides it on either side
+    "#]].assert_eq(&explain(policies, "shop/db -> shop/web:80"));
+}
+
+/// T-1, T-4: Antrea's tiers stand around NetworkPolicy.
+#[test]
+fn t_1_tiers_of_antrea() {
+    let policies = "\
+apiVersion: crd.antrea.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: closed}
+spec:
+  priority: 5
+  tier: baseline
+  appliedTo: [{namespaceSelector: {}}]
+  ingress: [{name: all, action: Drop, from: [{namespaceSelector: {}}]}]
+---
+apiVersion: crd.antrea.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: sec}
+spec:
+  priority: 5
+  tier: securityops
+  appliedTo: [{podSelector: {matchLabels: {app: db}}}]
+  ingress:
+  - {name: pass, action: Pass, from: [{namespaceSelector: {}}], ports: [{protocol: TCP, port: 80}]}
+";
+    expect![[r#"
+        shop/web -> shop/db:80/tcp   DENIED at ingress of shop/db
+          egress   shop/web   allowed   no policy isolates it for egress
+          ingress  shop/db    passed    tier securityops: Antrea ClusterNetworkPolicy sec rule 1: all pods of every namespace on 80/tcp (T-4)   policies.yaml:18
+                              denied    tier baseline: Antrea ClusterNetworkPolicy closed rule 1: all pods of every namespace on all ports (T-3)   policies.yaml:8
+        shop/web cannot connect to shop/db on 80/tcp: the ingress side does not allow it
+    "#]].assert_eq(&explain(policies, "shop/web -> shop/db:80"));
+    expect![[r#"
+        shop/web -> shop/db:81/tcp   DENIED at ingress of shop/db
+          egress   shop/web   allowed   no policy isolates it for egress
+          ingress  shop/db    skipped   tier securityops: no rule of Antrea ClusterNetworkPolicy sec matches (T-1)   policies.yaml:12
+                              denied    tier baseline: Antrea ClusterNetworkPolicy closed rule 1: all pods of every namespace on all ports (T-3)   policies.yaml:8
+        shop/web cannot connect to shop/db on 81/tcp: the ingress side does not allow it
+    "#]].assert_eq(&explain(policies, "shop/web -> shop/db:81"));
 }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use watertight_core::engine::Switches;
+use watertight_core::engine::Profile;
 use watertight_core::eval::reach::{Change, Reach};
 use watertight_core::eval::{Connection, Evaluator};
-use watertight_core::policy::{PolicyRef, Ruleset, relower_kubernetes};
+use watertight_core::policy::{Ruleset, lower, relower_kubernetes};
 use watertight_core::world::{Endpoint, EndpointId, Labels, Policy, PolicyId, World};
 
 use super::sample::{Dice, Sample};
@@ -22,7 +22,7 @@ const HELD_AGAINST: usize = 20_000;
 pub(super) struct Cluster {
     pub(super) world: World,
     pub(super) ruleset: Ruleset,
-    pub(super) switches: Switches,
+    pub(super) profile: Profile,
     pub(super) reach: Reach,
 }
 
@@ -172,24 +172,35 @@ impl Cluster {
                 self.world.remove_policy(id);
                 self.relower(id)
             }
-            Event::PutPod(pod) => of_pod(self.world.put_endpoint(pod)),
+            Event::PutPod(pod) => Some(of_pod(self.world.put_endpoint(pod))),
             Event::RemovePod(id) => {
                 self.world.remove_endpoint(id);
-                of_pod(id)
+                Some(of_pod(id))
             }
         };
-        let eval = Evaluator::new(&self.world, &self.ruleset, self.switches);
-        let updated = self.reach.update(&eval, &change);
+        let eval = Evaluator::new(&self.world, &self.ruleset, self.profile.switches);
+        let rebuilt = match change {
+            Some(change) => self.reach.update(&eval, &change).rebuilt,
+            None => {
+                self.reach = Reach::new(&eval);
+                true
+            }
+        };
         log.times.push(start.elapsed());
-        log.rebuilt += usize::from(updated.rebuilt);
+        log.rebuilt += usize::from(rebuilt);
     }
 
-    fn relower(&mut self, id: PolicyId) -> Change {
-        let policies: Vec<PolicyRef> =
-            relower_kubernetes(&mut self.ruleset, &self.world, &self.switches, id);
-        Change {
-            policies,
-            endpoints: Vec::new(),
+    /// None where everything was lowered again.
+    fn relower(&mut self, id: PolicyId) -> Option<Change> {
+        match relower_kubernetes(&mut self.ruleset, &self.world, &self.profile.switches, id) {
+            Some(policies) => Some(Change {
+                policies,
+                endpoints: Vec::new(),
+            }),
+            None => {
+                self.ruleset = lower(&self.world, &self.profile);
+                None
+            }
         }
     }
 
@@ -201,7 +212,7 @@ impl Cluster {
         let mut dice = Dice::new(5);
         let drawn = (0..HELD_AGAINST).map(|_| sample.connection(&mut dice));
         let connections: Vec<Connection> = drawn.collect();
-        let eval = Evaluator::new(&self.world, &self.ruleset, self.switches);
+        let eval = Evaluator::new(&self.world, &self.ruleset, self.profile.switches);
         agree(&eval, &self.reach, &connections).with_context(|| format!("after {changes} changes"))
     }
 }

@@ -14,11 +14,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use watertight_core::engine::Profile;
+use watertight_core::engine::{Profile, infer};
 use watertight_core::eval::Evaluator;
 use watertight_core::eval::reach::Reach;
 use watertight_core::manifest::{Direction, Options};
-use watertight_core::policy::lower_kubernetes;
+use watertight_core::policy::lower;
 use watertight_core::source::Sources;
 use watertight_core::world::{self, Assume, EndpointId, Lifecycle, World};
 
@@ -85,20 +85,18 @@ pub(crate) fn inside(args: &InsideArgs) -> anyhow::Result<()> {
 }
 
 fn measure(args: &InsideArgs) -> anyhow::Result<Inside> {
-    let profile = Profile::reference();
-    let switches = profile.switches;
     let start = Instant::now();
     let sources = read(&args.dir)?;
-    let options = Options {
-        strict_cidr: switches.strict_cidr,
-        ..Options::default()
-    };
+    let options = Options::default();
     let (world, loaded) = world::read(&sources, &options, &Assume::default(), None);
     let load_ms = ms(start.elapsed());
     drop(loaded);
+    let inferred = infer(&world, &Profile::reference(), &[]);
+    let profile = inferred.map_or(Profile::reference(), |inferred| inferred.profile);
+    let switches = profile.switches;
 
     let start = Instant::now();
-    let ruleset = lower_kubernetes(&world, &switches);
+    let ruleset = lower(&world, &profile);
     let eval = Evaluator::new(&world, &ruleset, switches);
     let lower_ms = ms(start.elapsed());
 
@@ -130,7 +128,7 @@ fn measure(args: &InsideArgs) -> anyhow::Result<Inside> {
     let mut cluster = Cluster {
         world,
         ruleset,
-        switches,
+        profile,
         reach,
     };
     let policies = cluster.change_policies(args.changes)?;

@@ -66,7 +66,7 @@ fn pods_and_templates_are_spelled_as_explain_takes_them() {
     sources.add("shop.json", SHOP.into()).unwrap();
     let options = Options::default();
     let (world, _) = world::read(&sources, &options, &Assume::default(), None);
-    let ruleset = lower_kubernetes(&world, &Switches::default());
+    let ruleset = lower(&world, &Profile::reference());
     let sample = Sample::of(&world, &ruleset).unwrap();
     // The assumed DNS pod is none of them (M-2).
     assert_eq!(
@@ -81,7 +81,7 @@ fn connections_are_on_ports_that_policies_name_and_on_others() {
     sources.add("shop.json", SHOP.into()).unwrap();
     let options = Options::default();
     let (world, _) = world::read(&sources, &options, &Assume::default(), None);
-    let ruleset = lower_kubernetes(&world, &Switches::default());
+    let ruleset = lower(&world, &Profile::reference());
     let sample = Sample::of(&world, &ruleset).unwrap();
     let mut dice = Dice::new(7);
     let ports: Vec<_> = (0..1000).map(|_| sample.port(&mut dice)).collect();

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::admits::is_for_anybody;
 use super::miss::{Fault, FaultKind, Miss, Seen, seen, short_name};
 use super::nearly::Nearly;
-use super::written::{RulePlace, policy_words, rule_place};
+use super::written::{RulePlace, policy_words, rule_place, rules_written};
 use crate::eval::{Connection, Evaluator, Family, Own, Party};
 use crate::facts::metadata::{self, Cloud};
 use crate::manifest::Direction;
@@ -134,20 +134,24 @@ impl Denied<'_> {
         let isolating = policies
             .iter()
             .filter(|at| at.tier == self.isolated_by.tier && self.eval.ruleset[**at].isolates);
+        let has_rules = isolating
+            .clone()
+            .any(|at| rules_written(self.eval, *at) > 0);
+        let mut isolating: Vec<Origin> =
+            isolating.map(|at| self.eval.ruleset[*at].origin).collect();
+        isolating.dedup();
         let origin = self.eval.ruleset[self.isolated_by].origin;
         let verb = match self.direction {
             Direction::Ingress => "admits",
             Direction::Egress => "lets it connect to",
         };
         let text = if is_helped_by_network_policies(self.eval, self.isolated_by) {
-            let none = if isolating.count() > 1 {
-                "none of the policies that isolate it has a rule"
-            } else {
-                "the policy that isolates it has no rule"
-            };
-            let none = match origin {
-                Origin::Engine(..) => "no policy has a rule for it",
-                _ => none,
+            let none = match (origin, has_rules, isolating.len()) {
+                (Origin::Engine(..), ..) => "no policy has a rule for it",
+                (_, true, 2..) => "no rule of the policies that isolate it lets anybody through",
+                (_, true, _) => "no rule of the policy that isolates it lets anybody through",
+                (_, false, 2..) => "none of the policies that isolate it has a rule",
+                (_, false, _) => "the policy that isolates it has no rule",
             };
             format!("{none}: add a NetworkPolicy that selects {who} and {verb} {other}{ports}")
         } else if let Origin::Engine(..) = origin {

@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::addresses::{self, Range};
 use super::conditions;
-use super::ports::Asked;
+use super::ports::{Asked, Span};
 use crate::analysis::readings::{Judged, Open};
 use crate::eval::{Connection, Decision, Evaluator, Family, Judged as Side, Reason, Verdict};
 use crate::manifest::Direction;
@@ -99,7 +99,17 @@ pub(super) fn drafts(atoms: Vec<(Vec<Range>, Vec<Cell>)>) -> Vec<Draft> {
     for (mut ranges, cells) in atoms {
         addresses::join(&mut ranges);
         let mut joined: Vec<(Vec<Asked>, Cell)> = Vec::new();
-        for cell in cells {
+        let mut before: Option<(Span, Key)> = None;
+        for mut cell in cells {
+            // What policies deny on the ports around needs no reason of its own.
+            let span = cell.asked.span;
+            if let (Some("C-73"), Some((around, key @ (false, ..)))) = (cell.key.1, before)
+                && around.protocol == span.protocol
+                && around.last.checked_add(1) == Some(span.first)
+            {
+                cell.key = key;
+            }
+            before = Some((span, cell.key));
             let same = |(_, known): &&mut (Vec<Asked>, Cell)| {
                 (known.key, known.family) == (cell.key, cell.family)
             };

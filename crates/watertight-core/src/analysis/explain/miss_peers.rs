@@ -246,9 +246,13 @@ impl View<'_> {
     /// `, shop/web has app=api`: what a pod has where a label is asked for.
     fn has_instead(&self, expression: &Expression, id: EndpointId) -> String {
         let label = match expression {
-            Expression::Not(part) => part,
+            Expression::Not(part) => &**part,
             expression => expression,
         };
+        if let Expression::ServiceAccount(_) = label {
+            let account = self.eval.world.account_of(id);
+            return format!(", {} has {account}", self.name);
+        }
         let Expression::Label { of, key, .. } = label else {
             return format!(", which does not hold for {}", self.name);
         };

@@ -9,6 +9,7 @@ use crate::sets::Protocol;
 use crate::world::{EndpointId, Lifecycle};
 
 mod answers;
+mod languages;
 mod misses;
 
 /// The answer to a flow, one line a row.

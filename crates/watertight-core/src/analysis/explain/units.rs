@@ -211,17 +211,23 @@ pub(super) fn of_endpoints(
     let world = explainer.eval().world;
     let groups = alike(explainer, endpoints);
     let several = groups.iter().any(|group| group.len() > 1);
+    let nets = &explainer.asks().own_nets;
     let blocks = if several {
         // What selects one of a group of alike pods selects all of them.
-        let examples = alike(explainer, others);
-        let examples = examples.iter().filter_map(|group| group.first().copied());
-        let policies =
-            examples.flat_map(|id| explainer.policies_about(Party::Endpoint(id), others_judge));
+        let examples = alike(explainer, others).into_iter();
+        let examples = examples
+            .flat_map(|group| by_blocks(world, group, &[], nets))
+            .filter_map(|group| group.first().copied())
+            .map(Party::Endpoint);
+        // The other end may be on a node that policies are about.
+        let nodes = world.node_ids().filter(|_| explainer.asks().nodes);
+        let policies = examples
+            .chain(nodes.map(Party::Node))
+            .flat_map(|party| explainer.policies_about(party, others_judge));
         blocks(explainer, policies.collect())
     } else {
         Vec::new()
     };
-    let nets = &explainer.asks().own_nets;
     groups
         .into_iter()
         .flat_map(|group| by_blocks(world, group, &blocks, nets))

@@ -53,7 +53,9 @@ pub struct ReachMap<'e, 'w> {
     other: Option<(Evaluator<'w>, Reach)>,
     /// For a request that no rule admits, where rules admit certain requests only.
     strict: Option<Reach>,
-    /// Why rows are not sure of an answer.
+    /// Why rows are not sure of an answer; none if it may be one thing or another.
+    cause: Option<Answer>,
+    /// The same, or else what is the likeliest.
     unsure: Answer,
     /// Whether engines may police what a pod sends to its own node (K-73).
     node_local_is_open: bool,
@@ -117,7 +119,8 @@ impl<'e, 'w> ReachMap<'e, 'w> {
                 (eval, reach)
             });
         let strict = strict(eval);
-        let unsure = unsure(eval);
+        let cause = cause(eval);
+        let unsure = cause.unwrap_or(Answer::Address);
         let views = Views {
             reach,
             other: other.as_ref().map(|(_, reach)| reach),
@@ -155,6 +158,7 @@ impl<'e, 'w> ReachMap<'e, 'w> {
             reach,
             other,
             strict,
+            cause,
             unsure,
             node_local_is_open: is_open(Point::NodeLocal)
                 && eval.switches.node_local == NodeLocal::ExemptBoth,
@@ -290,9 +294,9 @@ fn strict(eval: &Evaluator<'_>) -> Option<Reach> {
 }
 
 /// What rows are not sure of, as far as it can be but one thing.
-fn unsure(eval: &Evaluator<'_>) -> Answer {
+fn cause(eval: &Evaluator<'_>) -> Option<Answer> {
     if eval.world.objects.is_empty() {
-        return Answer::Address;
+        return Some(Answer::Address);
     }
     let tiers = eval.ruleset.ingress.iter().chain(&eval.ruleset.egress);
     let policies = || tiers.clone().flat_map(|tier| &tier.policies);
@@ -326,8 +330,9 @@ fn unsure(eval: &Evaluator<'_>) -> Answer {
     ];
     let mut found = causes.iter().filter(|(is, _)| *is).map(|(_, cause)| *cause);
     match (found.next(), found.next()) {
-        (Some(one), None) => one,
-        _ => Answer::Address,
+        (Some(one), None) => Some(one),
+        (None, _) => Some(Answer::Address),
+        _ => None,
     }
 }
 

@@ -19,6 +19,7 @@ use super::units::{Families, Group, Standing, Unit, Units};
 use crate::eval::reach::{Band, Outcome, Reach, RowId, SetId, Sets};
 use crate::eval::{Family, Party};
 use crate::manifest::Direction;
+use crate::policy::Peer;
 use crate::sets::{Bound, Runs};
 use crate::world::NameId;
 
@@ -110,6 +111,27 @@ impl ReachMap<'_, '_> {
             }
         }
         rows
+    }
+
+    /// Whether a rule that may decide for a party is about a name.
+    fn is_named_by(&self, party: Party, name: NameId) -> bool {
+        let world = self.eval.world;
+        let text = &world[name].text;
+        let policies = match party {
+            Party::Endpoint(id) => self.eval.policies_of(id, Direction::Egress),
+            Party::Node(id) => self.eval.policies_of_node(id, Direction::Egress),
+            Party::Address(_) | Party::Name(_) => &[],
+        };
+        let rules = policies.iter().flat_map(|at| &self.eval.ruleset[*at].rules);
+        let mut found = false;
+        for peer in rules.flat_map(|rule| &rule.peers) {
+            peer.leaves(&mut |leaf| {
+                if let Peer::Domain(pattern, ..) = leaf {
+                    found |= pattern.matches(text);
+                }
+            });
+        }
+        found
     }
 
     fn deciders(&self, direction: Direction, units: &Units, unit: &Unit) -> Vec<Decider> {
@@ -242,9 +264,12 @@ impl Finder<'_, '_, '_> {
                 profile = self.profiles.only(profile, &map.ports);
             }
             let certain = self.certain(profile);
-            if profile == ProfileId::NONE
-                || (is_all && (certain == common || certain == ProfileId::NONE))
-            {
+            let is_said = certain == common && common != ProfileId::NONE;
+            let named_by = |group: &Group| {
+                let from = units.parties.get(group.parties.start);
+                from.is_some_and(|from| map.is_named_by(*from, name))
+            };
+            if profile == ProfileId::NONE || (is_all && (is_said || !groups.iter().any(named_by))) {
                 continue;
             }
             match named.iter_mut().find(|(of, _)| *of == profile) {

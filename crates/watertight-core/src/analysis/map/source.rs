@@ -11,11 +11,11 @@ use rustc_hash::FxHashMap;
 use super::ReachMap;
 use super::pairs::PairMemo;
 use super::parts::Part;
-use super::profile::{ProfileId, Profiles, Span};
+use super::profile::{Answer, ProfileId, Profiles, Span};
 use super::shapes::{Shape, ShapePart};
 use super::sides::{EVERYBODY, Share};
-use crate::eval::Family;
 use crate::eval::reach::RowId;
+use crate::eval::{Connection as Flow, Family, Party};
 
 /// Destinations that a source reaches alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,14 @@ pub(super) struct Scratch {
 
 const NO_ANSWER: u32 = u32::MAX;
 
+/// No more pairs are asked why an answer is uncertain.
+const MOST_ASKED: usize = 64;
+
+/// Whether rows cannot tell why it is uncertain.
+fn is_open(answer: Answer) -> bool {
+    answer == Answer::Address
+}
+
 impl Scratch {
     pub(super) fn new(map: &ReachMap<'_, '_>) -> Self {
         let targets = map.targets().all().len();
@@ -150,7 +158,50 @@ impl ReachMap<'_, '_> {
         {
             self.by_shapes(source, &mut answers, scratch);
         }
-        self.collect(source, &answers, scratch)
+        let mut row = self.collect(source, &answers, scratch);
+        if self.cause.is_none() {
+            self.find_causes(&mut row);
+        }
+        row
+    }
+
+    /// Asks about one pair for each uncertain answer why it is uncertain, where rows cannot tell.
+    fn find_causes(&self, row: &mut SourceRow) {
+        let from = self.sources().all().get(row.source as usize);
+        let from = from.map_or(&[][..], |unit| self.sources().parties_of(unit));
+        for connection in &mut row.connections {
+            if !connection.ports.iter().any(|span| is_open(span.most)) {
+                continue;
+            }
+            let targets = connection.targets.iter();
+            let units = targets.filter_map(|target| self.targets().all().get(*target as usize));
+            let to = units.flat_map(|unit| self.targets().parties_of(unit));
+            let pairs: Vec<(Party, Party)> = to
+                .flat_map(|to| from.iter().map(move |from| (*from, *to)))
+                .take(MOST_ASKED)
+                .collect();
+            let why = |span: &Span| {
+                let mut causes = pairs.iter().filter_map(|(from, to)| {
+                    let flow = Flow::new(*from, *to, span.protocol, span.first);
+                    let uncertain = self.eval.verdict(&flow).uncertain?;
+                    Some(Answer::of(uncertain.id))
+                });
+                causes.next()
+            };
+            let spans = connection.ports.iter().map(|span| {
+                let cause = Some(span).filter(|span| is_open(span.most)).and_then(why);
+                let of = |answer| match cause {
+                    Some(cause) if is_open(answer) => cause,
+                    _ => answer,
+                };
+                Span {
+                    most: of(span.most),
+                    least: of(span.least),
+                    ..*span
+                }
+            });
+            connection.ports = spans.collect();
+        }
     }
 
     fn answer(&self, target: u32, found: Answered, answers: &mut Answers, scratch: &mut Scratch) {

@@ -317,8 +317,13 @@ impl<'a> Builder<'a> {
                     Direction::Egress => connection.to,
                 };
                 format!(
-                    "denied unless the address of {}, which the input does not tell, lies in the \
+                    "{} unless the address of {}, which the input does not tell, lies in the \
                      block of {}",
+                    if row.explanation.verdict.allowed {
+                        "allowed"
+                    } else {
+                        "denied"
+                    },
                     short_name(world, whose),
                     self.rule_name(*rule)
                 )

@@ -152,19 +152,37 @@ impl Builder<'_> {
 
     /// A connection that policies about the node through which it enters refuse.
     fn routed(&self, party: Party, explanation: &Explanation, side: &SideTrace) -> Trace {
+        let eval = self.explainer.eval();
         let node = explanation.connection.via_node.map(Party::Node);
-        let name = node.map(|node| short_name(self.world(), node));
-        let refuses = self.decision(side);
+        let node = node.map_or(String::new(), |node| short_name(self.world(), node));
+        let refuses = side.decision.rule().map(|rule| {
+            let place = explain::rule_place(eval, rule);
+            let origin = eval.ruleset[rule.policy].origin;
+            PolicyTrace {
+                tier: self.tier_name(rule.policy).into(),
+                kind: origin.kind(self.world()).into(),
+                group: explain::group_of(self.world(), origin).into(),
+                name: self.policy_name(rule.policy),
+                location: self
+                    .name_span(rule.policy)
+                    .map(|span| location(self.sources, span, "")),
+                outcome: "denies".into(),
+                rules: explain::rules_written(eval, rule.policy),
+                isolates: eval.ruleset[rule.policy].isolates,
+                list: None,
+                rule: Some(place.number),
+                admits: Some(format!("what enters the cluster at {node}")),
+                rule_location: Some(location(self.sources, eval.ruleset[rule].span, "")),
+                misses: Vec::new(),
+            }
+        });
         Trace {
             party: short_name(self.world(), party),
-            as_node: name.clone(),
+            as_node: None,
             verdict: "deny".into(),
-            because: match name {
-                Some(name) => format!("{refuses} where it enters, at {name}"),
-                None => refuses,
-            },
+            because: format!("{} where it enters, at {node}", self.decision(side)),
             tiers: Vec::new(),
-            policies: Vec::new(),
+            policies: refuses.into_iter().collect(),
             nearly: Vec::new(),
         }
     }

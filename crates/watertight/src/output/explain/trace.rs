@@ -157,7 +157,11 @@ impl Rendering<'_> {
             if let Some(line) = lines.get_mut(first) {
                 line.word = word;
                 line.mood = mood;
-                line.text = format!("tier {name}: {}", line.text);
+                let id = match tier.outcome.as_str() {
+                    "isolates" => format!(" ({})", tier.id),
+                    _ => String::new(),
+                };
+                line.text = format!("tier {name}: {}{id}", line.text);
             }
             if self.verbose && tier.outcome != "isolates" {
                 for policy in policies
@@ -277,8 +281,12 @@ impl Rendering<'_> {
                 (false, true) => 1,
                 (false, false) => 0,
             };
-            for miss in policy.misses.iter().take(told) {
-                let lead = if number == 0 { "closest: " } else { "" };
+            for (at, miss) in policy.misses.iter().take(told).enumerate() {
+                let lead = if (number, at) == (0, 0) {
+                    "closest: "
+                } else {
+                    ""
+                };
                 lines.push(Line::more(
                     format!("  {lead}rule {} {}", miss.rule, one_line(&miss.text)),
                     Some(place(&miss.location)),

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::truth::CLUSTER;
 use super::*;
-use crate::report::reach::Reporter;
+use crate::report::reach::{ReachPorts, Reporter};
 
 /// Cilium: denials first, requests, nodes as peers (L-25, L-39, L-66).
 const CILIUM: &str = r#"
@@ -58,6 +58,19 @@ fn pairs_have_their_verdicts_in_every_language() {
     }
 }
 
+/// A-12, M-1: where it may be one thing or another, pairs of pods are asked why.
+#[test]
+fn uncertain_pairs_have_the_causes_of_their_verdicts() {
+    let blocks = r#"
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: front, namespace: c}, spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.244.0.0/17}}]}]}}
+"#;
+    let sample = sample(&format!("{ADMIN}{blocks}"), "reference");
+    holds(&sample, By::Pod);
+    let all = printed(&sample, By::Pod);
+    assert!(all.contains("A-12") && all.contains("M-1"), "{all}");
+}
+
 /// L-66: what admits certain requests only is told from what admits all.
 #[test]
 fn l_66_requests_are_marked() {
@@ -79,10 +92,9 @@ fn l_66_requests_are_marked() {
     assert_eq!(told, [(80, Answer::Requests)]);
 }
 
-/// L-57, A-31: names are destinations where they are reached otherwise than addresses are.
-#[test]
-fn l_57_names_are_destinations() {
-    let sample = sample(CILIUM, "cilium@1.17");
+/// The names that a map tells, with their ports.
+fn names(policies: &str) -> String {
+    let sample = sample(policies, "cilium@1.17");
     let eval = sample.eval();
     let reach = Reach::new(&eval);
     let question = Question {
@@ -105,16 +117,40 @@ fn l_57_names_are_destinations() {
         for domain in &external.domains {
             let ports = domain.ports.iter();
             let ports: Vec<_> = ports
-                .map(|ports| format!("{}-{}/{}", ports.first, ports.last, ports.protocol))
+                .map(|ports| {
+                    let ReachPorts {
+                        protocol,
+                        first,
+                        last,
+                        verdict,
+                        ..
+                    } = ports;
+                    format!("{first}-{last}/{protocol} {verdict}")
+                })
                 .collect();
             let (units, names) = (external.units.join(" "), domain.names.join(" "));
             told += &format!("{units} -> {names}: {}\n", ports.join(" "));
         }
     }
+    told
+}
+
+/// L-57, A-31: names are destinations where rules are about them; what is denied of some addresses
+/// may be denied of theirs.
+#[test]
+fn l_57_names_are_destinations() {
     expect![[r#"
-        a/Pod/a-db -> fqdn:api.example.com: 443-443/tcp
+        a/Pod/a-db -> fqdn:api.example.com: 443-443/tcp allow
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&names(CILIUM));
+    let denied = CILIUM.replace(
+        "egress: [{toEndpoints: [{}]",
+        "egressDeny: [{toCIDR: [169.254.0.0/16]}], egress: [{toEndpoints: [{}]",
+    );
+    expect![[r#"
+        a/Pod/a-db -> fqdn:api.example.com: 443-443/tcp uncertain
+    "#]]
+    .assert_eq(&names(&denied));
 }
 
 /// C-63: nodes that policies are about are told apart, and the others are not claimed to be open to

@@ -264,6 +264,17 @@ fn named_interfaces_speak_for_their_node() {
     );
     case(&[all.clone(), eth0("a: b")]).denies(&["198.51.100.1 -> node:n1 80/tcp"]);
     case(&[all]).allows(&["198.51.100.1 -> node:n1 80/tcp"]);
+    // What selects the one for all interfaces says nothing of the named one.
+    let named = "{node: n1, interfaceName: eth0, profiles: [projectcalico-default-allow]}";
+    let all = "{node: n1, interfaceName: '*', profiles: [projectcalico-default-allow]}";
+    let closed = gnp("p", "{selector: \"role == 'all'\"}");
+    let both = [
+        host("named", "a: b", named),
+        host("all", "role: all", all),
+        closed,
+    ];
+    case(&both).allows(&["198.51.100.1 -> node:n1 80/tcp"]);
+    case(&both[1..]).denies(&["198.51.100.1 -> node:n1 80/tcp"]);
 }
 
 #[test]
