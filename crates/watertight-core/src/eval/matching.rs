@@ -166,6 +166,7 @@ impl Evaluator<'_> {
                 (true, Some(node)) => nodes.contains(&node).into(),
                 (true, None) => Match::Maybe(Cause::Node),
             },
+            Peer::AnyNode(_) => remote.on_host.into(),
             Peer::OwnNode(_) => self.on_own_node(own, remote),
             Peer::OtherNodes(_) if remote.on_host => self.on_own_node(own, remote).not(),
             Peer::OtherNodes(_) => Match::No,

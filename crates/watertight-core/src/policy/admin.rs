@@ -191,6 +191,7 @@ fn lower_peer(world: &World, peer: &AdminPeer, own: Option<NamespaceId>) -> Vec<
             .map(|own| related(world, relation, own, peer.span))
             .unwrap_or_default(),
         AdminPeerKind::Pods(selected) => vec![Peer::Endpoints(pods(selected), peer.span)],
+        AdminPeerKind::Nodes(selector) if selector.is_empty() => vec![Peer::AnyNode(peer.span)],
         AdminPeerKind::Nodes(selector) => vec![Peer::Nodes(nodes(world, selector), peer.span)],
         // whoever owns the address.
         AdminPeerKind::Networks(networks) => networks

@@ -164,6 +164,8 @@ pub enum Peer {
     Block(IpBlock, Covers),
     /// Nodes: their processes and the host-network pods on them.
     Nodes(Arc<[NodeId]>, Span),
+    /// Any node, and any host-network pod (L-38, A-28).
+    AnyNode(Span),
     /// The node that the subject runs on or is (L-39).
     OwnNode(Span),
     /// Every other node (L-40).
@@ -189,6 +191,7 @@ impl Peer {
             Self::Any => None,
             Self::Endpoints(_, span)
             | Self::Nodes(_, span)
+            | Self::AnyNode(span)
             | Self::OwnNode(span)
             | Self::OtherNodes(span)
             | Self::Outside(span)

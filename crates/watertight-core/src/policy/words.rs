@@ -23,6 +23,7 @@ impl Peer {
                     _ => names.collect::<Vec<_>>().join(" or "),
                 }
             }
+            Self::AnyNode(_) => "any node".into(),
             Self::OwnNode(_) => "the node of the pod".into(),
             Self::OtherNodes(_) => "any other node".into(),
             Self::Outside(_) => "whoever is outside the cluster".into(),

@@ -5,6 +5,7 @@
 use super::Context;
 use super::isolation::{OUTSIDE, is_system};
 use super::selection::{Selection, sample};
+use crate::diag::Evidence;
 use crate::eval::{Connection, Decision, Party, Verdict};
 use crate::manifest::{Dialect, Direction};
 use crate::policy::{NamespaceScope, Origin, Peer, PolicyRef, Rule, RuleRef, Ruleset};
@@ -82,6 +83,7 @@ fn ends(context: &Context<'_>, leaf: &Peer, own: EndpointId) -> Vec<Party> {
             address.into_iter().chain(pods).collect()
         }
         Peer::Nodes(nodes, _) => nodes.iter().take(ENDS).copied().map(Party::Node).collect(),
+        Peer::AnyNode(_) => world.node_ids().take(ENDS).map(Party::Node).collect(),
         Peer::OwnNode(_) => world[own].node.map(Party::Node).into_iter().collect(),
         Peer::OtherNodes(_) => {
             let others = world
@@ -137,6 +139,25 @@ pub(super) fn side(direction: Direction, verdict: &Verdict) -> Decision {
     match direction {
         Direction::Ingress => verdict.ingress,
         Direction::Egress => verdict.egress,
+    }
+}
+
+/// A verdict as evidence, with what this side says of it.
+pub(super) fn evidence(
+    context: &Context<'_>,
+    direction: Direction,
+    connection: &Connection,
+    verdict: &Verdict,
+) -> Evidence {
+    let party = match direction {
+        Direction::Ingress => connection.to,
+        Direction::Egress => connection.from,
+    };
+    let (because, by) = context.decision(party, direction, &side(direction, verdict));
+    Evidence {
+        because,
+        by,
+        ..context.word(connection, verdict)
     }
 }
 

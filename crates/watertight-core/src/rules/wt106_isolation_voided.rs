@@ -174,7 +174,7 @@ fn voided(
         match witness::side(direction, &without) {
             Decision::NoRule { isolated_by } if without.uncertain.is_none() => Some(Voided {
                 isolated_by,
-                evidence: context.word(&connection, &verdict),
+                evidence: witness::evidence(context, direction, &connection, &verdict),
             }),
             _ => None,
         }

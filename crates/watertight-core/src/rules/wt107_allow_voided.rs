@@ -181,7 +181,13 @@ fn judge(
             if context.namespace_of(by.policy).is_some() || verdict.uncertain.is_some() {
                 return None;
             }
-            first = first.or_else(|| Some((at, context.word(&connection, &verdict), by)));
+            first = first.or_else(|| {
+                Some((
+                    at,
+                    witness::evidence(context, direction, &connection, &verdict),
+                    by,
+                ))
+            });
         }
     }
     first

@@ -298,7 +298,7 @@ impl Extra {
             let others = std::mem::take(&mut rule.peers);
             let first = others.into_iter().next().unwrap_or(Peer::Any);
             let some = Peer::Nodes(nodes(choice / 16, world), span);
-            rule.peers = vec![match choice % 12 {
+            rule.peers = vec![match choice % 13 {
                 0 => some,
                 1 => Peer::OwnNode(span),
                 2 => Peer::OtherNodes(span),
@@ -310,6 +310,7 @@ impl Extra {
                 8 => Peer::AnyOf(Vec::new()),
                 9 => Peer::All(Vec::new()),
                 10 => Peer::Not(Box::new(Peer::OwnNode(span))),
+                11 => Peer::AnyNode(span),
                 _ => Peer::All(vec![Peer::Not(Box::new(first.clone())), first]),
             }];
         }

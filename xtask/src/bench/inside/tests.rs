@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use watertight_core::engine::Switches;
 use watertight_core::sets::Protocol;
 
 use super::sample::Dice;

@@ -92,7 +92,9 @@ impl View<'_> {
                 Party::Name(id) => pattern.matches(&self.eval.world[id].text),
                 _ => true,
             },
-            (Peer::Nodes(..) | Peer::OwnNode(_) | Peer::OtherNodes(_), _) => self.on_host(),
+            (Peer::Nodes(..) | Peer::AnyNode(_) | Peer::OwnNode(_) | Peer::OtherNodes(_), _) => {
+                self.on_host()
+            }
             (Peer::Outside(_), _) => !self.on_host() && self.other().is_none(),
         }
     }

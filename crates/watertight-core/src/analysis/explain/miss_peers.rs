@@ -74,9 +74,11 @@ impl View<'_> {
                 let kind = FaultKind::Peer;
                 (2, vec![Fault { kind, text, span }])
             }
-            Peer::Nodes(..) | Peer::OwnNode(_) | Peer::OtherNodes(_) | Peer::Outside(_) => {
-                means(FaultKind::Peer, FAR)
-            }
+            Peer::Nodes(..)
+            | Peer::AnyNode(_)
+            | Peer::OwnNode(_)
+            | Peer::OtherNodes(_)
+            | Peer::Outside(_) => means(FaultKind::Peer, FAR),
             Peer::Domain(pattern, id, _) => match self.seen.party.resolve(self.eval.world) {
                 Party::Address(ip) => {
                     let text = format!(

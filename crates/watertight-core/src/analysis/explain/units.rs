@@ -126,7 +126,7 @@ impl Asks {
                 peer.leaves(&mut |leaf| {
                     asks.nodes |= matches!(
                         leaf,
-                        Peer::Nodes(..) | Peer::OwnNode(_) | Peer::OtherNodes(_)
+                        Peer::Nodes(..) | Peer::AnyNode(_) | Peer::OwnNode(_) | Peer::OtherNodes(_)
                     );
                 });
             }

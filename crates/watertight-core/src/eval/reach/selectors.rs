@@ -181,6 +181,10 @@ impl Look<'_, '_> {
                 let yes = Runs::union_of(on);
                 self.hosts(yes)
             }
+            Peer::AnyNode(_) => {
+                let hosts = self.classes.owned(Owner::Host).cloned().unwrap_or_default();
+                Peers::certain(self.sets.of_classes(hosts))
+            }
             Peer::OwnNode(_) => self.own_node(),
             Peer::OtherNodes(_) => {
                 let own = self.own_node();

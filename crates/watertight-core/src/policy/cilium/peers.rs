@@ -87,11 +87,7 @@ impl Lowering<'_> {
             Entity::Cluster => {
                 let namespaces = NamespaceScope::Matching(LabelSelector::everything(span));
                 let pods = EndpointSelector::new(namespaces, LabelSelector::everything(span));
-                let mut peers = vec![
-                    Peer::Endpoints(pods, span),
-                    Peer::OwnNode(span),
-                    Peer::OtherNodes(span),
-                ];
+                let mut peers = vec![Peer::Endpoints(pods, span), Peer::AnyNode(span)];
                 peers.extend(self.api.iter().cloned());
                 peers
             }

@@ -167,3 +167,16 @@ spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}]}
 ";
     assert_eq!(found(policy, "cilium"), "");
 }
+
+#[test]
+fn evidence_tells_the_side_that_the_finding_is_about() {
+    let both = format!(
+        "{}  egress: [{{action: Accept, to: [{{namespaces: {{}}}}]}}]\n",
+        admin("Accept", "from: [{namespaces: {}}]")
+    );
+    let found = found(&both, "reference");
+    assert!(
+        found.contains("cluster-traffic ingress rule 1 allows it"),
+        "{found}"
+    );
+}

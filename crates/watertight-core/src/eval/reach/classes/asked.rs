@@ -57,6 +57,7 @@ impl<'r> Asked<'r> {
             Peer::Block(block, _) => self.blocks.push(block),
             Peer::Nodes(..) | Peer::OwnNode(_) | Peer::OtherNodes(_) => self.nodes = true,
             Peer::Any
+            | Peer::AnyNode(_)
             | Peer::Outside(_)
             | Peer::Domain(..)
             | Peer::All(_)
