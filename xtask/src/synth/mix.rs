@@ -32,7 +32,7 @@ impl Mix {
     /// A policy of a namespace, in whichever language.
     pub(super) fn policy(self, namespace: &str, policy: &Policy, ordinal: usize) -> Node {
         let said = match self {
-            _ if ordinal % 3 != 0 => None,
+            _ if !ordinal.is_multiple_of(3) => None,
             Mix::Kubernetes => None,
             Mix::Calico => calico(namespace, policy),
             Mix::Cilium => cilium(namespace, policy),

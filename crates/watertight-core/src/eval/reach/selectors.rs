@@ -33,6 +33,9 @@ impl Peers {
     }
 }
 
+/// Whose addresses, and which networks.
+type Blocks = (Covers, Box<[Option<IpNet>]>);
+
 /// Selectors that were looked up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selectors {
@@ -43,7 +46,7 @@ pub(super) struct Selectors {
     /// What label selectors cannot say.
     also: FxHashMap<Arc<Expression>, Runs<u32>>,
     /// The blocks of a rule, each with what it leaves out; `None` ends one.
-    blocks: FxHashMap<(Covers, Box<[Option<IpNet>]>), Peers>,
+    blocks: FxHashMap<Blocks, Peers>,
 }
 
 impl Selectors {
