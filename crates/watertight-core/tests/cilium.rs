@@ -3,6 +3,8 @@
 //!
 //! `PROPTEST_CASES=10000` judges as many clusters; `PROPTEST_RNG_SEED` repeats a run.
 
+#![cfg(test)]
+
 // The attributes tell clippy that all of it is test code.
 #[cfg(test)]
 #[path = "cilium/model.rs"]

@@ -106,7 +106,10 @@ pub(crate) fn is_host(party: &Party) -> bool {
 pub(crate) fn can_connect(from: &Party, to: &Party) -> bool {
     let outside = |party: &Party| matches!(party, Party::Outside(_) | Party::Name(_));
     let inside_host = is_host(from) && is_host(to) && node_of(from) == node_of(to);
-    from != to && !inside_host && !(outside(from) && outside(to)) && !matches!(from, Party::Name(_))
+    from != to
+        && !inside_host
+        && (!outside(from) || !outside(to))
+        && !matches!(from, Party::Name(_))
 }
 
 #[derive(Clone, Debug)]

@@ -22,6 +22,17 @@ pub struct EgressFirewall {
     pub span: Span,
 }
 
+impl EgressFirewall {
+    /// The domain names that its rules name.
+    pub(super) fn domains(&self) -> Vec<&str> {
+        let names = self.rules.iter().filter_map(|rule| match &rule.to {
+            Destination::Name(name, _) => Some(&**name),
+            _ => None,
+        });
+        names.collect()
+    }
+}
+
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct FirewallRule {

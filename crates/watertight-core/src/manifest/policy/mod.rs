@@ -129,11 +129,12 @@ impl PolicyObject {
     #[must_use]
     pub fn domains(&self) -> Vec<&str> {
         match self {
-            Self::Admin(_) => Vec::new(),
+            Self::Admin(policy) => policy.domains(),
+            // The open edition knows none.
             Self::Calico(_) => Vec::new(),
             Self::Cilium(object) => object.domains(),
-            Self::Antrea(_) => Vec::new(),
-            Self::EgressFirewall(_) => Vec::new(),
+            Self::Antrea(object) => object.domains(),
+            Self::EgressFirewall(firewall) => firewall.domains(),
         }
     }
 }

@@ -55,6 +55,16 @@ pub struct AdminPolicy {
 }
 
 impl AdminPolicy {
+    /// The domain names that its rules name.
+    pub(super) fn domains(&self) -> Vec<&str> {
+        let peers = self.egress.iter().flat_map(|rule| &rule.peers);
+        let names = peers.flat_map(|peer| match &peer.kind {
+            AdminPeerKind::Domains(names) => names.as_slice(),
+            _ => &[],
+        });
+        names.map(|name| &*name.text).collect()
+    }
+
     /// The rules of a direction.
     #[must_use]
     pub fn rules(&self, direction: Direction) -> &[AdminRule] {

@@ -28,6 +28,22 @@ pub enum AntreaObject {
     Group(AntreaGroup),
 }
 
+impl AntreaObject {
+    /// The domain names that its rules name.
+    pub(super) fn domains(&self) -> Vec<&str> {
+        let rules = match self {
+            Self::Policy(policy) => policy.egress.as_slice(),
+            Self::Tier(_) | Self::Group(_) => &[],
+        };
+        let peers = rules.iter().flat_map(|rule| &rule.peers);
+        let names = peers.filter_map(|peer| match &peer.kind {
+            AntreaPeerKind::Name(name) => Some(&**name),
+            _ => None,
+        });
+        names.collect()
+    }
+}
+
 /// What a rule does (T-3, T-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AntreaAction {
