@@ -2,6 +2,8 @@
 //!
 //! INVARIANT: whatever is made up here is judged before it is shown.
 
+use rustc_hash::FxHashSet;
+
 use super::Context;
 use super::isolation::{OUTSIDE, is_system};
 use super::selection::{Selection, sample};
@@ -21,47 +23,47 @@ const MEMBERS: usize = 64;
 /// How many ports of a rule are tried.
 const PORTS: usize = 3;
 
-/// Connections of an endpoint that a rule may match, the most telling first.
-pub(super) fn connections(
-    context: &Context<'_>,
+/// Connections of an endpoint that a rule may match, the most telling first; made up as they are
+/// asked for.
+pub(super) fn connections<'c>(
+    context: &'c Context<'_>,
     direction: Direction,
-    rule: &Rule,
+    rule: &'c Rule,
     own: EndpointId,
-) -> Vec<Connection> {
-    let mut found = Vec::new();
-    for other in parties(context, rule, own) {
+) -> impl Iterator<Item = Connection> + use<'c> {
+    parties(context, rule, own).flat_map(move |other| {
         let destination = sample::destination(direction, own, other);
-        for port in ports(context, rule, destination) {
-            found.push(Connection {
-                family: rule.family,
-                source_port: rule
-                    .source_ports
-                    .as_ref()
-                    .and_then(|ports| Some(ports.first()?.0)),
-                ..sample::connection(direction, own, other, port)
-            });
-        }
-    }
-    found
+        let ports = ports(context, rule, destination).into_iter();
+        ports.map(move |port| Connection {
+            family: rule.family,
+            source_port: rule
+                .source_ports
+                .as_ref()
+                .and_then(|ports| Some(ports.first()?.0)),
+            ..sample::connection(direction, own, other, port)
+        })
+    })
 }
 
 /// Some of those whom a rule means, other than the endpoint itself.
-fn parties(context: &Context<'_>, rule: &Rule, own: EndpointId) -> Vec<Party> {
-    let mut found: Vec<Party> = Vec::new();
-    let mut add = |party: Party| {
-        let itself = party == Party::Endpoint(own);
-        if !itself && !found.contains(&party) {
-            found.push(party);
-        }
-    };
-    for peer in &rule.peers {
-        peer.leaves(&mut |leaf| ends(context, leaf, own).into_iter().for_each(&mut add));
+fn parties<'c>(
+    context: &'c Context<'_>,
+    rule: &'c Rule,
+    own: EndpointId,
+) -> impl Iterator<Item = Party> + use<'c> {
+    let mut seen: FxHashSet<Party> = std::iter::once(Party::Endpoint(own)).collect();
+    let all = rule.peers.iter().flat_map(move |peer| {
+        let mut leaves = Vec::new();
+        peer.leaves(&mut |leaf| leaves.push(leaf));
+        let ends = leaves
+            .into_iter()
+            .flat_map(move |leaf| ends(context, leaf, own));
         // What a combination leaves over may be anybody else.
-        if matches!(peer, Peer::All(_) | Peer::Not(_)) {
-            strangers(context, own).into_iter().for_each(&mut add);
-        }
-    }
-    found
+        let left = matches!(peer, Peer::All(_) | Peer::Not(_));
+        let left = left.then(|| strangers(context, own));
+        ends.chain(left.into_iter().flatten())
+    });
+    all.filter(move |party| seen.insert(*party))
 }
 
 fn ends(context: &Context<'_>, leaf: &Peer, own: EndpointId) -> Vec<Party> {
