@@ -243,6 +243,8 @@ pub struct RequestMatch {
     pub text: Box<str>,
     /// The method and the path of an HTTP request; none if it is of another protocol.
     pub http: Option<HttpMatch>,
+    /// Whether it admits every request of its protocol: every lookup on a port for DNS (L-56).
+    pub is_every: bool,
     /// Where it is written.
     pub span: Span,
 }
@@ -276,6 +278,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it admits some requests of the protocol that its ports are for, and refuses others.
+    #[must_use]
+    pub fn narrows_requests(&self) -> bool {
+        !self.requests.is_empty() && !self.requests.iter().any(|request| request.is_every)
+    }
+
     /// A rule without further conditions.
     #[must_use]
     pub fn new(action: Action, peers: Vec<Peer>, traffic: Vec<PortMatch>, span: Span) -> Self {

@@ -286,9 +286,8 @@ fn l_57_names() {
     let ran = run(CILIUM, "reach", &["--from", "shop/db"]);
     expect![[r#"
         FROM      TO                                         PORTS
-        shop/db   kube-system/kube-dns                       53/tcp~, 53/udp~, 53/sctp~
+        shop/db   kube-system/kube-dns                       53/tcp, 53/udp, 53/sctp
                   fqdn:api.example.com, fqdn:*.example.org   443/tcp
-        ~ certain requests only; `watertight explain` tells which (L-66)
     "#]]
     .assert_eq(&ran.stdout);
     let ran = run(CILIUM, "reach", &["--to", "fqdn:api.example.com"]);

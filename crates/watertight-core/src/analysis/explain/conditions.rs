@@ -24,10 +24,10 @@ pub fn conditions(
         return Vec::new();
     };
     let mut told = Vec::new();
-    add(eval, rule, &mut told);
-    if told.is_empty() {
+    if !eval.ruleset[rule].narrows_requests() {
         return told;
     }
+    add(eval, rule, &mut told);
     let own = match direction {
         Direction::Ingress => connection.to,
         Direction::Egress => connection.from,
@@ -62,7 +62,7 @@ pub fn conditions(
                 continue;
             }
             match found.action {
-                Action::Allow if found.requests.is_empty() => return Vec::new(),
+                Action::Allow if !found.narrows_requests() => return Vec::new(),
                 Action::Allow => add(eval, at, &mut told),
                 Action::Pass => {
                     passed = true;

@@ -275,7 +275,7 @@ fn strict(eval: &Evaluator<'_>) -> Option<Reach> {
     if eval.world.objects.is_empty() {
         return None;
     }
-    let unconditional = |rule: &Rule| rule.requests.is_empty();
+    let unconditional = |rule: &Rule| !rule.narrows_requests();
     let all = |tiers: &[Tier]| {
         let mut rules = tiers.iter().flat_map(|tier| &tier.policies);
         rules.all(|policy| policy.rules.iter().all(unconditional))

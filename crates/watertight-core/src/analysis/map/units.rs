@@ -10,6 +10,7 @@ use crate::engine::HostNetwork;
 use crate::eval::reach::{Reach, RowId};
 use crate::eval::{Evaluator, Family, Party};
 use crate::manifest::Direction;
+use crate::policy::Rule;
 use crate::world::{EndpointId, Lifecycle, NamespaceId, NodeId, WorkloadId, World};
 
 /// What pods are grouped by.
@@ -272,7 +273,7 @@ fn has_requests(eval: &Evaluator<'_>, party: Party) -> bool {
             _ => &[],
         };
         let mut rules = policies.iter().flat_map(|at| &eval.ruleset[*at].rules);
-        rules.any(|rule| !rule.requests.is_empty())
+        rules.any(Rule::narrows_requests)
     })
 }
 

@@ -93,6 +93,7 @@ pub(super) fn request(item: &Layer7) -> RequestMatch {
             method: http.method.as_deref().map(text),
             path: http.path.as_deref().map(text),
         }),
+        is_every: false,
         span: item.span,
     }
 }

@@ -223,6 +223,7 @@ pub(super) fn requests(http: &HttpRequest) -> Vec<RequestMatch> {
                         HttpPath::Prefix(path) => TextMatch::Prefix(path.clone()),
                     }),
                 }),
+                is_every: false,
                 span: http.span,
             });
         }

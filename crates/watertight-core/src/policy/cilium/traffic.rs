@@ -63,6 +63,7 @@ fn authenticated(item: &CiliumItem) -> Option<RequestMatch> {
     (item.authentication == Authentication::Required).then(|| RequestMatch {
         text: "mutual authentication succeeds".into(),
         http: Some(HttpMatch::default()),
+        is_every: false,
         span: item.span,
     })
 }
@@ -146,6 +147,7 @@ fn requests(group: &PortGroup) -> Vec<RequestMatch> {
             (false, false) => format!("{text} in {around}").into(),
         },
         http,
+        is_every: false,
         span,
     };
     match &group.l7 {
@@ -158,7 +160,10 @@ fn requests(group: &PortGroup) -> Vec<RequestMatch> {
         Some(L7::Dns(names)) => {
             let names = names.iter();
             names
-                .map(|name| request(lookup_words(name), None))
+                .map(|name| RequestMatch {
+                    is_every: around.is_empty() && name.pattern.text() == "*",
+                    ..request(lookup_words(name), None)
+                })
                 .collect()
         }
         Some(L7::Kafka) => vec![request("Kafka requests that its rules list".into(), None)],
