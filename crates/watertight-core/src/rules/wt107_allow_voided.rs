@@ -166,15 +166,20 @@ fn judge(
     let mut first = None;
     for pod in pods {
         for connection in witness::connections(context, direction, rule, *pod) {
+            let verdict = context.eval.verdict(&connection);
+            let decision = witness::side(direction, &verdict);
+            // Most rules are not void: no need to ask what they would do alone.
+            if decision.rule() == Some(at) && decision.is_allowed() {
+                return None;
+            }
             let alone = witness::side(direction, &own.verdict(&connection));
             if alone.rule() != Some(at) || !alone.is_allowed() {
                 continue;
             }
-            let verdict = context.eval.verdict(&connection);
             let Decision::Rule {
                 rule: by,
                 allowed: false,
-            } = witness::side(direction, &verdict)
+            } = decision
             else {
                 return None;
             };
