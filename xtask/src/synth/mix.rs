@@ -289,15 +289,21 @@ fn calico(namespace: &str, policy: &Policy) -> Option<Node> {
     ))
 }
 
-/// One rule for each peer and each protocol.
+/// One rule for each peer; none if its ports are of several protocols.
 fn calico_rules(rule: &Rule, end: &'static str) -> Option<Vec<Node>> {
-    let any = [None];
+    let protocol = rule.ports.first().map(|port| port.protocol);
+    if rule
+        .ports
+        .iter()
+        .any(|port| Some(port.protocol) != protocol)
+    {
+        return None;
+    }
     let peers: Vec<Option<&Peer>> = match rule.peers.is_empty() {
-        true => any.to_vec(),
+        true => vec![None],
         false => rule.peers.iter().map(Some).collect(),
     };
-    let mut found = Vec::new();
-    for peer in peers {
+    let rules = peers.into_iter().map(|peer| {
         let mut entity = match peer {
             None => Vec::new(),
             Some(Peer::Pods(pods)) => vec![("selector", expression(pods).into())],
@@ -314,43 +320,28 @@ fn calico_rules(rule: &Rule, end: &'static str) -> Option<Vec<Node>> {
                 nets
             }
         };
-        let protocols: Vec<&'static str> = match rule.ports.first() {
-            Some(first)
-                if rule
-                    .ports
-                    .iter()
-                    .all(|port| port.protocol == first.protocol) =>
-            {
-                vec![first.protocol]
-            }
-            Some(_) => return None,
-            None => Vec::new(),
-        };
         let mut fields = vec![("action", "Allow".into())];
-        let Some(protocol) = protocols.first() else {
-            fields.push((end, Node::Map(entity)));
-            found.push(Node::Map(fields));
-            continue;
-        };
-        fields.push(("protocol", (*protocol).into()));
-        let ports = rule.ports.iter().map(|port| match port.number {
-            PortNumber::One(number) => number.into(),
-            PortNumber::Range(low, high) => format!("{low}:{high}").into(),
-            PortNumber::Named(name) => name.into(),
-        });
-        let ports = ("ports", Node::List(ports.collect()));
-        if end == "destination" {
-            entity.push(ports);
-        } else {
-            fields.push(("destination", Node::Map(vec![ports])));
+        if let Some(protocol) = protocol {
+            fields.push(("protocol", protocol.into()));
+            let ports = rule.ports.iter().map(|port| match port.number {
+                PortNumber::One(number) => number.into(),
+                PortNumber::Range(low, high) => format!("{low}:{high}").into(),
+                PortNumber::Named(name) => name.into(),
+            });
+            let ports = ("ports", Node::List(ports.collect()));
+            if end == "destination" {
+                entity.push(ports);
+            } else {
+                fields.push(("destination", Node::Map(vec![ports])));
+            }
         }
         fields.push((end, Node::Map(entity)));
-        found.push(Node::Map(fields));
-    }
-    Some(found)
+        Node::Map(fields)
+    });
+    Some(rules.collect())
 }
 
-/// The policy as one of Cilium; none where a selector of namespaces asks for more than labels.
+/// The policy as one of Cilium; none where it selects namespaces by labels.
 fn cilium(namespace: &str, policy: &Policy) -> Option<Node> {
     let mut spec = vec![("endpointSelector", selector(&policy.subject))];
     for (field, rules, peers, blocks) in [

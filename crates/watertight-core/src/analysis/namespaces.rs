@@ -167,8 +167,8 @@ fn row(
     };
     for group in context.groups_of(id) {
         let (one, number) = (group.example(), group.members.len());
-        let ingress = group.is_isolated(Direction::Ingress);
-        let egress = group.is_isolated(Direction::Egress);
+        let ingress = context.is_closed(group, Direction::Ingress);
+        let egress = context.is_closed(group, Direction::Egress);
         row.ingress.add(number, ingress);
         row.egress.add(number, egress);
         row.both.add(number, ingress && egress);

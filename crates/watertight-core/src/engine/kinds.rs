@@ -1,6 +1,6 @@
 //! Which kinds of policy objects an engine reads, by version.
 
-use super::{Component, Engine, Feature, Profile, Support, Version};
+use super::{Engine, Feature, Profile, Support};
 use crate::manifest::{Dialect, PolicyKind};
 use crate::world::{ObjectId, World};
 
@@ -80,25 +80,6 @@ impl Profile {
     }
 
     fn reads_admin(&self, kind: PolicyKind) -> Result<(), &'static str> {
-        // Versions of Calico have known one generation of these kinds or the other (C-60).
-        if self.is_like(Engine::Calico) {
-            let version = self.releases().into_iter().find_map(|release| {
-                (release.component == Component::Calico).then_some(release.version)
-            });
-            let at_least = |line| version.is_none_or(|version| version.at_least(line));
-            return match kind.kind {
-                "ClusterNetworkPolicy" if at_least(CLUSTER_SINCE) => Ok(()),
-                "ClusterNetworkPolicy" => Err("it reads ClusterNetworkPolicy since 3.32"),
-                _ if version.is_some() && !at_least(ADMIN_SINCE) => {
-                    Err("it reads AdminNetworkPolicy since 3.29")
-                }
-                _ if at_least(CLUSTER_SINCE) => Err(
-                    "3.32 reads ClusterNetworkPolicy in place of it: old objects stay and do \
-                         nothing",
-                ),
-                _ => Ok(()),
-            };
-        }
         let feature = match kind.kind {
             "AdminNetworkPolicy" => Feature::AdminNetworkPolicy,
             "BaselineAdminNetworkPolicy" => Feature::BaselineAdminNetworkPolicy,
@@ -111,5 +92,29 @@ impl Profile {
     }
 }
 
-const ADMIN_SINCE: Version = Version::line(3, 29);
-const CLUSTER_SINCE: Version = Version::line(3, 32);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C-60: which generation of the admin kinds a release of Calico reads.
+    #[test]
+    fn c_60_the_facts_of_the_release_decide() {
+        let group = "policy.networking.k8s.io";
+        let reads = |engine: &str, kind: &str| {
+            let kind = PolicyKind::find(group, kind).unwrap();
+            Profile::parse(engine).unwrap().reads(kind).is_ok()
+        };
+        let [admin, baseline, cluster] = [
+            "AdminNetworkPolicy",
+            "BaselineAdminNetworkPolicy",
+            "ClusterNetworkPolicy",
+        ];
+        assert!(!reads("calico@3.28", admin) && !reads("calico@3.28", cluster));
+        assert!(reads("calico@3.29", admin) && !reads("calico@3.29", baseline));
+        assert!(reads("calico@3.30", baseline) && !reads("calico@3.31", cluster));
+        assert!(!reads("calico@3.32", admin) && reads("calico@3.32", cluster));
+        // Without a version either generation may be the one that acts.
+        assert!(reads("calico", admin) && reads("calico", cluster));
+        assert!(!reads("flannel", admin));
+    }
+}

@@ -3,7 +3,7 @@
 //! Flags win over the configuration file, the file over defaults. A manifest that cannot be read
 //! costs itself: the rest is answered, and the run ends with exit code 2.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use watertight_core::diag::{self, Finding};
 use watertight_core::engine::{AnpApi, Enforcement, Profile, Version};
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::{self, Options};
-use watertight_core::policy::{Peer, Ruleset, lower, refused};
+use watertight_core::policy::{Ruleset, lower, refused};
 use watertight_core::rules::{Rule, count};
 use watertight_core::source::Sources;
 use watertight_core::suggest::misspelt;
@@ -156,16 +156,14 @@ impl Cluster {
         let mut findings = loaded.findings;
         let unreadable = read.unreadable.iter();
         findings.extend(unreadable.map(|(name, reason)| manifest::unreadable(name, reason)));
-        diag::sort(&mut findings);
-        anything_to_ask(&world, &findings, &loaded.other_kinds, loaded.not_objects)?;
-        let broken = loaded.broken + read.unreadable.len();
         if !settings.engine_is_named {
             settings.profile = take_for(&mut world, settings.profile, &settings.pinned);
         }
         findings.extend(refused(&world, &settings.profile));
         diag::sort(&mut findings);
+        anything_to_ask(&world, &findings, &loaded.other_kinds, loaded.not_objects)?;
+        let broken = loaded.broken + read.unreadable.len();
         let ruleset = lower(&world, &settings.profile);
-        know_names(&mut world, &ruleset);
         Ok(Self {
             sources,
             world,
@@ -264,25 +262,6 @@ impl Cluster {
                 say(&format!("  {name}={value}"));
             }
         }
-    }
-}
-
-/// Notes the DNS names that policies are about, so that answers can tell them.
-fn know_names(world: &mut World, ruleset: &Ruleset) {
-    let tiers = ruleset.ingress.iter().chain(&ruleset.egress);
-    let rules = tiers
-        .flat_map(|tier| &tier.policies)
-        .flat_map(|policy| &policy.rules);
-    let mut names = BTreeSet::new();
-    for peer in rules.flat_map(|rule| &rule.peers) {
-        peer.leaves(&mut |leaf| {
-            if let Peer::Domain(pattern, ..) = leaf {
-                names.insert(pattern.text());
-            }
-        });
-    }
-    for name in names {
-        world.intern_name(name);
     }
 }
 

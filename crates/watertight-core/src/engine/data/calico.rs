@@ -127,7 +127,9 @@ static FEATURES: &[FeatureFact] = &[
     FeatureFact::full(Feature::Icmp),
 ];
 
-const REMOVED: Support = Support::None("3.32 stopped reading it; write a ClusterNetworkPolicy");
+const REMOVED: Support = Support::None(
+    "3.32 reads ClusterNetworkPolicy in place of it: old objects stay and do nothing",
+);
 
 const EBPF: &str = "with the eBPF dataplane";
 
