@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use watertight_core::report::{check_schema, explain_schema, reach_schema};
+use watertight_core::report::{check_schema, explain_schema, minimize_schema, reach_schema};
 use watertight_core::rules::ALL;
 
 /// The repository's root.
@@ -25,6 +25,10 @@ pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
         (
             "docs/schema/explain-report.v1.json".into(),
             text_of(&explain_schema())?,
+        ),
+        (
+            "docs/schema/minimize-report.v1.json".into(),
+            text_of(&minimize_schema())?,
         ),
         (
             "docs/schema/reach-report.v1.json".into(),

@@ -12,7 +12,7 @@ use crate::facts::metadata::Cloud;
 use crate::manifest::{self, Options};
 use crate::policy::{lower, refused};
 use crate::rules::{self, Context, Rule};
-use crate::source::Sources;
+use crate::source::{FileId, Sources};
 use crate::world::{self, Assume, World};
 
 /// What to check and how.
@@ -166,6 +166,45 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
         profile,
         world,
     }
+}
+
+/// Runs the rules on a world that was read: what they find, and what reading has found, after
+/// suppression and in order. Only findings in the files that are `meant` count, where several worlds
+/// share their sources.
+#[must_use]
+pub fn judge(
+    sources: &Sources,
+    eval: &Evaluator<'_>,
+    profile: &Profile,
+    options: &CheckOptions,
+    reading: Vec<Finding>,
+    meant: impl Fn(FileId) -> bool,
+) -> Vec<Finding> {
+    let clouds = if options.clouds.is_empty() {
+        Cloud::ALL
+    } else {
+        &options.clouds
+    };
+    let mut findings = reading;
+    findings.extend(refused(eval.world, profile));
+    let context = Context::new(sources, eval, profile, clouds);
+    rules::run(&context, |rule| options.is_active(rule), &mut findings);
+    findings.retain(|finding| finding.incomplete || options.is_active(finding.rule));
+    let ignores = &eval.world.ignores;
+    let active = |rule: &Rule| options.is_active(rule);
+    diag::apply(
+        sources,
+        ignores,
+        &options.suppressions,
+        active,
+        &mut findings,
+    );
+    findings.retain(|finding| finding.span().is_none_or(|span| meant(span.file)));
+    if !options.namespaces.is_empty() {
+        findings.retain(|finding| concerns(finding, &options.namespaces));
+    }
+    diag::sort(&mut findings);
+    findings
 }
 
 /// Whether a finding is about one of these namespaces; what has no namespace concerns all.

@@ -17,6 +17,8 @@ pub mod engine;
 pub mod eval;
 pub mod facts;
 pub mod manifest;
+pub mod observed;
+mod parallel;
 pub mod policy;
 pub mod report;
 pub mod rules;

@@ -1,107 +1,155 @@
-//! `--fix` and `--diff`: the edits of findings, applied to files or shown.
+//! `--fix` and `--diff`: what core has proved, written to files or shown, and what was left out, told.
+//!
+//! INVARIANT: a file is replaced as a whole or not at all, and only if it still is what was checked.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::PathBuf;
+mod write;
 
-use anyhow::Context as _;
+use std::collections::BTreeSet;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
 use similar::TextDiff;
-use watertight_core::check::Checked;
-use watertight_core::diag::Edit;
+use watertight_core::analysis::fix::{LeftOut, Opened, Plan, Why, examples};
+use watertight_core::rules::count;
 use watertight_core::source::{FileId, Sources};
 
-/// The new texts of files that have fixes.
-pub(crate) struct Fixed {
-    /// File, old text and new text.
-    files: Vec<(FileId, String)>,
-    /// The number of findings that are settled.
-    pub(crate) findings: usize,
+use crate::exit::say;
+use crate::input::Input;
+use crate::output::one_line;
+pub(crate) use write::replace_all;
+
+/// The files that can be written.
+pub(crate) fn writable(input: &Input) -> BTreeSet<FileId> {
+    let files = input.sources.iter().zip(&input.paths);
+    let with_path = files.filter(|(_, path)| path.is_some());
+    with_path.map(|((id, _), _)| id).collect()
 }
 
-/// Applies the edits of all findings in memory. Of fixes that touch the same bytes the first counts.
-pub(crate) fn collect(sources: &Sources, checked: &Checked) -> Fixed {
-    let mut edits: BTreeMap<FileId, Vec<&Edit>> = BTreeMap::new();
-    let mut findings = 0;
-    for finding in &checked.findings {
-        let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.edits.is_empty()) else {
-            continue;
+/// The file for new objects, which need not be there yet.
+pub(crate) fn objects(path: &Path, input: &mut Input) -> anyhow::Result<FileId> {
+    let shown = path.display();
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if !extension.is_some_and(|extension| matches!(extension, "yaml" | "yml")) {
+        bail!("`{shown}` is no name for new objects: they are written as YAML, so end it in .yaml");
+    }
+    let same = |known: &Option<PathBuf>| {
+        let known = known.as_ref().and_then(|known| known.canonicalize().ok());
+        known.is_some() && known == path.canonicalize().ok()
+    };
+    let files = input.sources.iter().zip(&input.paths);
+    if let Some(((id, _), _)) = files.into_iter().find(|(_, path)| same(path)) {
+        return Ok(id);
+    }
+    let name = path.strip_prefix("./").unwrap_or(path);
+    let id = input
+        .sources
+        .add_text(&name.display().to_string(), String::new())?;
+    input.paths.push(Some(path.to_owned()));
+    Ok(id)
+}
+
+/// Prints what changes, as unified diffs.
+pub(crate) fn print(
+    before: &Sources,
+    after: &Sources,
+    changed: &[FileId],
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let mut out = BufWriter::new(out);
+    for file in changed {
+        let (old, new) = (before.file(*file), after.file(*file));
+        let diff = TextDiff::from_lines(old.text(), new.text());
+        let name = old.name();
+        let (from, to) = (format!("a/{name}"), format!("b/{name}"));
+        let from = if old.text().is_empty() {
+            "/dev/null"
+        } else {
+            &from
         };
-        let clashes = fix.edits.iter().any(|edit| {
-            edits
-                .get(&edit.span.file)
-                .into_iter()
-                .flatten()
-                .any(|other| overlaps(edit, other))
-        });
-        if !clashes {
-            findings += 1;
-            for edit in &fix.edits {
-                edits.entry(edit.span.file).or_default().push(edit);
-            }
-        }
+        write!(out, "{}", diff.unified_diff().header(from, &to))?;
     }
-    let files = edits
-        .into_iter()
-        .map(|(file, edits)| (file, apply(sources.file(file).text(), edits)))
-        .collect();
-    Fixed { files, findings }
+    out.flush()
 }
 
-fn overlaps(a: &Edit, b: &Edit) -> bool {
-    a.span == b.span || (a.span.start < b.span.end && b.span.start < a.span.end)
+/// The files to write, with the texts that they must still have.
+pub(crate) fn writes<'s>(
+    input: &'s Input,
+    after: &'s Sources,
+    changed: &[FileId],
+) -> Vec<write::Replacement<'s>> {
+    let files = input.sources.iter().zip(&input.paths);
+    let changed = files.filter(|((id, _), _)| changed.contains(id));
+    let replacements = changed.filter_map(|((id, old), path)| {
+        Some(write::Replacement {
+            path: path.as_deref()?,
+            old: old.text(),
+            new: after.file(id).text(),
+        })
+    });
+    replacements.collect()
 }
 
-fn apply(text: &str, mut edits: Vec<&Edit>) -> String {
-    edits.sort_by_key(|edit| edit.span);
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0usize;
-    for edit in edits {
-        let (start, end) = (edit.span.start as usize, edit.span.end as usize);
-        out.push_str(text.get(at..start).unwrap_or_default());
-        out.push_str(&edit.text);
-        at = end.max(at);
+/// Says what was done and what was not.
+pub(crate) fn tell(plan: &Plan, verb: &str, files: usize, verbose: bool) {
+    let findings = count(plan.applied.len(), "finding");
+    say(&format!("{verb} {findings} in {}", count(files, "file")));
+    if verbose {
+        for applied in &plan.applied {
+            let place = place(applied.place.as_deref());
+            let message = one_line(&applied.message);
+            say(&format!("  {}{place}: {message}", applied.finding.rule.id));
+        }
     }
-    out.push_str(text.get(at..).unwrap_or_default());
-    out
+    if !plan.opened.is_empty() {
+        let told = opens(&plan.opened);
+        say(&format!("  this allows {told}"));
+    }
+    // Lists of dozens are not read: one of a kind stands for all of them.
+    let mut kinds: Vec<(&LeftOut, usize)> = Vec::new();
+    for one in &plan.left_out {
+        let alike = |other: &LeftOut| {
+            *other.rule == *one.rule
+                && std::mem::discriminant(&other.why) == std::mem::discriminant(&one.why)
+        };
+        let known = kinds.iter_mut().find(|(known, _)| !verbose && alike(known));
+        match known {
+            Some((_, more)) => *more += 1,
+            None => kinds.push((one, 0)),
+        }
+    }
+    for (one, more) in kinds {
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more of the kind"),
+        };
+        let place = place(one.place.as_deref());
+        let id = one.rule.id;
+        let message = one_line(&one.message);
+        let why = one_line(&why(one));
+        say(&format!("left out {id}{place}{more}: {message}: {why}"));
+    }
 }
 
-impl Fixed {
-    /// Writes the files; returns how many. Standard input has no file to write.
-    pub(crate) fn write(
-        &self,
-        sources: &Sources,
-        paths: &[Option<PathBuf>],
-    ) -> anyhow::Result<usize> {
-        let mut written = 0;
-        for ((id, _), path) in sources.iter().zip(paths) {
-            let fixed = self.files.iter().find(|(file, _)| *file == id);
-            if let (Some((_, text)), Some(path)) = (fixed, path) {
-                std::fs::write(path, text)
-                    .with_context(|| format!("cannot write `{}`", path.display()))?;
-                written += 1;
-            }
-        }
-        Ok(written)
-    }
+fn place(place: Option<&str>) -> String {
+    place.map_or(String::new(), |place| format!(" at {}", one_line(place)))
+}
 
-    /// Prints unified diffs.
-    pub(crate) fn print(
-        &self,
-        sources: &Sources,
-        out: &mut dyn std::io::Write,
-    ) -> std::io::Result<()> {
-        let mut out = std::io::BufWriter::new(out);
-        for (file, text) in &self.files {
-            let source = sources.file(*file);
-            let diff = TextDiff::from_lines(source.text(), text.as_str());
-            let name = source.name();
-            write!(
-                out,
-                "{}",
-                diff.unified_diff()
-                    .header(&format!("a/{name}"), &format!("b/{name}"))
-            )?;
-        }
-        out.flush()
+fn opens(opened: &[Opened]) -> String {
+    examples(opened)
+}
+
+fn why(one: &LeftOut) -> String {
+    let id = one.rule.id;
+    match &one.why {
+        Why::Doubt(doubt) => format!("{doubt}; --fix={id} does it"),
+        Why::NewObject => "it is a new object; name a file for it with --fix-objects FILE".into(),
+        Why::NoFile => "its text comes from no file that can be written; --diff shows it".into(),
+        Why::Opens(opened) => format!("would open {}; --fix={id} does it", opens(opened)),
+        Why::Brings(finding) => format!("would bring {finding}; --fix={id} does it"),
+        Why::Breaks => "the file could not be read any more; edit it by hand".into(),
+        Why::NotSettled => "the finding would still be there; edit it by hand".into(),
+        Why::Overlaps => "it changes what another fix changes; run --fix again".into(),
+        Why::LikeOthers => format!("as others of {id}, and not tried; --fix={id} does it"),
     }
 }

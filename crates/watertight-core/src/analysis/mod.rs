@@ -1,8 +1,13 @@
 //! Questions about a world that several reports ask.
 
+pub mod baseline;
+pub mod diff;
 pub mod explain;
 pub mod exposure;
+pub mod fix;
+pub mod intent;
 pub mod map;
+pub mod minimize;
 pub mod namespaces;
 pub mod parties;
 pub mod policies;

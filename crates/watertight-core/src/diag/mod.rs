@@ -4,12 +4,14 @@
 //! one thing only. A finding carries computed evidence: concrete connections with their verdicts.
 
 mod order;
+pub(crate) mod quote;
 mod suppression;
 
 use crate::rules::Rule;
 use crate::source::Span;
 
 pub use order::sort;
+pub use quote::{brief, in_place_of, scalar};
 pub use suppression::{ConfigEntry, Suppressed, apply};
 
 /// How bad a finding is.
@@ -83,6 +85,8 @@ pub struct Fix {
     pub edits: Vec<Edit>,
     /// A complete manifest to add, if the fix is a new object.
     pub manifest: Option<String>,
+    /// Why a person should look at it first; none if it is certain to be what is wanted.
+    pub doubt: Option<&'static str>,
 }
 
 impl Fix {
@@ -93,19 +97,56 @@ impl Fix {
             message: message.into(),
             edits: Vec::new(),
             manifest: None,
+            doubt: None,
         }
+    }
+
+    /// A change of these places; advice if there are none.
+    #[must_use]
+    pub fn edits(message: impl Into<String>, edits: impl IntoIterator<Item = Edit>) -> Self {
+        Self {
+            edits: edits.into_iter().collect(),
+            ..Self::advice(message)
+        }
+    }
+
+    /// A new object.
+    #[must_use]
+    pub fn object(message: impl Into<String>, manifest: String) -> Self {
+        Self {
+            manifest: Some(manifest),
+            ..Self::advice(message)
+        }
+    }
+
+    /// Says why it is not certain.
+    #[must_use]
+    pub fn doubt(mut self, why: &'static str) -> Self {
+        self.doubt = Some(why);
+        self
+    }
+
+    /// Marks that it rests on what was probably meant.
+    #[must_use]
+    pub fn guess(self) -> Self {
+        self.doubt("it is a guess at what is meant")
+    }
+
+    /// Whether it changes anything by itself.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        !self.edits.is_empty() || self.manifest.is_some()
     }
 
     /// A replacement of one place.
     #[must_use]
     pub fn replace(message: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
             edits: vec![Edit {
                 span,
                 text: text.into(),
             }],
-            manifest: None,
+            ..Self::advice(message)
         }
     }
 }

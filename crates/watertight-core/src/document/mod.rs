@@ -24,8 +24,8 @@ use std::ops::Range;
 
 use rustc_hash::FxHasher;
 
-pub(crate) use read::pieces;
 pub use read::{Unit, units};
+pub(crate) use read::{documents_with, pieces};
 
 use crate::source::{FileId, Span};
 
@@ -35,6 +35,15 @@ pub const MAX_DEPTH: usize = 128;
 /// Documents whose aliases would make them larger than this many values are refused; short ones
 /// earlier, so that what is read stays in proportion to what was written.
 pub const MAX_ALIASED_NODES: usize = 1_000_000;
+
+/// The one JSON value in a range of a file.
+pub(crate) fn json_value(
+    file: FileId,
+    text: &str,
+    range: Range<usize>,
+) -> Result<Document<'_>, SyntaxError> {
+    json::read(file, text, range, None)
+}
 
 /// What is wrong with a document's syntax, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::cuts::Grain;
 use super::outline::{Outline, Values, outline};
 use super::{Document, SyntaxError, chunks, json, yaml};
-use crate::source::FileId;
+use crate::source::{FileId, Span};
 
 /// A piece of a file that can be read on its own, so that pieces can be read in parallel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,26 @@ pub(crate) fn pieces(
     guess: bool,
 ) -> (Vec<Unit>, Vec<SyntaxError>) {
     cut(file, name, text, Grain { bytes, guess })
+}
+
+/// Reads the documents of a file again in which one of these places starts; the places are in order.
+pub(crate) fn documents_with<'s>(
+    (file, name, text): (FileId, &str, &'s str),
+    places: &[Span],
+    mut take: impl FnMut(&Document<'s>),
+) {
+    let (units, _) = pieces(file, name, text, 64 * 1024, false);
+    for unit in units {
+        let from = places.partition_point(|span| (span.start as usize) < unit.range.start);
+        let is_in = |span: &Span| (span.start as usize) < unit.range.end;
+        if places.get(from).is_some_and(is_in) {
+            unit.read_each(text, |document| {
+                if let Ok(document) = document {
+                    take(document);
+                }
+            });
+        }
+    }
 }
 
 fn cut(file: FileId, name: &str, text: &str, grain: Grain) -> (Vec<Unit>, Vec<SyntaxError>) {

@@ -1,18 +1,47 @@
 //! Whether a rule matches a peer and its traffic.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Family;
 use super::compile::is_member;
 use super::connection::Request;
 use super::{Evaluator, Own, can_be_selected};
 use crate::engine::{HostNetwork, Icmp};
+use crate::facts::metadata;
 use crate::manifest::Direction;
 use crate::policy::{Covers, HttpMatch, Peer, Rule, TextMatch};
 use crate::sets::{IpBlock, PortMatch, Protocol};
 use crate::world::{EndpointId, NameId, NodeId};
+
+/// Where public DNS names do not lead: "this" network, loopback, the local link, multicast, and what
+/// nobody was given; and to the metadata services of clouds (M-6).
+static NOT_PUBLIC: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+    let ranges = [
+        v4([0, 0, 0, 0], 8),
+        v4([127, 0, 0, 0], 8),
+        v4([169, 254, 0, 0], 16),
+        v4([224, 0, 0, 0], 4),
+        v4([240, 0, 0, 0], 4),
+        v6(0, 128),
+        v6(1, 128),
+        v6(0xfe80 << 112, 10),
+        v6(0xff00 << 112, 8),
+    ];
+    let metadata = metadata::endpoints().iter();
+    let metadata = metadata.map(|endpoint| IpNet::from(endpoint.address));
+    ranges.into_iter().chain(metadata).collect()
+});
+
+const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
+}
+
+const fn v6(bits: u128, prefix: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), prefix))
+}
 
 /// What an answer rests on that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +104,8 @@ pub(super) struct Remote {
     pub node: Option<NodeId>,
     /// The DNS name, if it is known by one only.
     pub name: Option<NameId>,
+    /// Whether that is a name of public DNS (M-6).
+    pub is_public: bool,
     pub address: Option<IpAddr>,
     pub family: Family,
 }
@@ -85,6 +116,16 @@ pub(super) enum Owner {
     Pod,
     Host,
     Outside,
+    /// Whoever a public DNS name stands for: somebody outside, too (M-6).
+    PublicName,
+}
+
+impl Owner {
+    pub(super) const ALL: [Self; 4] = [Self::Pod, Self::Host, Self::Outside, Self::PublicName];
+
+    pub(super) fn is_outside(self) -> bool {
+        matches!(self, Self::Outside | Self::PublicName)
+    }
 }
 
 impl Remote {
@@ -92,6 +133,7 @@ impl Remote {
         match (self.on_host, self.endpoint) {
             (true, _) => Owner::Host,
             (false, Some(_)) => Owner::Pod,
+            (false, None) if self.is_public => Owner::PublicName,
             (false, None) => Owner::Outside,
         }
     }
@@ -103,7 +145,7 @@ impl Covers {
         match owner {
             Owner::Pod => self.pods,
             Owner::Host => self.nodes,
-            Owner::Outside => self.outside,
+            Owner::Outside | Owner::PublicName => self.outside,
         }
     }
 }
@@ -170,7 +212,7 @@ impl Evaluator<'_> {
             Peer::OwnNode(_) => self.on_own_node(own, remote),
             Peer::OtherNodes(_) if remote.on_host => self.on_own_node(own, remote).not(),
             Peer::OtherNodes(_) => Match::No,
-            Peer::Outside(_) => (remote.owner() == Owner::Outside).into(),
+            Peer::Outside(_) => remote.owner().is_outside().into(),
             Peer::Domain(pattern, ..) => self.has_name(remote, |name| pattern.matches(name)),
             Peer::All(parts) => {
                 let parts = parts
@@ -202,7 +244,7 @@ impl Evaluator<'_> {
     /// A name stands for addresses outside; an address, for the names that are known to have it
     /// (A-31, L-57, L-58).
     fn has_name(&self, remote: &Remote, matches: impl Fn(&str) -> bool) -> Match {
-        if remote.owner() != Owner::Outside {
+        if !remote.owner().is_outside() {
             return Match::No;
         }
         if let Some(name) = remote.name {
@@ -232,6 +274,7 @@ impl Evaluator<'_> {
         match owner {
             Owner::Host => self.node_range_matches(block, family),
             Owner::Outside => anywhere(block, family),
+            Owner::PublicName => in_public(block, family),
             Owner::Pod => {
                 let of_family = |net: &&IpNet| Family::of(net.addr()) == family;
                 let ranges = self.world.assumed.pod_cidrs.iter().filter(of_family);
@@ -336,6 +379,15 @@ fn anywhere(block: &IpBlock, family: Family) -> Match {
         Match::Yes
     } else {
         Match::Maybe(Cause::Address)
+    }
+}
+
+/// Whether a block covers whatever a public DNS name stands for (M-6).
+fn in_public(block: &IpBlock, family: Family) -> Match {
+    match anywhere(block, family) {
+        Match::Maybe(_) if block.is_within(&NOT_PUBLIC) => Match::No,
+        Match::Maybe(_) if block.is_all_but(&NOT_PUBLIC) => Match::Yes,
+        otherwise => otherwise,
     }
 }
 

@@ -13,6 +13,7 @@ mod hosts;
 mod isolation;
 mod labels;
 mod lifecycle;
+mod names;
 mod peers;
 mod ports;
 mod services;
@@ -248,6 +249,7 @@ fn every_rule_is_shown_or_listed() {
         include_str!("tests/isolation.rs"),
         include_str!("tests/labels.rs"),
         include_str!("tests/lifecycle.rs"),
+        include_str!("tests/names.rs"),
         include_str!("tests/peers.rs"),
         include_str!("tests/ports.rs"),
         include_str!("tests/services.rs"),

@@ -13,7 +13,7 @@ use crate::engine::{
 };
 use crate::manifest::Direction;
 use crate::policy::{Origin, PolicyRef, Rule, RuleRef, Stage};
-use crate::sets::Protocol;
+use crate::sets::{Protocol, is_public_name};
 use crate::world::{Backend, EndpointId, Lifecycle, NodeId, ServiceId};
 
 /// Where VXLAN goes (C-73).
@@ -199,6 +199,7 @@ impl Evaluator<'_> {
             on_host: false,
             node: None,
             name: None,
+            is_public: false,
             address: party.address(self.world, family),
             family,
         };
@@ -213,7 +214,10 @@ impl Evaluator<'_> {
                 remote.on_host = true;
                 remote.node = Some(node);
             }
-            Party::Name(name) => remote.name = Some(name),
+            Party::Name(name) => {
+                remote.name = Some(name);
+                remote.is_public = is_public_name(&self.world[name].text);
+            }
             Party::Address(_) => {}
         }
         End { party, remote }

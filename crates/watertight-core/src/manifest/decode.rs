@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use rustc_hash::FxHashMap;
 
 use super::Options;
-use crate::diag::{Finding, Fix};
+use crate::diag::{Finding, Fix, brief};
 use crate::document::{Kind, Node};
 use crate::rules::reading;
 use crate::source::Span;
@@ -101,6 +101,7 @@ impl Decoder {
     fn place(&self, finding: Finding) -> Finding {
         let path = self.field_path();
         let mut finding = finding;
+        finding.message = brief(std::mem::take(&mut finding.message));
         finding.field = (!path.is_empty()).then_some(path);
         finding
     }

@@ -1,4 +1,4 @@
-//! Which kinds there are, and which of them decide connections but are not evaluated yet.
+//! Which kinds there are, and which of them decide connections but are not evaluated.
 
 use super::policy::{Dialect, PolicyKind};
 use crate::suggest;

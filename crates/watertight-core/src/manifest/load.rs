@@ -8,9 +8,9 @@ use super::Object;
 use super::decode::Decoder;
 use super::objects::{ListOf, Reader, item_kind};
 use crate::diag::{Finding, Fix};
-use crate::document::{SyntaxError, Unit, pieces};
+use crate::document::{Node, SyntaxError, Unit, pieces};
 use crate::rules::reading;
-use crate::source::{Sources, Span};
+use crate::source::{FileId, Sources, Span};
 
 /// How manifests are read.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +31,19 @@ impl Default for Options {
     }
 }
 
+/// To which of two worlds a file belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belongs {
+    /// The one before a change.
+    Old,
+    /// The one after it.
+    New,
+    /// Both.
+    Both,
+}
+
 /// Everything that was read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Loaded<'s> {
     /// The objects, in reading order.
     pub objects: Vec<Object<'s>>,
@@ -55,6 +66,9 @@ pub(crate) trait Gather<'s>: Default {
 
     /// Takes the next object.
     fn object(&mut self, object: Object<'s>);
+
+    /// Is shown every object as written, of whatever kind, before it is decoded.
+    fn seen(&mut self, _node: Node<'_, 's>, _api_version: &str, _kind: &str) {}
 
     /// Behind the last object.
     fn done(self) -> Self::Gathered;
@@ -83,6 +97,15 @@ impl Loaded<'_> {
         }
         self.not_objects += other.not_objects;
         self.broken += other.broken;
+    }
+
+    /// Behind the last batch: one finding for each kind that is not evaluated.
+    fn finish(&mut self) {
+        let not_evaluated = self.not_evaluated.iter();
+        let about_kinds: Vec<_> = not_evaluated
+            .map(|(kind, found)| found.finding(kind))
+            .collect();
+        self.findings.extend(about_kinds);
     }
 }
 
@@ -159,48 +182,119 @@ pub(crate) fn gather<'s, G: Gather<'s>>(
     options: &Options,
     progress: Option<&AtomicU64>,
 ) -> (Loaded<'s>, Vec<G::Gathered>) {
+    let mut loaded = Loaded::default();
+    let mut gathered = Vec::new();
+    for read in read_files::<G, ()>(sources, |_| Some(()), options, progress) {
+        loaded.append(read.loaded);
+        gathered.extend(read.gathered);
+    }
+    loaded.finish();
+    (loaded, gathered)
+}
+
+/// Reads files for two worlds; what belongs to both is read once. First the old one.
+pub(crate) fn gather_two<'s, G: Gather<'s>>(
+    sources: &'s Sources,
+    belongs: impl Fn(FileId) -> Option<Belongs>,
+    options: &Options,
+    progress: Option<&AtomicU64>,
+) -> [(Loaded<'s>, Vec<G::Gathered>); 2]
+where
+    G::Gathered: Clone,
+{
+    let mut old = (Loaded::default(), Vec::new());
+    let mut new = (Loaded::default(), Vec::new());
+    for read in read_files::<G, Belongs>(sources, belongs, options, progress) {
+        if read.of == Belongs::Both {
+            old.0.append(read.loaded.clone());
+            old.1.extend(read.gathered.clone());
+        }
+        let side = match read.of {
+            Belongs::Old => &mut old,
+            Belongs::New | Belongs::Both => &mut new,
+        };
+        side.0.append(read.loaded);
+        side.1.extend(read.gathered);
+    }
+    old.0.finish();
+    new.0.finish();
+    [old, new]
+}
+
+/// What was read of files of one kind.
+struct Read<'s, P, T> {
+    /// The kind.
+    of: T,
+    loaded: Loaded<'s>,
+    /// None if the files could not be cut into documents.
+    gathered: Option<P>,
+}
+
+/// Reads the files that `of` says something about, in batches of files of which it says the same.
+fn read_files<'s, G: Gather<'s>, T: Copy + PartialEq>(
+    sources: &'s Sources,
+    of: impl Fn(FileId) -> Option<T>,
+    options: &Options,
+    progress: Option<&AtomicU64>,
+) -> Vec<Read<'s, G::Gathered, T>> {
     let bytes = sources.iter().map(|(_, source)| source.text().len());
     let batch = (bytes.sum::<usize>() / BATCHES).max(SMALLEST_BATCH);
-    let (loaded, gathered, fits) = attempt::<G>(sources, options, progress, batch, true);
-    if fits {
-        return (loaded, gathered);
+    let guessed = attempt::<G, T>(sources, &of, options, progress, batch, true);
+    match guessed {
+        (read, true) => read,
+        (_, false) => attempt::<G, T>(sources, &of, options, progress, batch, false).0,
     }
-    let (loaded, gathered, _) = attempt::<G>(sources, options, progress, batch, false);
-    (loaded, gathered)
 }
 
 /// Reads all files in batches of about so many bytes; nothing of it counts if starts of items were
 /// guessed wrong.
-fn attempt<'s, G: Gather<'s>>(
+fn attempt<'s, G: Gather<'s>, T: Copy + PartialEq>(
     sources: &'s Sources,
+    of: impl Fn(FileId) -> Option<T>,
     options: &Options,
     progress: Option<&AtomicU64>,
     batch: usize,
     guess: bool,
-) -> (Loaded<'s>, Vec<G::Gathered>, bool) {
-    let mut loaded = Loaded::default();
+) -> (Vec<Read<'s, G::Gathered, T>>, bool) {
+    let mut found = Vec::new();
     let mut tasks = Vec::new();
     for (file, source) in sources.iter() {
+        let Some(kind) = of(file) else {
+            continue;
+        };
         let (units, errors) = pieces(file, source.name(), source.text(), batch, guess);
-        for error in &errors {
-            loaded.broken += 1;
-            loaded.findings.push(syntax_finding(error));
+        if !errors.is_empty() {
+            let findings = errors.iter().map(syntax_finding).collect();
+            let loaded = Loaded {
+                findings,
+                broken: errors.len(),
+                ..Loaded::default()
+            };
+            found.push(Read {
+                of: kind,
+                loaded,
+                gathered: None,
+            });
         }
         tasks.extend(with_lists(units, source.text()));
     }
-    let mut gathered = Vec::new();
+    let kinds = tasks.chunk_by(|a, b| {
+        let (a, b) = (a.unit.file(), b.unit.file());
+        a == b || of(a) == of(b)
+    });
+    let batches: Vec<&[Task]> = kinds.flat_map(|tasks| batches(tasks, batch)).collect();
     let mut all_fit = true;
-    for read in read_all::<G>(sources, &batches(&tasks, batch), options, progress) {
-        loaded.append(read.loaded);
-        gathered.push(read.gathered);
+    let read = read_all::<G>(sources, &batches, options, progress);
+    for (read, tasks) in read.into_iter().zip(batches) {
         all_fit &= read.fits;
+        let of = tasks.first().and_then(|task| of(task.unit.file()));
+        found.extend(of.map(|of| Read {
+            of,
+            loaded: read.loaded,
+            gathered: Some(read.gathered),
+        }));
     }
-    let not_evaluated = loaded.not_evaluated.iter();
-    let about_kinds: Vec<_> = not_evaluated
-        .map(|(kind, found)| found.finding(kind))
-        .collect();
-    loaded.findings.extend(about_kinds);
-    (loaded, gathered, all_fit)
+    (found, all_fit)
 }
 
 /// Tasks that follow each other, up to so many bytes together.

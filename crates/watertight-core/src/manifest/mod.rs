@@ -5,6 +5,7 @@
 //! would be in the cluster.
 
 mod decode;
+mod hints;
 mod ips;
 mod kinds;
 mod load;
@@ -19,9 +20,11 @@ mod validate;
 mod workload;
 
 pub use decode::Text;
+pub(crate) use hints::HintReader;
+pub use hints::{BASELINE_PREFIX, Hint, PortName, Said};
 pub use ips::Ips;
-pub(crate) use load::{Gather, gather};
-pub use load::{Loaded, NotEvaluated, Options, load, load_with, unreadable};
+pub use load::{Belongs, Loaded, NotEvaluated, Options, load, load_with, unreadable};
+pub(crate) use load::{Gather, gather, gather_two};
 pub use meta::{IGNORE_PREFIX, IgnoreAnnotation, Meta, Owner};
 pub use networkpolicy::{
     Direction, NetworkPolicySpec, PeerKind, PolicyPeer, PolicyPort, PolicyRule, PortRef, Section,

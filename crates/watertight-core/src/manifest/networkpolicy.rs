@@ -425,15 +425,15 @@ fn port(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<PolicyPort> {
             if let Some(reason) = validate::port_name(&text) {
                 decoder.field("port", |decoder| {
                     let message = format!("`{}` is no port name: {reason}", &*text);
-                    let unquoted = text.parse::<u16>().is_ok();
+                    let unquoted = text.parse::<u16>().ok();
                     let mut finding = Finding::new(&reading::INVALID, message)
                         .at(text.span, "")
                         .why(&["V-12"]);
-                    if unquoted {
+                    if let Some(number) = unquoted {
                         finding.fix = Some(Fix::replace(
                             "write the number without quotes",
                             text.span,
-                            &*text,
+                            number.to_string(),
                         ));
                     }
                     decoder.refuse(finding);

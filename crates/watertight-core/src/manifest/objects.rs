@@ -6,9 +6,10 @@ use super::load::{Gather, Loaded, NotEvaluated};
 use super::meta::{self, Meta, Named};
 use super::policy::{self, PolicyKind};
 use super::{Body, Ips, Object, WorkloadKind, networkpolicy, pod, service, validate, workload};
-use crate::diag::{Finding, Fix, Subject};
+use crate::diag::{Finding, Fix, Subject, in_place_of};
 use crate::document::{Kind, Node};
 use crate::rules::reading;
+use crate::source::Span;
 
 /// The `apiVersion` and the `kind` of the items of a List.
 pub(super) type ListOf = (String, String);
@@ -43,6 +44,10 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
         let written = node.get_each(["apiVersion", "kind"]);
         let [version, kind] = written.map(|value| value.and_then(Node::str));
         let listed = list.map(|(version, kind)| (version.as_str(), kind.as_str()));
+        if kind.is_none() && listed.is_none() && holds_objects(node) {
+            self.list_without_kind(node, version);
+            return;
+        }
         let (api_version, kind) = match (version, kind, listed) {
             (Some(version), Some(kind), _) => (version, kind),
             (None, None, Some(listed)) => listed,
@@ -74,6 +79,7 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             items.for_each(|item| self.value(item, of.as_ref()));
             return;
         }
+        self.into.seen(node, api_version, kind);
         match kinds::treatment(api_version, kind) {
             Treatment::Decode => {
                 self.decode(node, kind, |decoder| decode_object(decoder, node, kind));
@@ -90,6 +96,33 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
         }
     }
 
+    /// A list that does not say so: `kubectl` and the API refuse it, with all that is in it.
+    fn list_without_kind(&mut self, node: Node<'_, 's>, version: Option<&str>) {
+        let message = "the list has no `kind`: a cluster refuses it, and none of its items is read";
+        let (mut block, mut flow) = ("kind: List\n".to_owned(), "\"kind\": \"List\", ".to_owned());
+        if version.is_none() {
+            block.insert_str(0, "apiVersion: v1\n");
+            flow.insert_str(0, "\"apiVersion\": \"v1\", ");
+        }
+        let start = node.span().at_start();
+        let in_brackets = node.as_written().starts_with('{');
+        let (start, text) = if in_brackets {
+            let inside = Span {
+                start: start.start + 1,
+                end: start.start + 1,
+                ..start
+            };
+            (inside, flow)
+        } else {
+            (start, block)
+        };
+        let finding = Finding::new(&reading::INVALID, message)
+            .at(node.span().at_start(), "")
+            .fix(Fix::replace("add `kind: List`", start, text))
+            .incomplete();
+        self.loaded.findings.push(finding);
+    }
+
     fn not_served(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str, served: &str) {
         let version = node.get("apiVersion");
         let message =
@@ -99,19 +132,28 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             .incomplete();
         finding.subject = Some(subject(node, kind));
         finding.fix = Some(match version {
-            Some(version) => Fix::replace(format!("use `{served}`"), version.span(), served),
+            Some(version) => Fix::replace(
+                format!("use `{served}`"),
+                version.span(),
+                in_place_of(version.as_written(), served),
+            ),
             None => Fix::advice(format!("use `{served}`")),
         });
         self.loaded.findings.push(finding);
     }
 
     fn misspelt(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str, near: &str) {
-        let place = node.get("kind").unwrap_or(node).span();
+        let written = node.get("kind").unwrap_or(node);
+        let place = written.span();
         let message =
             format!("`{kind}` is no kind of `{api_version}`: a cluster refuses this object");
         let mut finding = Finding::new(&reading::INVALID, message)
             .at(place, "")
-            .fix(Fix::replace(format!("write `{near}`"), place, near))
+            .fix(Fix::replace(
+                format!("write `{near}`"),
+                place,
+                in_place_of(written.as_written(), near),
+            ))
             .incomplete();
         finding.field = Some("kind".into());
         finding.subject = Some(subject(node, kind));
@@ -151,6 +193,17 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             _ => {}
         }
     }
+}
+
+/// Whether a value has `items` that are objects of the API.
+fn holds_objects(node: Node<'_, '_>) -> bool {
+    let first = node.get("items").and_then(|items| items.items().next());
+    first.is_some_and(|first| {
+        let written = first.get_each(["apiVersion", "kind"]);
+        written
+            .iter()
+            .all(|value| value.and_then(Node::str).is_some())
+    })
 }
 
 fn subject(node: Node<'_, '_>, kind: &str) -> Subject {

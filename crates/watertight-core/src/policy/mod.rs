@@ -28,7 +28,7 @@ mod nodes;
 mod origin;
 mod stack;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod words;
 
 pub use admin::{ADMIN_TIER, BASELINE_TIER, lower_admin, lower_baseline_scope};

@@ -142,10 +142,48 @@ impl Around {
                 admin.policies.splice(0..0, antrea.passing);
             }
             before.splice(0..0, antrea.before);
-            // Its own baseline tier comes before that of BaselineAdminNetworkPolicy.
-            let at = behind.len().saturating_sub(1).min(behind.len());
-            behind.splice(at..at, antrea.behind);
+            // Its own baseline tier comes before that of BaselineAdminNetworkPolicy, and what keeps
+            // pods from that one (A-17) is none of its business (T-6).
+            behind.splice(0..0, antrea.behind);
         }
         Self { before, behind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::testing::{Asked, network_policy, object};
+
+    #[test]
+    fn t_6_the_baseline_of_antrea_goes_by_direction() {
+        let own = object(
+            "crd.antrea.io/v1beta1",
+            "ClusterNetworkPolicy",
+            "own",
+            "{tier: baseline, priority: 1, appliedTo: [{podSelector: {}}], ingress: [{action: Drop, from: \
+             [{namespaceSelector: {matchLabels: {ns: w}}}]}]}",
+        );
+        let admin = object(
+            "policy.networking.k8s.io/v1alpha1",
+            "BaselineAdminNetworkPolicy",
+            "default",
+            "{subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}",
+        );
+        let egress = network_policy("x/p", "{policyTypes: [Egress], egress: [{}]}");
+        let case = Asked::new("antrea baseline_scope=per-pod", &[], &[own, admin, egress]);
+        case.check(&[
+            ("w/a -> x/a 80/tcp", false),
+            ("z/a -> x/a 80/tcp", true), // A-17
+            ("x/a -> z/a 80/tcp", false),
+        ]);
+    }
+
+    #[test]
+    fn l_47_the_option_counts_without_policies_of_cilium() {
+        let spec = "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}";
+        let asked = |engine| Asked::new(engine, &[], &[network_policy("x/p", spec)]);
+        let (node, pod) = ("x/a -> node:cp 80/tcp", "x/a -> w/a 80/tcp");
+        asked("cilium").check(&[(node, false), (pod, false)]);
+        asked("cilium cidr_match_nodes=true").check(&[(node, true), (pod, false)]);
     }
 }

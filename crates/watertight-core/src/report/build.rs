@@ -211,16 +211,7 @@ pub fn finding(sources: &Sources, found: &diag::Finding) -> Finding {
         evidence: found
             .evidence
             .iter()
-            .map(|evidence| Evidence {
-                from: evidence.from.clone(),
-                to: evidence.to.clone(),
-                address: evidence.address.map(|ip| ip.to_string()),
-                protocol: evidence.protocol.into(),
-                port: evidence.port,
-                verdict: if evidence.allowed { "allow" } else { "deny" }.into(),
-                because: evidence.because.clone(),
-                by: evidence.by.map(|span| location(sources, span, "")),
-            })
+            .map(|found| evidence(sources, found))
             .collect(),
         notes: found.notes.clone(),
         why: found.why.iter().map(|id| (*id).into()).collect(),
@@ -235,8 +226,22 @@ pub fn finding(sources: &Sources, found: &diag::Finding) -> Finding {
                 })
                 .collect(),
             manifest: fix.manifest.clone(),
+            doubt: fix.doubt.map(str::to_owned),
         }),
         fingerprint: fingerprint(sources, found),
+    }
+}
+
+pub(super) fn evidence(sources: &Sources, found: &diag::Evidence) -> Evidence {
+    Evidence {
+        from: found.from.clone(),
+        to: found.to.clone(),
+        address: found.address.map(|ip| ip.to_string()),
+        protocol: found.protocol.into(),
+        port: found.port,
+        verdict: if found.allowed { "allow" } else { "deny" }.into(),
+        because: found.because.clone(),
+        by: found.by.map(|span| location(sources, span, "")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What identifies a finding across runs and edits: its rule, object, field and file, no line.
 
 use crate::diag::Finding;
-use crate::source::Sources;
+use crate::source::{Sources, without_revision};
 
 /// 16 hexadecimal digits (FNV-1a, 64 bits): stable across platforms and versions.
 #[must_use]
@@ -17,7 +17,7 @@ pub fn fingerprint(sources: &Sources, finding: &Finding) -> String {
     }
     hash.part(finding.field.as_deref().unwrap_or_default());
     if let Some(span) = finding.span() {
-        hash.part(sources.file(span.file).name());
+        hash.part(without_revision(sources.file(span.file).name()));
         // Two findings of a rule in one object differ by what they point at.
         let line = sources.text(span).lines().next().unwrap_or_default();
         hash.part(line.trim());

@@ -4,9 +4,13 @@
 //! can change while the contract stays. Fields are added, never renamed or removed, within a
 //! version.
 
+pub mod baseline;
 mod build;
+pub mod diff;
 pub mod explain;
 mod fingerprint;
+pub mod intent;
+pub mod minimize;
 pub mod reach;
 
 use std::collections::BTreeMap;
@@ -14,9 +18,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use baseline::{BaselineReport, baseline_schema};
 pub use build::{finding, report, without_findings};
+pub use diff::{DiffReport, diff_schema};
 pub use explain::{ExplainReport, explain_schema};
 pub use fingerprint::fingerprint;
+pub use intent::{IntentReport, intent_report_schema, intents_schema};
+pub use minimize::{MinimizeReport, minimize_schema};
 pub use reach::{ReachReport, reach_schema};
 
 /// The version of the contract.
@@ -182,7 +190,7 @@ pub struct Subject {
 }
 
 /// A place in a file. Lines and columns count from 1, columns in characters; the end is exclusive.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
     /// The file as it was named on the command line or found below it.
@@ -233,6 +241,9 @@ pub struct Fix {
     /// A manifest to add.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
+    /// Why `--fix` leaves it to a person; none if it is certain to be what is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// A change of one place.

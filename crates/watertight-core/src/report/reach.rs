@@ -8,9 +8,10 @@
 mod build;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use build::{Names, Reporter, Streamed, query};
+pub(in crate::report) use build::{addresses, metadata_in, named, ports};
 
 use super::{Assumption, Engine, Finding, Tool};
 
@@ -46,8 +47,39 @@ pub struct ReachReport<Connections = Vec<ReachConnection>> {
     pub external: Vec<ReachExternal>,
 }
 
+/// The part of a [`ReachReport`] that says who reaches whom, to be read from a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedMap {
+    /// Always `ReachReport`.
+    pub kind: String,
+    /// Whether everything could be read.
+    pub complete: bool,
+    /// What was asked.
+    pub query: ReachQuery,
+    /// Who is told apart.
+    pub units: Vec<ReachUnit>,
+    /// Who reaches whom.
+    pub connections: Vec<ReachConnection>,
+    /// The outside.
+    pub external: Vec<ReachExternal>,
+}
+
+impl From<ReachReport> for SavedMap {
+    fn from(report: ReachReport) -> Self {
+        Self {
+            kind: report.kind,
+            complete: report.complete,
+            query: report.query,
+            units: report.units,
+            connections: report.connections,
+            external: report.external,
+        }
+    }
+}
+
 /// A question.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReachQuery {
     /// What pods are grouped by: `pod`, `workload` or `namespace`.
     pub by: String,
@@ -62,7 +94,7 @@ pub struct ReachQuery {
 }
 
 /// A namespace, a workload, a pod, nodes or a Service.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReachUnit {
     /// Unique, and a spelling that `--from` and `--to` take: `ns:shop`, `shop/Deployment/web`,
@@ -101,7 +133,7 @@ pub struct ReachServicePort {
 }
 
 /// Destinations that a source reaches on the same ports.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ReachConnection")]
 pub struct ReachConnection<Name = String, Names = Vec<String>> {
     /// The source: the name of a unit.
@@ -117,7 +149,7 @@ pub struct ReachConnection<Name = String, Names = Vec<String>> {
 }
 
 /// A range of ports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReachPorts {
     /// `tcp`, `udp`, `sctp`, or `any` for all three.
     pub protocol: String,
@@ -140,7 +172,7 @@ pub struct ReachPorts {
 }
 
 /// Units with the same connections to or from the outside.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReachExternal {
     /// `egress`: the units send; `ingress`: they are reached.
     pub direction: String,
@@ -155,7 +187,7 @@ pub struct ReachExternal {
 }
 
 /// DNS names, or patterns of names, that are reached on the same ports.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReachDomain {
     /// The names, as `--to` takes them: `fqdn:api.example.com`, `fqdn:*.example.com`.
     pub names: Vec<String>,
@@ -164,7 +196,7 @@ pub struct ReachDomain {
 }
 
 /// Addresses that are reached on the same ports.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReachRange {
     /// Networks and ranges in order: `10.0.0.0/8`, `169.254.169.255-255.255.255.255`.
     pub addresses: Vec<String>,

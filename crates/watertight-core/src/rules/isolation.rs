@@ -211,12 +211,12 @@ pub(super) fn default_deny(
     )
 }
 
-/// A fix that adds an object.
+/// Why a fix that isolates pods is not certain.
+pub(super) const CLOSES: &str = "it closes connections that the pods may need";
+
+/// A fix that adds a policy that isolates pods.
 pub(super) fn add(message: impl Into<String>, manifest: String) -> Fix {
-    Fix {
-        manifest: Some(manifest),
-        ..Fix::advice(message)
-    }
+    Fix::object(message, manifest).doubt(CLOSES)
 }
 
 /// The port that evidence dials: a declared one, TCP if there is any.

@@ -16,7 +16,6 @@ mod isolation;
 #[cfg(test)]
 mod languages;
 mod not_isolated;
-pub(crate) mod parallel;
 mod proposal;
 mod resolvers;
 mod selection;
@@ -79,10 +78,14 @@ mod wt604_kind_not_read;
 mod wt605_staged_policy;
 
 use crate::diag::{Finding, Severity};
+pub(crate) use crate::parallel;
 
 pub use context::Context;
 pub use groups::Group;
 pub use wording::{count, some_of};
+pub(crate) use wt408_redundant_rule::{
+    Item as RedundantItem, Part as RedundantPart, Redundant, redundant,
+};
 
 /// Rules whose findings come from reading and from suppressions, by what they find.
 pub mod reading {

@@ -3,11 +3,11 @@
 //! INVARIANT: a proposal selects its pods with the selector of a policy that isolates them already,
 //! so that adding it isolates nobody and can only widen (K-15).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Context;
+pub(super) use crate::diag::scalar;
 use crate::manifest::Direction;
 use crate::sets::{LabelSelector, Operator, Protocol};
 use crate::world::NamespaceId;
@@ -174,23 +174,6 @@ fn peer(out: &mut String, whom: &Whom) {
 pub(super) fn host_block(ip: IpAddr) -> String {
     let length = if ip.is_ipv4() { 32 } else { 128 };
     format!("{ip}/{length}")
-}
-
-/// A text as a YAML string, quoted where YAML would read something else.
-pub(super) fn scalar(text: &str) -> Cow<'_, str> {
-    const OTHER: [&str; 10] = [
-        "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan",
-    ];
-    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))
-        && !OTHER.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if plain {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(format!("\"{text}\""))
-    }
 }
 
 #[cfg(test)]

@@ -1,24 +1,27 @@
 //! A policy language that is not evaluated.
 //!
 //! ## What it finds
-//! Objects that admit or deny connections and are no `networking.k8s.io/v1` NetworkPolicy: policies
-//! of Calico, Cilium, Antrea, OVN-Kubernetes, OpenShift, AWS, Istio and Linkerd, and
-//! AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy of
-//! `policy.networking.k8s.io`. They are counted and otherwise left out.
+//! Objects that admit or deny connections and that no part of Watertight evaluates: policies of Istio
+//! and Linkerd (AuthorizationPolicy, Server), of the AWS VPC CNI (ClusterNetworkPolicy and
+//! ApplicationNetworkPolicy of `networking.k8s.aws`), MultiNetworkPolicy, and
+//! CiliumLocalRedirectPolicy. They are counted and otherwise left out. The languages that are
+//! evaluated are NetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy
+//! of Kubernetes, and the policies of Calico, Cilium, Antrea, OVN-Kubernetes and OpenShift SDN; of
+//! those, an object in a version that is not read is reported here, too.
 //!
 //! ## Why it matters
-//! The answers cover the NetworkPolicies only. A Calico policy with a lower order, an
-//! AdminNetworkPolicy or a Cilium deny rule can open what is reported as closed, and close what is
-//! reported as open. Read the findings as "as far as NetworkPolicy is concerned".
+//! The answers leave these objects out. A mesh refuses requests on connections that are reported as
+//! open, and a rule of another engine may open what is reported as closed. Read the findings as "as far
+//! as the evaluated languages are concerned".
 //!
 //! ## Example
 //! ```yaml
-//! apiVersion: projectcalico.org/v3
-//! kind: GlobalNetworkPolicy
-//! metadata: {name: allow-all}
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: only-web, namespace: shop}
 //! spec:
-//!   order: 1
-//!   ingress: [{action: Allow}]
+//!   selector: {matchLabels: {app: db}}
+//!   rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]
 //! ```
 //!
 //! ## Instead
@@ -27,12 +30,12 @@
 //! ```yaml
 //! suppressions:
 //! - rule: WT008
-//!   reason: the Calico policies are reviewed by the platform team
+//!   reason: the mesh is reviewed by the platform team
 //! ```
 //!
 //! ## Semantics
-//! - the ids `A-`, `C-`, `L-`, `T-` and `O-` are kept for these languages
-//! - K-15: among NetworkPolicies alone nothing is ever denied again that one of them allows
+//! - K-16: both ends must allow a connection, whatever else is asked about requests on it
+//! - M-5: which of the evaluated languages count is a matter of the engine
 
 use super::{Check, Rule};
 use crate::diag::Severity;

@@ -38,7 +38,7 @@
 //! - without egress isolation, nothing keeps a pod from the metadata service
 
 use super::isolation::{
-    Probes, acting, denies_ingress_only, empty_egress_by_default, enforced, first_line,
+    CLOSES, Probes, acting, denies_ingress_only, empty_egress_by_default, enforced, first_line,
     may_be_closed_elsewhere, named, open_and_isolated, telling, with_egress, with_policy_types,
     workloads,
 };
@@ -149,7 +149,7 @@ fn fix(context: &Context<'_>, id: PolicyId) -> Fix {
         None => None,
     };
     match edit {
-        Some((span, text)) => Fix::replace(message, span, text),
+        Some((span, text)) => Fix::replace(message, span, text).doubt(CLOSES),
         None => Fix::advice(format!("{message}: `policyTypes: [Ingress, Egress]`")),
     }
 }

@@ -46,7 +46,7 @@
 //! - K-11: a direction without rules is denied whole
 
 use super::isolation::{
-    Extent, Probes, acting, empty_egress_by_default, enforced, extent, first_line,
+    CLOSES, Extent, Probes, acting, empty_egress_by_default, enforced, extent, first_line,
     may_be_closed_elsewhere, named, telling, with_policy_types, workloads,
 };
 use super::{Check, Context, Group, Rule};
@@ -202,7 +202,7 @@ fn egress_fix(context: &Context<'_>, spec: &NetworkPolicySpec, empty: Span) -> F
     let message = "add `policyTypes: [Ingress, Egress]`, and allow DNS and the connections that \
                    the pods need";
     match with_policy_types(context.sources, spec.span, empty, "[Ingress, Egress]") {
-        Some(text) => Fix::replace(message, empty, text),
+        Some(text) => Fix::replace(message, empty, text).doubt(CLOSES),
         None => Fix::advice(message),
     }
 }

@@ -1,10 +1,11 @@
 //! A Pass after which nothing decides, so that the connection is allowed.
 //!
 //! ## What it finds
-//! `Pass` rules that hand connections over to later tiers where no policy decides them, although
-//! without the rule its own tier would have denied them, or although the name of the policy says
-//! that it denies. The finding shows such a connection. It is a note where the rule passes everybody
-//! on and the name promises nothing: then it hands over to the namespaces, which may be meant.
+//! `Pass` rules that somebody would take for a denial: they hand connections over to later tiers where
+//! no policy decides them, although without the rule its own tier would have denied them, or although
+//! the name of the policy says that it denies and none of its rules does. The finding shows such a
+//! connection. A `Pass` for everybody at the end of a tier that others follow is how such tiers are
+//! written, and is not reported.
 //!
 //! ## Why it matters
 //! `Pass` reads like "not for us", and many take it for "denied unless somebody allows it". It is
@@ -40,6 +41,7 @@
 //!   Baseline tier
 //! - A-11: a Pass of the Baseline tier leads to the default, which is to allow
 //! - C-9: Pass out of the last tier is allowed by the profile of the namespace
+//! - C-11: behind the tier `default` there is nothing but the Baseline tier
 
 use std::collections::BTreeMap;
 
@@ -48,7 +50,7 @@ use super::{Check, Context, Group, Rule, count, witness};
 use crate::diag::{Evidence, Finding, Fix, Severity};
 use crate::eval::{Connection, Decision, Evaluator};
 use crate::manifest::{Dialect, Direction};
-use crate::policy::{Action, Origin, PolicyRef, RuleRef, Ruleset};
+use crate::policy::{Action, Origin, Policy, PolicyRef, RuleRef, Ruleset};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -62,6 +64,9 @@ pub(super) static RULE: Rule = Rule {
 
 /// Groups of pods that are tried for one rule.
 const GROUPS: usize = 16;
+
+/// The tier of Calico in which NetworkPolicies are (C-11).
+const NETWORK_POLICIES: &str = "default";
 
 /// Words of names that promise a denial.
 const DENIALS: &[&str] = &[
@@ -140,10 +145,11 @@ fn judge(
     at: RuleRef,
     groups: &[&Group],
 ) -> Option<Finding> {
-    let name = context.subject_of(at.policy).name;
-    let promises = name
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|word| DENIALS.contains(&word.to_ascii_lowercase().as_str()));
+    let promises = promises(context, at.policy);
+    // A Pass for everybody hands the tier over on purpose, where there is somebody to take it.
+    if witness::is_broad(&context.eval.ruleset[at]) && !promises && !is_last(context, at.policy) {
+        return None;
+    }
     let mut tried = groups.iter().take(GROUPS);
     let found = tried.find_map(|group| let_through(context, denying, at, group, promises))?;
     let title = context.rule_name(at);
@@ -157,14 +163,7 @@ fn judge(
         .iter()
         .flat_map(|group| group.members.iter().copied());
     let names = context.workloads(members);
-    // A Pass for everybody hands the tier over on purpose.
-    let delegates = witness::is_broad(&context.eval.ruleset[at]) && !promises;
     let mut finding = Finding::new(&RULE, message)
-        .severity(if delegates {
-            Severity::Note
-        } else {
-            Severity::Warning
-        })
         .subject(context.subject_of(at.policy))
         .at(
             context.eval.ruleset[at].span,
@@ -183,6 +182,35 @@ fn judge(
         "use Deny, or isolate the pods by a policy of a later tier; use Allow if the connections are \
          meant to be open",
     )))
+}
+
+/// Whether the name of a policy says that it denies, and none of its rules does.
+fn promises(context: &Context<'_>, at: PolicyRef) -> bool {
+    let name = context.subject_of(at).name;
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let origin = context.origin(at);
+    let tiers = context.eval.ruleset.tiers(at.direction).iter();
+    let mut own = tiers
+        .flat_map(|tier| &tier.policies)
+        .filter(|policy| policy.origin == origin)
+        .flat_map(|policy| &policy.rules);
+    words.any(|word| DENIALS.contains(&word.to_ascii_lowercase().as_str()))
+        && !own.any(|rule| rule.action == Action::Deny)
+}
+
+/// Whether nothing is asked behind the tier of a policy: on Calico it is the one with the
+/// NetworkPolicies or comes later, elsewhere none follows it.
+fn is_last(context: &Context<'_>, at: PolicyRef) -> bool {
+    let tiers = context.eval.ruleset.tiers(at.direction);
+    let is_calico = match context.origin(at) {
+        Origin::Object(id) => context.world[id].kind.dialect == Dialect::Calico,
+        Origin::Kubernetes(_) | Origin::Engine(..) => false,
+    };
+    let mut so_far = tiers.iter().take(at.tier + 1);
+    let reached = !is_calico || so_far.any(|tier| *tier.name == *NETWORK_POLICIES);
+    let mut behind = tiers.iter().skip(at.tier + 1);
+    let is_about_pods = |policy: &Policy| policy.subject.endpoints().is_some();
+    reached && !behind.any(|tier| tier.policies.iter().any(is_about_pods))
 }
 
 fn let_through(

@@ -185,17 +185,14 @@ fn bare(
     let list: Vec<String> = nets.iter().map(ToString::to_string).collect();
     let rest = "fc00::/7 unless pods need it";
     let edit = edit::insert(context.sources, block, &nets).filter(|_| !nets.is_empty());
-    Some(finding.fix(Fix {
-        message: match list.as_slice() {
-            [] => format!("give the IPv6 block an `except` as well: {rest}"),
-            list => format!(
-                "give the IPv6 block an `except` as well: {}; and {rest}",
-                list.join(", ")
-            ),
-        },
-        edits: edit.into_iter().collect(),
-        manifest: None,
-    }))
+    let message = match list.as_slice() {
+        [] => format!("give the IPv6 block an `except` as well: {rest}"),
+        list => format!(
+            "give the IPv6 block an `except` as well: {}; and {rest}",
+            list.join(", ")
+        ),
+    };
+    Some(finding.fix(Fix::edits(message, edit)))
 }
 
 /// That the IPv4 block really keeps the pod from what it withholds.

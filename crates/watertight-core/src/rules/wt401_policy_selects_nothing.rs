@@ -35,6 +35,7 @@
 //! - K-86: finished pods are not selected
 //! - V-28: the API does not check whether a selector matches anything
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::isolation::is_system_name;
@@ -85,8 +86,54 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         findings.extend(input_without_pods(context, &policies));
         return;
     }
+    let known = KnownNames::new(context);
     for (namespace, policies) in without_pods {
-        findings.push(namespace_without_pods(context, namespace, &policies));
+        findings.push(namespace_without_pods(
+            context, namespace, &policies, &known,
+        ));
+    }
+}
+
+/// So many names are compared with others, whichever of them: a suggestion is not worth more.
+const COMPARISONS: usize = 2_000_000;
+
+/// The namespaces that a misspelt name may mean, by the length of their names.
+struct KnownNames<'c> {
+    by_length: BTreeMap<usize, Vec<&'c str>>,
+    /// Whether the input defines any namespace.
+    defines: bool,
+    budget: Cell<usize>,
+}
+
+impl<'c> KnownNames<'c> {
+    fn new(context: &'c Context<'_>) -> Self {
+        let mut by_length: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for id in context.world.namespace_ids() {
+            let namespace = &context.world[id];
+            if namespace.span.is_some() || has_pods(context, id) {
+                let name = &*namespace.name;
+                by_length.entry(name.len()).or_default().push(name);
+            }
+        }
+        let mut namespaces = context.world.namespaces.iter();
+        Self {
+            by_length,
+            defines: namespaces.any(|namespace| namespace.span.is_some()),
+            budget: Cell::new(COMPARISONS),
+        }
+    }
+
+    /// The one that is probably meant by a name that no namespace has.
+    fn meant(&self, name: &str) -> Option<&'c str> {
+        // A slip changes at most a quarter of the letters; others differ in digits only.
+        let shortest = name.len() - name.len() / 4 - 1;
+        let near = self
+            .by_length
+            .range(shortest..=name.len() + name.len() / 2 + 1);
+        let near: Vec<&'c str> = near.flat_map(|(_, names)| names).copied().collect();
+        let left = self.budget.get().checked_sub(near.len())?;
+        self.budget.set(left);
+        only_slip(name, near.into_iter().filter(|other| *other != name))
     }
 }
 
@@ -248,6 +295,7 @@ fn namespace_without_pods(
     context: &Context<'_>,
     namespace: NamespaceId,
     policies: &[PolicyId],
+    known: &KnownNames<'_>,
 ) -> Finding {
     let world = context.world;
     let name = &world[namespace].name;
@@ -277,7 +325,7 @@ fn namespace_without_pods(
         let message = format!(
             "{these} {verb} no pod: the input has neither a namespace `{name}` nor pods in it"
         );
-        namespace_fix(context, name, policies, Finding::new(&RULE, message))
+        namespace_fix(context, name, policies, known, Finding::new(&RULE, message))
     };
     for id in policies.iter().take(PLACES) {
         let policy = &world[*id];
@@ -296,16 +344,12 @@ fn namespace_fix(
     context: &Context<'_>,
     name: &str,
     policies: &[PolicyId],
+    known: &KnownNames<'_>,
     finding: Finding,
 ) -> Finding {
     let world = context.world;
-    let known = world.namespace_ids().filter(|id| {
-        let namespace = &world[*id];
-        *namespace.name != *name && (namespace.span.is_some() || has_pods(context, *id))
-    });
-    let Some(meant) = only_slip(name, known.map(|id| &*world[id].name)) else {
-        let defines = world.namespaces.iter().any(|other| other.span.is_some());
-        return if defines {
+    let Some(meant) = known.meant(name) else {
+        return if known.defines {
             finding
         } else {
             finding.severity(Severity::Note)
@@ -318,11 +362,8 @@ fn namespace_fix(
             Some(edits::replace(context.sources, span, meant))
         })
         .collect();
-    finding.fix(Fix {
-        message: format!("write `namespace: {meant}` if that is the one"),
-        edits: edits.unwrap_or_default(),
-        manifest: None,
-    })
+    let message = format!("write `namespace: {meant}` if that is the one");
+    finding.fix(Fix::edits(message, edits.unwrap_or_default()).guess())
 }
 
 fn policies_of(context: &Context<'_>, policies: &[PolicyId]) -> String {

@@ -287,7 +287,7 @@ fn missing_namespace(context: &Context<'_>, peer: &PeerAt<'_>, names: &[Box<str>
     let mut fix = Fix::advice(format!("name `{meant}` if that is the one"));
     fix.edits
         .extend(at.map(|at| edits::replace(context.sources, at, meant)));
-    finding.fix = Some(fix);
+    finding.fix = Some(fix.guess());
     wrong(finding)
 }
 
@@ -360,11 +360,11 @@ fn in_other_namespaces(
     }
     let add = if alone { "add" } else { "use" };
     finding.fix(match names.as_slice() {
-        [name] => Fix {
-            message: format!("{add} a namespaceSelector for `{name}` if its pods are meant"),
-            edits: namespace_selector(context, peers, name).unwrap_or_default(),
-            manifest: None,
-        },
+        [name] => Fix::edits(
+            format!("{add} a namespaceSelector for `{name}` if its pods are meant"),
+            namespace_selector(context, peers, name).unwrap_or_default(),
+        )
+        .guess(),
         _ => Fix::advice(format!(
             "{add} a namespaceSelector for the namespaces that are meant"
         )),

@@ -186,11 +186,10 @@ fn takes_name(
         .evidence
         .extend(named.and_then(|named| shut_out(selection, peer, named)));
     let edits = named.and_then(|_| use_name_label(context, peers));
-    finding.fix(Fix {
-        message: format!("name the namespace by `{NAME_LABEL}: {}`", by.name),
-        edits: edits.unwrap_or_default(),
-        manifest: None,
-    })
+    finding.fix(Fix::edits(
+        format!("name the namespace by `{NAME_LABEL}: {}`", by.name),
+        edits.unwrap_or_default(),
+    ))
 }
 
 /// Names the namespace by its own label in all of the peers.

@@ -38,9 +38,10 @@
 
 mod meant;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::selection::{Selection, edits, one_of_each, policies_in_force, sample};
 use super::{Check, Context, Rule, count, some_of};
@@ -75,7 +76,23 @@ struct Item<'c> {
     rule: &'c policy::Rule,
     protocol: Protocol,
     name: &'c str,
+    /// None if nothing in the input is called so.
+    symbol: Option<Symbol>,
     spans: Vec<Span>,
+    effort: &'c Cell<usize>,
+}
+
+/// How many port items and bytes may be gone over for evidence and edits; findings behind that go
+/// without. A policy may have a million items.
+const EFFORT: usize = 200_000_000;
+
+impl Item<'_> {
+    /// Books an effort; false if there was too much of it.
+    fn may_take(&self, effort: usize) -> bool {
+        let left = self.effort.get().checked_sub(effort);
+        self.effort.set(left.unwrap_or_default());
+        left.is_some()
+    }
 }
 
 /// Where a name is looked up.
@@ -89,9 +106,10 @@ struct Lookup {
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let selection = Selection::new(context);
     let mut declared = None;
-    for item in items(context) {
+    let effort = Cell::new(EFFORT);
+    for item in items(context, &effort) {
         let declared = declared.get_or_insert_with(|| all_names(context));
-        let anybody = context.world.symbols.get(item.name);
+        let anybody = item.symbol;
         let anybody = anybody.is_some_and(|name| declared.contains(&(name, item.protocol)));
         let Some(found) = lookup(&selection, &item, anybody) else {
             continue;
@@ -114,11 +132,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The named items of all policies in force.
-fn items<'c>(context: &'c Context<'_>) -> Vec<Item<'c>> {
+fn items<'c>(context: &'c Context<'_>, effort: &'c Cell<usize>) -> Vec<Item<'c>> {
     let mut found: Vec<Item<'c>> = Vec::new();
     for &(policy, at) in policies_in_force(context) {
-        let start = found.len();
-        for rule in &context.eval.ruleset[at].rules {
+        let mut known: FxHashMap<(usize, &str, Protocol), usize> = FxHashMap::default();
+        for (index, rule) in context.eval.ruleset[at].rules.iter().enumerate() {
             for item in &rule.traffic {
                 let PortMatch::Named {
                     protocol,
@@ -129,12 +147,12 @@ fn items<'c>(context: &'c Context<'_>) -> Vec<Item<'c>> {
                     continue;
                 };
                 // In ingress all rules of a policy look at the same pods.
-                let known = found.iter_mut().skip(start).find(|known| {
-                    let same_pods =
-                        at.direction == Direction::Ingress || std::ptr::eq(known.rule, rule);
-                    same_pods && *known.name == **name && known.protocol == *protocol
-                });
-                match known {
+                let pods = match at.direction {
+                    Direction::Ingress => 0,
+                    Direction::Egress => index,
+                };
+                let number = *known.entry((pods, name, *protocol)).or_insert(found.len());
+                match found.get_mut(number) {
                     Some(known) => known.spans.push(*span),
                     None => found.push(Item {
                         policy,
@@ -142,7 +160,9 @@ fn items<'c>(context: &'c Context<'_>) -> Vec<Item<'c>> {
                         rule,
                         protocol: *protocol,
                         name,
+                        symbol: context.world.symbols.get(name),
                         spans: vec![*span],
+                        effort,
                     }),
                 }
             }
@@ -159,7 +179,7 @@ fn all_names(context: &Context<'_>) -> FxHashSet<(Symbol, Protocol)> {
 }
 
 fn has(context: &Context<'_>, pod: EndpointId, item: &Item<'_>) -> bool {
-    let name = context.world.symbols.get(item.name);
+    let name = item.symbol;
     let ports = &context.world[pod].ports;
     ports
         .iter()
@@ -273,7 +293,7 @@ fn unknown(selection: &Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) -> F
     let what = format!(": {who} {} port of that name", item.protocol.api());
     let mut finding = new_finding(context, item, &what);
     let other_protocol = pods.iter().find_map(|pod| {
-        let name = world.symbols.get(item.name)?;
+        let name = item.symbol?;
         let mut ports = world[*pod].ports.iter();
         let port = ports.find(|port| port.name == Some(name))?;
         Some((*pod, *port))
@@ -291,13 +311,10 @@ fn unknown(selection: &Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) -> F
         );
         finding = point(finding, item, &text).why(&["K-54", why]);
         finding.evidence.extend(refused(selection, item, pod, port));
-        return finding.fix(Fix {
-            message: format!("write `protocol: {is}`"),
-            edits: in_all(context, item, |span| {
-                protocol_edit(context, span, item.protocol, is)
-            }),
-            manifest: None,
+        let edits = in_all(context, item, |span| {
+            protocol_edit(context, span, item.protocol, is)
         });
+        return finding.fix(Fix::edits(format!("write `protocol: {is}`"), edits).guess());
     }
     finding = point(finding, item, &declares(context, pods, item.protocol)).why(&[why, "K-57"]);
     let meant = meant::candidates(context, pods, item.name, item.protocol);
@@ -312,13 +329,13 @@ fn unknown(selection: &Selection<'_>, item: &Item<'_>, pods: &[EndpointId]) -> F
     let evidence = tries.find_map(|(pod, port)| refused(selection, item, pod, port));
     finding.evidence.extend(evidence);
     finding.fix = Some(match meant.iter().next() {
-        Some(one) if meant.len() == 1 => Fix {
-            message: format!("write `port: {}`{}", one.text(), one.reason()),
-            edits: in_all(context, item, |span| {
+        Some(one) if meant.len() == 1 => Fix::edits(
+            format!("write `port: {}`{}", one.text(), one.reason()),
+            in_all(context, item, |span| {
                 port_edit(context, span, item.name, one)
             }),
-            manifest: None,
-        },
+        )
+        .guess(),
         _ => Fix::advice("name a port as the pods declare it, or write its number"),
     });
     let anybody = item.rule.peers.iter().any(|peer| matches!(peer, Peer::Any));
@@ -359,7 +376,7 @@ fn partly(
 ) -> Option<Finding> {
     let context = selection.context;
     let world = context.world;
-    let name = world.symbols.get(item.name)?;
+    let name = item.symbol?;
     let numbers: BTreeSet<u16> = having
         .iter()
         .flat_map(|pod| &world[*pod].ports)
@@ -403,6 +420,12 @@ fn refused(
     port: Port,
 ) -> Option<Evidence> {
     let context = selection.context;
+    // Each verdict may go over all items of the policy.
+    let rules = context.eval.ruleset[item.at].rules.iter();
+    let items: usize = rules.take(1000).map(|rule| rule.traffic.len()).sum();
+    if !item.may_take(items.saturating_mul(4)) {
+        return None;
+    }
     let pairs: Vec<(EndpointId, Party)> = match item.at.direction {
         Direction::Ingress => {
             let others = sample::other_ends(selection, item.rule, pod);
@@ -427,7 +450,9 @@ fn in_all(
     item: &Item<'_>,
     edit: impl Fn(Span) -> Option<Edit>,
 ) -> Vec<Edit> {
-    if !edits::is_unshared(context.sources, &context.world[item.policy]) {
+    let policy = &context.world[item.policy];
+    let length = (policy.span.end - policy.span.start) as usize;
+    if !item.may_take(length) || !edits::is_unshared(context.sources, policy) {
         return Vec::new();
     }
     let all: Option<Vec<_>> = item.spans.iter().map(|span| edit(*span)).collect();

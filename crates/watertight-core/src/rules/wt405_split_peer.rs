@@ -187,11 +187,8 @@ impl Split<'_> {
             .extend(self.stranger(selection, &strangers));
         let edit = edits::join_items(context.sources, self.first.span, self.second.span)
             .filter(|_| edits::is_unshared(context.sources, &context.world[self.policy]));
-        Some(finding.fix(Fix {
-            message: "write both selectors in one item if both are meant to hold".into(),
-            edits: edit.into_iter().collect(),
-            manifest: None,
-        }))
+        let message = "write both selectors in one item if both are meant to hold";
+        Some(finding.fix(Fix::edits(message, edit).guess()))
     }
 
     /// Somebody who is let through because of the split.

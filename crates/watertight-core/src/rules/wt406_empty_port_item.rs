@@ -306,18 +306,14 @@ fn report(
             Fix::advice("leave `ports` out to admit all traffic, or name the ports that are meant")
         }
         Slip::AllUdp => Fix::advice("name the ports that are meant"),
-        Slip::Tcp(number) if shown.udp_only => Fix {
-            message: format!("write `protocol: UDP` for port {number}"),
-            edits: edits(&|span| {
-                edits::prepend(context.sources, span, "protocol: UDP", "protocol: UDP")
-            }),
-            manifest: None,
-        },
-        Slip::Tcp(number) => Fix {
-            message: format!("allow port {number} over UDP as well"),
-            edits: edits(&|span| edits::duplicate_item(context.sources, span, "protocol: UDP")),
-            manifest: None,
-        },
+        Slip::Tcp(number) if shown.udp_only => Fix::edits(
+            format!("write `protocol: UDP` for port {number}"),
+            edits(&|span| edits::prepend(context.sources, span, "protocol: UDP", "protocol: UDP")),
+        ),
+        Slip::Tcp(number) => Fix::edits(
+            format!("allow port {number} over UDP as well"),
+            edits(&|span| edits::duplicate_item(context.sources, span, "protocol: UDP")),
+        ),
     };
     finding.evidence = shown.evidence;
     finding.fix(fix)

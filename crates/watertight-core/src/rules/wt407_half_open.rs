@@ -384,9 +384,8 @@ impl<'c> HalfOpen<'c> {
                 None => context.title(*by),
             };
             findings.push(finding.fix(Fix {
-                message: ["allow it in ", &place, " as well, or drop the rule"].concat(),
-                edits: Vec::new(),
                 manifest: there.and_then(|there| self.complement(context, refused, there)),
+                ..Fix::advice(["allow it in ", &place, " as well, or drop the rule"].concat())
             }));
         }
     }

@@ -42,6 +42,7 @@
 
 mod cover;
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -71,7 +72,16 @@ const PLACES: usize = 4;
 /// How many policies of one pod are compared with each other.
 const POLICIES: usize = 256;
 
+/// How much is compared in a namespace: what is left then is not looked at.
+const COMPARISONS: usize = 4_000_000;
+
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let found = redundant(context);
+    findings.extend(found.iter().map(|found| found.finding(context)));
+}
+
+/// What can be taken out of policies, all at once, whichever pods there are; the last policy first.
+pub(crate) fn redundant(context: &Context<'_>) -> Vec<Redundant> {
     let namespaces: Vec<_> = context.world.namespace_ids().collect();
     // Policies select pods of their own namespace only (K-1): what they add, they add there.
     let found = parallel::map(&namespaces, |id| {
@@ -79,8 +89,30 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         Remaining::new(context).judge_all(policies)
     });
     let mut found: Vec<_> = found.into_iter().flatten().collect();
-    found.sort_by_key(|(policy, _)| Reverse(*policy));
-    findings.extend(found.into_iter().map(|(_, finding)| finding));
+    found.sort_by_key(|found| Reverse(found.policy));
+    found
+}
+
+/// What adds nothing in a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Redundant {
+    pub(crate) policy: PolicyId,
+    /// Whether all of it can go.
+    pub(crate) whole: bool,
+    /// The parts that can go; all rules, if all of it can.
+    pub(crate) parts: Vec<Part>,
+    /// What isolates the same pods, if all of it can go.
+    pub(crate) isolating: Vec<Cover>,
+}
+
+impl Redundant {
+    fn finding(&self, context: &Context<'_>) -> Finding {
+        if self.whole {
+            whole_policy(context, self.policy, &self.parts, &self.isolating)
+        } else {
+            some_parts(context, self.policy, &self.parts)
+        }
+    }
 }
 
 /// What remains of the policies if everything that was reported is taken out.
@@ -90,6 +122,8 @@ struct Remaining<'c> {
     rules: FxHashMap<PolicyRef, Vec<Left>>,
     /// Policies that were reported as a whole.
     gone: FxHashSet<PolicyRef>,
+    /// The comparisons that may still be made.
+    budget: Cell<usize>,
 }
 
 /// What remains of a rule.
@@ -114,17 +148,31 @@ struct Place {
 }
 
 /// What allows something already.
-#[derive(Clone, Copy)]
-struct Cover {
-    policy: PolicyRef,
-    span: Span,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cover {
+    pub(crate) policy: PolicyRef,
+    pub(crate) span: Span,
+}
+
+/// Which part of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Item {
+    /// A rule.
+    Rule,
+    /// A peer of it.
+    Peer(usize),
+    /// A port item of it.
+    Port(usize),
 }
 
 /// A part of a policy that adds nothing.
-struct Part {
-    what: String,
-    span: Span,
-    cover: Cover,
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) at: RuleRef,
+    pub(crate) item: Item,
+    pub(crate) what: String,
+    pub(crate) span: Span,
+    pub(crate) cover: Cover,
 }
 
 impl<'c> Remaining<'c> {
@@ -133,19 +181,25 @@ impl<'c> Remaining<'c> {
             context,
             rules: FxHashMap::default(),
             gone: FxHashSet::default(),
+            budget: Cell::new(COMPARISONS),
         }
+    }
+
+    /// Books a comparison; false if there were too many.
+    fn may_compare(&self) -> bool {
+        let left = self.budget.get();
+        self.budget.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// From the last policy to the first, so that of two equal ones the later is reported and what
     /// makes others redundant stays.
-    fn judge_all(&mut self, policies: &[PolicyId]) -> Vec<(PolicyId, Finding)> {
+    fn judge_all(&mut self, policies: &[PolicyId]) -> Vec<Redundant> {
         let policies = policies.iter().rev();
-        policies
-            .filter_map(|policy| Some((*policy, self.judge(*policy)?)))
-            .collect()
+        policies.filter_map(|policy| self.judge(*policy)).collect()
     }
 
-    fn judge(&mut self, policy: PolicyId) -> Option<Finding> {
+    fn judge(&mut self, policy: PolicyId) -> Option<Redundant> {
         let context = self.context;
         let refs = Direction::BOTH.map(|direction| context.policy_ref(policy, direction));
         let refs: Vec<_> = refs.into_iter().flatten().collect();
@@ -164,10 +218,20 @@ impl<'c> Remaining<'c> {
         }
         if whole && !refs.is_empty() {
             self.gone.extend(refs);
-            return Some(whole_policy(context, policy, &parts, &isolating));
+            return Some(Redundant {
+                policy,
+                whole,
+                parts,
+                isolating,
+            });
         }
         parts.sort_by_key(|part| part.span);
-        (!parts.is_empty()).then(|| some_parts(context, policy, &parts))
+        (!parts.is_empty()).then(|| Redundant {
+            policy,
+            whole: false,
+            parts,
+            isolating: Vec::new(),
+        })
     }
 
     /// The policies that apply to every pod, present and future, that this one applies to; nothing
@@ -178,7 +242,7 @@ impl<'c> Remaining<'c> {
         let pods = &eval.ruleset[at].subject.endpoints()?.pods;
         let of_example = eval.policies_of(example, at.direction).iter().copied();
         let others = of_example
-            .filter(|other| *other != at && !self.gone.contains(other))
+            .filter(|other| *other != at && !self.gone.contains(other) && self.may_compare())
             .filter(|other| self.context.are_together(at, *other))
             .filter(|other| {
                 let subject = eval.ruleset[*other].subject.endpoints();
@@ -222,6 +286,11 @@ impl<'c> Remaining<'c> {
                     left.ports.fill(false);
                 });
                 found.push(Part {
+                    at: RuleRef {
+                        policy: at,
+                        rule: index,
+                    },
+                    item: Item::Rule,
                     what: format!("{way} rule {}", index + 1),
                     span: rule.span,
                     cover,
@@ -239,6 +308,11 @@ impl<'c> Remaining<'c> {
                     let cover = self.point(cover, |rule, place| rule.peers.get(place.peer)?.span());
                     self.take_out(at, index, |left| clear(&mut left.peers, peer));
                     found.push(Part {
+                        at: RuleRef {
+                            policy: at,
+                            rule: index,
+                        },
+                        item: Item::Peer(peer),
                         what: format!("peer {} of {way} rule {}", peer + 1, index + 1),
                         span,
                         cover,
@@ -256,6 +330,11 @@ impl<'c> Remaining<'c> {
                         self.point(cover, |rule, place| rule.traffic.get(place.port)?.span());
                     self.take_out(at, index, |left| clear(&mut left.ports, port));
                     found.push(Part {
+                        at: RuleRef {
+                            policy: at,
+                            rule: index,
+                        },
+                        item: Item::Port(port),
                         what: format!("port {} of {way} rule {}", port + 1, index + 1),
                         span,
                         cover,
@@ -342,6 +421,9 @@ impl<'c> Remaining<'c> {
         for at in wider.iter().copied() {
             for (rule, wide) in ruleset[at].rules.iter().enumerate() {
                 for (port, item) in wide.traffic.iter().enumerate() {
+                    if !self.may_compare() {
+                        return None;
+                    }
                     if !covers_traffic(item, narrow_port) {
                         continue;
                     }
@@ -353,7 +435,8 @@ impl<'c> Remaining<'c> {
                     };
                     let mut peers = wide.peers.iter().enumerate();
                     let found = peers.find(|(peer, wide)| {
-                        self.remains(place(*peer))
+                        self.may_compare()
+                            && self.remains(place(*peer))
                             && !own(place(*peer))
                             && covers_peer(self.context.world, wide, narrow_peer)
                     });

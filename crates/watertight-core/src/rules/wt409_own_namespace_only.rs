@@ -36,7 +36,7 @@
 //! - L-5: a selector without a namespace is limited to the policy's own
 //! - L-35: `[{}]` admits no host, nobody outside, no other namespace
 
-use super::isolation::enforced;
+use super::isolation::{enforced, opposite};
 use super::selection::sample;
 use super::{Check, Context, Rule, witness};
 use crate::diag::{Evidence, Finding, Fix, Severity};
@@ -111,7 +111,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 _ => None,
             });
             if let Some(selector) = empty.next()
-                && let Some(evidence) = denied(context, id, direction)
+                && let Some(evidence) = denied(context, id, direction, selector.span)
             {
                 findings.push(report(context, id, direction, selector.span, evidence));
             }
@@ -125,10 +125,16 @@ fn means_everybody(name: &str) -> bool {
     has(EVERYBODY) && !has(WITHIN)
 }
 
-/// A connection with a pod of another namespace that no rule admits.
-fn denied(context: &Context<'_>, id: ObjectId, direction: Direction) -> Option<Evidence> {
+/// A connection with a pod of another namespace that no rule admits, on a port that this selector is
+/// for; one that the other end would let pass, if there is one.
+fn denied(
+    context: &Context<'_>,
+    id: ObjectId,
+    direction: Direction,
+    selector: Span,
+) -> Option<Evidence> {
     let tiers = context.eval.ruleset.tiers(direction).iter().enumerate();
-    let mut own = tiers.flat_map(|(tier, found)| {
+    let own = tiers.flat_map(|(tier, found)| {
         let policies = found.policies.iter().enumerate();
         let own = policies.filter(|(_, found)| found.origin == Origin::Object(id));
         own.map(move |(policy, _)| PolicyRef {
@@ -137,24 +143,36 @@ fn denied(context: &Context<'_>, id: ObjectId, direction: Direction) -> Option<E
             policy,
         })
     });
-    own.find_map(|at| {
-        let subjects = context.eval.subjects_of(at).iter().copied();
-        let mut read = subjects.filter(|id| !context.world[*id].assumed);
-        let subject = read.next()?;
-        witness::strangers(context, subject)
-            .into_iter()
-            .find_map(|other| {
+    let rules = own.flat_map(|at| witness::rules_of(context, at));
+    let rules = rules.filter(|(_, rule)| {
+        let mut peers = rule.peers.iter();
+        peers.any(|peer| peer.span() == Some(selector))
+    });
+    let mut elsewhere_too = None;
+    for (at, rule) in rules {
+        let subjects = context.eval.subjects_of(at.policy).iter().copied();
+        let read = subjects.filter(|id| !context.world[*id].assumed);
+        for subject in read.take(sample::TRIES) {
+            for other in witness::strangers(context, subject) {
                 if !matches!(other, Party::Endpoint(_)) {
-                    return None;
+                    continue;
                 }
                 let destination = sample::destination(direction, subject, other);
-                let port = sample::port(context.world, &[], destination);
+                let port = sample::port(context.world, &rule.traffic, destination);
                 let connection = sample::connection(direction, subject, other, port);
                 let verdict = context.eval.verdict(&connection);
-                let by_lack = matches!(witness::side(direction, &verdict), Decision::NoRule { .. });
-                by_lack.then(|| context.word(&connection, &verdict))
-            })
-    })
+                if !matches!(witness::side(direction, &verdict), Decision::NoRule { .. }) {
+                    continue;
+                }
+                let evidence = || witness::evidence(context, direction, &connection, &verdict);
+                if witness::side(opposite(direction), &verdict).is_allowed() {
+                    return Some(evidence());
+                }
+                elsewhere_too.get_or_insert_with(evidence);
+            }
+        }
+    }
+    elsewhere_too
 }
 
 fn report(

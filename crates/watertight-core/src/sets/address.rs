@@ -157,14 +157,29 @@ impl IpBlock {
             return false;
         };
         // Exceptions may cover the overlap only together.
-        let mut left = vec![overlap];
-        for except in &self.except {
-            left = left
-                .into_iter()
-                .flat_map(|part| subtract(part, except.net))
-                .collect();
-        }
-        !left.is_empty()
+        let except = self.except.iter().map(|except| except.net);
+        !without(vec![overlap], except).is_empty()
+    }
+
+    /// Whether all addresses of the block are in these networks.
+    #[must_use]
+    pub fn is_within(&self, nets: &[IpNet]) -> bool {
+        let except = self.except.iter().map(|except| except.net);
+        let left = without(vec![self.cidr.net], except);
+        without(left, nets.iter().copied()).is_empty()
+    }
+
+    /// Whether the block has every address of its family that is not in these networks.
+    #[must_use]
+    pub fn is_all_but(&self, nets: &[IpNet]) -> bool {
+        let nets = || nets.iter().copied();
+        let whole = match self.cidr.net {
+            IpNet::V4(_) => IpNet::V4(Ipv4Net::default()),
+            IpNet::V6(_) => IpNet::V6(Ipv6Net::default()),
+        };
+        let except = self.except.iter().map(|except| except.net).collect();
+        let left = without(vec![whole], nets().chain([self.cidr.net]));
+        left.is_empty() && without(except, nets()).is_empty()
     }
 
     /// Whether the block is all of IPv4 or all of IPv6, exceptions aside.
@@ -193,6 +208,14 @@ impl std::fmt::Display for IpBlock {
         }
         Ok(())
     }
+}
+
+/// What is left of networks.
+fn without(from: Vec<IpNet>, minus: impl Iterator<Item = IpNet>) -> Vec<IpNet> {
+    minus.fold(from, |left, minus| {
+        let left = left.into_iter();
+        left.flat_map(|part| subtract(part, minus)).collect()
+    })
 }
 
 /// `from` without `minus`, as networks.

@@ -1,4 +1,6 @@
-//! DNS names that policies admit (A-29..A-31, L-56..L-58, O-10).
+//! DNS names that policies admit (A-29..A-31, L-56..L-58, O-10), and which of them are public (M-6).
+
+use crate::facts::metadata::Cloud;
 
 /// What `*` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +94,41 @@ impl DomainPattern {
         pattern.clone().count() == labels.clone().count()
             && pattern.zip(labels).all(|(part, label)| glob(part, label))
     }
+}
+
+/// The ends of names that public DNS does not know: those set aside for other uses, and those that
+/// private networks take for themselves.
+const PRIVATE_ENDS: &[&str] = &[
+    "alt",
+    "arpa",
+    "corp",
+    "home",
+    "internal",
+    "intranet",
+    "invalid",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "onion",
+    "private",
+    "test",
+];
+
+/// Whether a name, or every name that a pattern is about, is one of public DNS, and none that leads
+/// to the metadata service of a cloud (M-6).
+#[must_use]
+pub fn is_public_name(text: &str) -> bool {
+    let text = normal(text);
+    let Some((_, last)) = text.rsplit_once('.') else {
+        return false;
+    };
+    let is_metadata = |name: &str| match text.rsplit_once('*') {
+        Some((_, end)) => name.ends_with(end),
+        None => name == text,
+    };
+    let mut metadata = Cloud::ALL.iter().flat_map(|cloud| cloud.host_names());
+    !last.contains('*') && !PRIVATE_ENDS.contains(&last) && !metadata.any(|name| is_metadata(name))
 }
 
 fn normal(text: &str) -> String {

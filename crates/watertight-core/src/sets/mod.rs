@@ -12,7 +12,7 @@ pub use address::{Cidr, CidrError, Family, IpBlock};
 pub use calico_selector::{
     CalicoSelector, CalicoSelectorError, NAMESPACE_LABEL as CALICO_NAMESPACE,
 };
-pub use domain::{DomainPattern, Labels as DomainLabels};
+pub use domain::{DomainPattern, Labels as DomainLabels, is_public_name};
 pub use expression::{Described, Expression, LabelsOf, Test};
 pub use runs::{Bound, Runs};
 pub use selector::{LabelSelector, Operator, Requirement};

@@ -3,8 +3,13 @@
 //! A [`Span`] is a byte range of one file. Lines and columns are computed only when somebody asks,
 //! so that carrying a span on every value costs twelve bytes and no time.
 
+mod revision;
+
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+
+pub use revision::{split_revision, without_revision};
 
 /// Files larger than this are refused: spans are 32-bit, and no cluster dump is this large.
 pub const MAX_FILE_BYTES: usize = 2 << 30;
@@ -185,7 +190,8 @@ pub fn text(bytes: Vec<u8>) -> Result<String, SourceError> {
 /// All files of a run, in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Sources {
-    files: Vec<SourceFile>,
+    /// Shared with the files of other `Sources` that differ in a few of them.
+    files: Vec<Arc<SourceFile>>,
 }
 
 impl Sources {
@@ -212,13 +218,35 @@ impl Sources {
             return Err(SourceError::TooLarge(text.len()));
         }
         let id = FileId::at(self.files.len());
-        self.files.push(SourceFile {
+        self.files.push(Arc::new(SourceFile {
             name: name.into(),
             text: text.into_boxed_str(),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
-        });
+        }));
         Ok(id)
+    }
+
+    /// The same files, some of them with another text.
+    ///
+    /// # Errors
+    /// When a text is too long.
+    pub fn with(&self, texts: BTreeMap<FileId, String>) -> Result<Self, SourceError> {
+        let mut files = self.files.clone();
+        for (id, text) in texts {
+            if text.len() > MAX_FILE_BYTES {
+                return Err(SourceError::TooLarge(text.len()));
+            }
+            if let Some(file) = files.get_mut(id.index()) {
+                *file = Arc::new(SourceFile {
+                    name: file.name.clone(),
+                    text: text.into_boxed_str(),
+                    lines: OnceLock::new(),
+                    characters: OnceLock::new(),
+                });
+            }
+        }
+        Ok(Self { files })
     }
 
     /// The file of an id.
@@ -230,7 +258,8 @@ impl Sources {
 
     /// All files with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
-        (0..).map(FileId::at).zip(&self.files)
+        let files = self.files.iter().map(|file| &**file);
+        (0..).map(FileId::at).zip(files)
     }
 
     /// The number of files.

@@ -8,7 +8,11 @@
 
 use std::sync::OnceLock;
 
-use super::{Endpoint, EndpointId, Lifecycle, Policy, PolicyId, World};
+use super::{
+    Endpoint, EndpointId, Labels, Lifecycle, ObjectId, Policy, PolicyId, PolicyItem, World,
+};
+use crate::manifest::{PolicyKind, PolicyObject};
+use crate::source::Span;
 
 impl World {
     /// Adds a policy, or replaces the one of the same namespace and name.
@@ -26,6 +30,28 @@ impl World {
         if let Some(namespace) = self.namespaces.get_mut(namespace.index()) {
             namespace.policies.push(id);
         }
+        id
+    }
+
+    /// Adds a cluster-wide policy object of another language.
+    pub fn put_object(
+        &mut self,
+        kind: PolicyKind,
+        name: &str,
+        name_span: Span,
+        object: PolicyObject,
+        span: Span,
+    ) -> ObjectId {
+        let id = ObjectId::at(self.objects.len());
+        self.objects.push(PolicyItem {
+            kind,
+            namespace: None,
+            name: name.into(),
+            name_span,
+            labels: Labels::default(),
+            object,
+            span,
+        });
         id
     }
 

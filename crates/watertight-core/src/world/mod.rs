@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use build::{Assume, build, read};
+pub use build::{Assume, ObjectName, Preview, build, read, read_two, read_with_hints};
 pub use dns::DnsServer;
 pub use objects::{Name, PolicyItem, Seen};
 pub use services::Backend;

@@ -105,6 +105,12 @@ impl Symbols {
         text.unwrap_or_default()
     }
 
+    /// All texts, in the order of their symbols.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let numbers = 0..u32::try_from(self.len()).unwrap_or(u32::MAX);
+        numbers.map(|number| self.text(Symbol(number)))
+    }
+
     /// Labels from pairs; of a repeated key the last value counts.
     pub fn labels<K: AsRef<str>, V: AsRef<str>>(
         &mut self,

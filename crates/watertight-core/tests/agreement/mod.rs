@@ -1,6 +1,8 @@
 //! The evaluator against the second reading of the API text, connection by connection.
 
 mod changes;
+mod diff;
+mod intents;
 mod map;
 mod reach;
 mod tiers;

@@ -1,6 +1,7 @@
 //! Laws that hold whatever the policies say, without a second evaluator.
 
 mod explained;
+mod fixed;
 mod rewritten;
 mod rows;
 

@@ -73,12 +73,32 @@ pub(crate) struct CheckArgs {
         help_heading = "Rules"
     )]
     pub(crate) write_baseline: Option<PathBuf>,
-    /// Apply the fixes that are certain to the files
-    #[arg(long, conflicts_with = "diff", help_heading = "Rules")]
-    pub(crate) fix: bool,
-    /// Print what --fix would change, change nothing
-    #[arg(long, help_heading = "Rules")]
-    pub(crate) diff: bool,
+    /// Edit the files: make the fixes that are certain and open nothing, or all fixes of these rules
+    #[arg(
+        long,
+        value_name = "RULE",
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = "",
+        value_delimiter = ',',
+        conflicts_with = "diff",
+        help_heading = "Fixes"
+    )]
+    pub(crate) fix: Option<Vec<String>>,
+    /// Print what --fix would change, change nothing; exit with 1 if there is something
+    #[arg(
+        long,
+        value_name = "RULE",
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = "",
+        value_delimiter = ',',
+        help_heading = "Fixes"
+    )]
+    pub(crate) diff: Option<Vec<String>>,
+    /// Put the new objects of fixes behind what this file holds; without it they are left out
+    #[arg(long, value_name = "FILE", help_heading = "Fixes")]
+    pub(crate) fix_objects: Option<PathBuf>,
     /// Check again whenever a file changes
     #[arg(long, help_heading = "Rules")]
     pub(crate) watch: bool,

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 /// What to read.
 #[derive(Args, Debug)]
 pub(crate) struct InputArgs {
-    /// Manifests: files, directories (read recursively, .gitignore respected) or `-` for standard
-    /// input [default: the current directory]
+    /// Manifests: files, directories (read recursively, .gitignore respected), `git:REV[:PATH]` or
+    /// `-` for standard input [default: the current directory]
     #[arg(short, long, value_name = "PATH")]
     pub(crate) filename: Vec<PathBuf>,
     /// Leave out files that match this glob

@@ -1,20 +1,30 @@
 //! What can be typed: one file a verb, and in `groups` the flags that verbs share.
 
+mod baseline;
 mod check;
+mod diff;
 mod explain;
 mod groups;
+mod minimize;
 mod output;
+mod preview;
 mod reach;
 mod small;
+mod test;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use baseline::{BaselineArgs, BaselineDialect, BaselineFormat, BaselineGuard};
 pub(crate) use check::{CheckArgs, FailOn};
+pub(crate) use diff::{CompareArgs, DiffArgs, DiffFormat, FailOnChange};
 pub(crate) use explain::{Expect, ExplainArgs, ExplainFormat};
 pub(crate) use groups::{ClusterArgs, ConfigArgs, InputArgs};
+pub(crate) use minimize::{MinimizeArgs, MinimizeFormat};
 pub(crate) use output::OutputTarget;
+pub(crate) use preview::PreviewArgs;
 pub(crate) use reach::{ReachArgs, ReachBy, ReachFormat};
 pub(crate) use small::{CompletionArgs, ManArgs, RuleArgs, RuleFormat, SchemaArgs, SchemaName};
+pub(crate) use test::{TestArgs, TestFormat};
 
 /// Tells what your Kubernetes network policies really deny, and what they only seem to
 #[derive(Debug, Parser)]
@@ -86,6 +96,16 @@ pub(crate) enum Verb {
     /// Tell who can reach whom: the whole map, or a part of it
     #[command(visible_alias = "query")]
     Reach(Box<ReachArgs>),
+    /// Tell whether what is meant holds: intents, judged on the manifests
+    Test(Box<TestArgs>),
+    /// Tell which connections a change opens and cuts, and which object does it
+    Diff(Box<DiffArgs>),
+    /// Tell what applying manifests would do, before anybody does
+    Preview(Box<PreviewArgs>),
+    /// Write the policies that close a namespace and allow what it needs, proved before they are printed
+    Baseline(Box<BaselineArgs>),
+    /// List what can go from NetworkPolicies without changing anything, proved; or take it out
+    Minimize(Box<MinimizeArgs>),
     /// Print the documentation of a rule, or the list of all rules
     Rule(RuleArgs),
     /// Print the JSON schema of a report or of the configuration file

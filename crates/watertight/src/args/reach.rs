@@ -111,4 +111,7 @@ pub(crate) enum ReachFormat {
     Svg,
     /// One page with the matrix, the ports and the outside
     Html,
+    /// A file with intents for `watertight test`, which pins the map
+    #[value(alias = "intents")]
+    Intent,
 }

@@ -43,6 +43,16 @@ pub(crate) enum SchemaName {
     Explain,
     /// What `reach -o json` prints
     Reach,
+    /// What `test -o json` prints
+    Test,
+    /// The files with intents that `test` reads
+    Intents,
+    /// What `diff -o json` and `preview -o json` print
+    Diff,
+    /// What `baseline -o json` prints
+    Baseline,
+    /// What `minimize -o json` prints
+    Minimize,
     /// .watertight.yaml
     Config,
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{anyhow, bail};
+use watertight_core::analysis::fix::{Plan, Request, plan};
 use watertight_core::check::{CheckOptions, Checked, check};
 use watertight_core::diag::{ConfigEntry, Severity};
 use watertight_core::facts::metadata::Cloud;
 use watertight_core::report::{CheckReport, NoFindings, fingerprint, without_findings};
 use watertight_core::rules::{ALL, Rule, count};
-use watertight_core::source::Sources;
+use watertight_core::source::{Sources, without_revision};
 
 use crate::args::{CheckArgs, FailOn, Global, OutputTarget};
 use crate::config::Config;
@@ -63,7 +64,21 @@ impl Run<'_> {
     fn once(&self, paths: &[PathBuf]) -> anyhow::Result<(Exit, Vec<PathBuf>)> {
         let started = Instant::now();
         let exclude = cluster::exclude(&self.args.input, self.config)?;
-        let input = input::read(paths, &exclude)?;
+        let wanted = self.args.fix.as_ref().or(self.args.diff.as_ref());
+        let mut input = match &self.args.fix_objects {
+            // What is in it takes part.
+            Some(file) if file.exists() => {
+                let paths: Vec<_> = paths.iter().chain([file]).cloned().collect();
+                input::read(&paths, &exclude)?
+            }
+            _ => input::read(paths, &exclude)?,
+        };
+        let objects = match (&self.args.fix_objects, wanted) {
+            (Some(file), Some(_)) => Some(fix::objects(file, &mut input)?),
+            (Some(_), None) => bail!("--fix-objects needs --fix or --diff"),
+            (None, _) => None,
+        };
+        let input = input;
         let read = input.paths.iter().flatten().cloned().collect();
         let mut options = self.options.clone();
         options.unreadable.clone_from(&input.unreadable);
@@ -93,18 +108,24 @@ impl Run<'_> {
             let written = count(checked.findings.len(), "finding");
             say(&format!("wrote {written} to `{}`", path.display()));
         }
-        if self.args.diff {
-            let fixed = fix::collect(&input.sources, &checked);
-            fixed.print(&input.sources, &mut std::io::stdout().lock())?;
-        } else {
-            self.render(&report, &checked, &input)?;
+        if let Some(rules) = wanted {
+            let rules: Vec<_> = rules.iter().filter(|rule| !rule.is_empty()).collect();
+            let rules: Vec<String> = rules.into_iter().cloned().collect();
+            // A diff can be shown of what cannot be written.
+            let writable = match &self.args.diff {
+                Some(_) => input.sources.iter().map(|(id, _)| id).collect(),
+                None => fix::writable(&input),
+            };
+            let request = Request {
+                options: &options,
+                rules: &rules,
+                objects,
+                writable: &writable,
+            };
+            let plan = plan(&input.sources, &checked, &request);
+            return Ok((self.fixed(&input, plan, (checked, known), started)?, read));
         }
-        if self.args.fix {
-            let fixed = fix::collect(&input.sources, &checked);
-            let files = fixed.write(&input.sources, &input.paths)?;
-            let (findings, files) = (count(fixed.findings, "finding"), count(files, "file"));
-            say(&format!("fixed {findings} in {files}; check again"));
-        }
+        self.render(&report, &checked, &input.sources)?;
         if !self.global.quiet {
             self.summarise(&report, known, started);
         }
@@ -114,6 +135,53 @@ impl Run<'_> {
             std::mem::forget((report, checked, input));
         }
         Ok((exit, read))
+    }
+
+    /// Shows or writes what fixes come to, and reports what is left.
+    fn fixed(
+        &self,
+        input: &Input,
+        mut plan: Plan,
+        (checked, mut known): (Checked, usize),
+        started: Instant,
+    ) -> anyhow::Result<Exit> {
+        let edited = plan.edited.take();
+        let changed = edited.as_ref().map_or(&[][..], |edited| &edited.changed);
+        if self.args.diff.is_some() {
+            if let Some(edited) = &edited {
+                let out = &mut std::io::stdout().lock();
+                fix::print(&input.sources, &edited.sources, &edited.changed, out)?;
+            }
+            if !self.global.quiet {
+                fix::tell(&plan, "would fix", changed.len(), self.global.verbose);
+            }
+            return Ok(match (checked.is_complete(), changed) {
+                (false, _) => Exit::Unable,
+                (true, []) => Exit::Clean,
+                (true, _) => Exit::Findings,
+            });
+        }
+        if let Some(edited) = &edited {
+            fix::replace_all(&fix::writes(input, &edited.sources, &edited.changed))?;
+        }
+        if !self.global.quiet {
+            fix::tell(&plan, "fixed", changed.len(), self.global.verbose);
+        }
+        let (left, sources);
+        match edited {
+            Some(mut edited) => {
+                known = self.baseline(&edited.sources, &mut edited.checked)?;
+                (left, sources) = (edited.checked, Some(edited.sources));
+            }
+            None => (left, sources) = (checked, None),
+        }
+        let sources = sources.as_ref().unwrap_or(&input.sources);
+        let report = without_findings(sources, &left);
+        self.render(&report, &left, sources)?;
+        if !self.global.quiet {
+            self.summarise(&report, known, started);
+        }
+        Ok(self.exit(&report, &left))
     }
 
     /// Takes findings out that the baseline file lists; returns how many.
@@ -142,14 +210,14 @@ impl Run<'_> {
         &self,
         report: &CheckReport<NoFindings>,
         checked: &Checked,
-        input: &Input,
+        sources: &Sources,
     ) -> anyhow::Result<()> {
         super::deliver(self.targets, self.global, |format, color, out| {
             let rendering = Rendering {
                 report,
                 findings: OnceCell::new(),
                 checked,
-                sources: &input.sources,
+                sources,
                 color,
                 width: super::width(),
                 show_suppressed: self.args.show_suppressed,
@@ -225,7 +293,9 @@ fn options(args: &CheckArgs, config: &Config) -> anyhow::Result<CheckOptions> {
         &args.select
     };
     let ignore: Vec<_> = args.ignore.iter().chain(&config.ignore).cloned().collect();
-    for rule in select.iter().chain(&ignore) {
+    let wanted = args.fix.iter().chain(&args.diff).flatten();
+    let wanted = wanted.filter(|rule| !rule.is_empty());
+    for rule in select.iter().chain(&ignore).chain(wanted) {
         known_rule(rule)?;
     }
     Ok(CheckOptions {
@@ -256,7 +326,7 @@ fn known_rule(text: &str) -> anyhow::Result<()> {
     bail!("no rule is called `{text}`; `watertight rule` lists them all")
 }
 
-fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<ConfigEntry>> {
+pub(super) fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<ConfigEntry>> {
     let today = jiff::Zoned::now().date();
     config
         .suppressions
@@ -267,7 +337,7 @@ fn suppressions(config: &Config, sources: &Sources) -> anyhow::Result<Vec<Config
             } else {
                 let globs = input::globs(&suppression.paths)?;
                 let matching = sources.iter().filter(|(_, file)| {
-                    let name = Path::new(file.name());
+                    let name = Path::new(without_revision(file.name()));
                     let below = name.strip_prefix(&config.directory).unwrap_or(name);
                     globs.is_match(name) || globs.is_match(below)
                 });

@@ -15,7 +15,7 @@ use watertight_core::check::take_for;
 use watertight_core::diag::{self, Finding};
 use watertight_core::engine::{AnpApi, Enforcement, Profile, Version};
 use watertight_core::eval::Evaluator;
-use watertight_core::manifest::{self, Options};
+use watertight_core::manifest::{self, Hint, Options};
 use watertight_core::policy::{Ruleset, lower, refused};
 use watertight_core::rules::{Rule, count};
 use watertight_core::source::Sources;
@@ -138,6 +138,26 @@ impl Cluster {
         config: &ConfigArgs,
         global: &Global,
     ) -> anyhow::Result<Self> {
+        Ok(Self::read_all(input, cluster, config, global, false)?.0)
+    }
+
+    /// The same, with what objects tell about the connections that their pods need.
+    pub(super) fn read_with_hints(
+        input: &InputArgs,
+        cluster: &ClusterArgs,
+        config: &ConfigArgs,
+        global: &Global,
+    ) -> anyhow::Result<(Self, Vec<Hint>)> {
+        Self::read_all(input, cluster, config, global, true)
+    }
+
+    fn read_all(
+        input: &InputArgs,
+        cluster: &ClusterArgs,
+        config: &ConfigArgs,
+        global: &Global,
+        with_hints: bool,
+    ) -> anyhow::Result<(Self, Vec<Hint>)> {
         let started = Instant::now();
         let config = self::config(config)?;
         let mut settings = settings(cluster, &config)?;
@@ -151,7 +171,13 @@ impl Cluster {
             old_admin_api: settings.profile.switches.anp_api == AnpApi::Old,
         };
         let progress_of = Some(&*progress.done);
-        let (mut world, loaded) = world::read(&sources, &options, &settings.assume, progress_of);
+        let assume = &settings.assume;
+        let (mut world, loaded, hints) = if with_hints {
+            world::read_with_hints(&sources, &options, assume, progress_of)
+        } else {
+            let (world, loaded) = world::read(&sources, &options, assume, progress_of);
+            (world, loaded, Vec::new())
+        };
         drop(progress);
         let mut findings = loaded.findings;
         let unreadable = read.unreadable.iter();
@@ -164,7 +190,7 @@ impl Cluster {
         anything_to_ask(&world, &findings, &loaded.other_kinds, loaded.not_objects)?;
         let broken = loaded.broken + read.unreadable.len();
         let ruleset = lower(&world, &settings.profile);
-        Ok(Self {
+        let cluster = Self {
             sources,
             world,
             ruleset,
@@ -173,7 +199,8 @@ impl Cluster {
             broken,
             started,
             loaded: Instant::now(),
-        })
+        };
+        Ok((cluster, hints))
     }
 
     /// Notes a DNS name that a question names, before questions are answered.

@@ -1,13 +1,18 @@
 //! One file a verb; `cluster` is what they share: flags and files in, a cluster out.
 
+mod baseline;
 mod check;
 mod cluster;
 mod completion;
+mod diff;
 mod explain;
 mod man;
+mod minimize;
+mod preview;
 mod reach;
 mod rule;
 mod schema;
+mod test;
 
 use std::io::{self, Write};
 
@@ -32,6 +37,11 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Check(args) => check::run(args, &cli.global),
         Verb::Explain(args) => explain::run(args, &cli.global),
         Verb::Reach(args) => reach::run(args, &cli.global),
+        Verb::Test(args) => test::run(args, &cli.global),
+        Verb::Diff(args) => diff::run(args, &cli.global),
+        Verb::Preview(args) => preview::run(args, &cli.global),
+        Verb::Baseline(args) => baseline::run(args, &cli.global),
+        Verb::Minimize(args) => minimize::run(args, &cli.global),
         Verb::Rule(args) => rule::run(args),
         Verb::Schema(args) => schema::run(args),
         Verb::Completion(args) => completion::run(args),

@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 
 use watertight_core::report::{Finding, Location};
+use watertight_core::source::without_revision;
 
 use super::{Rendering, because, connection, harmless, verdict};
 
@@ -57,7 +58,7 @@ fn at(location: &Location) -> String {
     } else {
         *line
     };
-    let file = property(&location.path);
+    let file = property(without_revision(&location.path));
     // Columns are allowed within one line only.
     let column = if end == *line {
         format!("col={column},")

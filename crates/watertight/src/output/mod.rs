@@ -4,14 +4,18 @@
 //! INVARIANT: a format depends on nothing but its [`Rendering`], so that the same input makes the
 //! same bytes; text from manifests is made harmless before it reaches a terminal.
 
+pub(crate) mod baseline;
 mod concise;
+pub(crate) mod diff;
 pub(crate) mod explain;
 mod github;
 mod json;
 mod junit;
+pub(crate) mod minimize;
 pub(crate) mod reach;
 mod sarif;
 mod table;
+pub(crate) mod test;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -7,17 +7,18 @@
 mod csv;
 mod dot;
 mod html;
+mod intent;
 mod json;
-mod markdown;
+pub(super) mod markdown;
 mod matrix;
 mod mermaid;
-mod page;
+pub(super) mod page;
 mod svg;
 mod table;
 #[cfg(test)]
 mod tests;
 mod view;
-mod words;
+pub(super) mod words;
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -92,6 +93,9 @@ impl Rendering<'_, '_> {
                 Ok(())
             }
             _ => {
+                if format == ReachFormat::Intent {
+                    return intent::render(self.report(), out);
+                }
                 let view = View::new(self.report(), self.reporter.map);
                 match format {
                     ReachFormat::Markdown if self.matrix => markdown::matrix(&view, out),
@@ -139,10 +143,23 @@ impl Rendering<'_, '_> {
         }
     }
 
+    /// How many pairs a file with intents may be about; a part of a map cannot be pinned.
+    fn fits_intents(&self) -> Result<usize, String> {
+        let query = self.reporter.query;
+        if query.from.is_some() || query.to.is_some() {
+            return Err("-o intent pins the whole map; leave out --from and --to".into());
+        }
+        match self.reporter.map.by() {
+            By::Namespace => Err("-o intent needs --by workload or --by pod".into()),
+            By::Pod | By::Workload => Ok(25_000_000),
+        }
+    }
+
     /// Whether a map of this size has a place in a format.
     pub(crate) fn fits(&self, format: ReachFormat) -> Result<(), String> {
         let most = match format {
             ReachFormat::Json | ReachFormat::Csv => return Ok(()),
+            ReachFormat::Intent => self.fits_intents()?,
             ReachFormat::Table | ReachFormat::Markdown if !self.matrix => 5_000_000,
             ReachFormat::Table => 40_000,
             ReachFormat::Markdown | ReachFormat::Mermaid => 10_000,

@@ -3,7 +3,7 @@
 //! INVARIANT: every result has a location, a rule that the run lists, and a fingerprint that does
 //! not depend on lines; the limits of code scanning are kept, and a cut is told.
 
-mod model;
+pub(super) mod model;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use watertight_core::diag;
 use watertight_core::report::{self, Finding};
 use watertight_core::rules::{Check, Rule};
+use watertight_core::source::without_revision;
 
 use super::{Rendering, because, connection, harmless, shortened, verdict};
 use model::{
@@ -31,11 +32,11 @@ pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Resu
 }
 
 /// A finding with the reason to suppress it, if it is suppressed.
-struct Entry<'a> {
-    finding: &'a Finding,
-    rule: &'static Rule,
-    severity: diag::Severity,
-    reason: Option<&'a str>,
+pub(super) struct Entry<'a> {
+    pub(super) finding: &'a Finding,
+    pub(super) rule: &'static Rule,
+    pub(super) severity: diag::Severity,
+    pub(super) reason: Option<&'a str>,
 }
 
 fn log(rendering: &Rendering<'_>, limit: usize) -> Log {
@@ -126,7 +127,7 @@ fn fallback(rendering: &Rendering<'_>) -> String {
         .unwrap_or_else(|| ".".into())
 }
 
-fn result(entry: &Entry<'_>, rule_index: usize, fallback: &str) -> SarifResult {
+pub(super) fn result(entry: &Entry<'_>, rule_index: usize, fallback: &str) -> SarifResult {
     let finding = entry.finding;
     let location = match finding.locations.first() {
         Some(at) => physical(at),
@@ -206,15 +207,15 @@ fn message(finding: &Finding, link: Option<usize>) -> String {
     text
 }
 
-fn physical(at: &report::Location) -> PhysicalLocation {
+pub(super) fn physical(at: &report::Location) -> PhysicalLocation {
     PhysicalLocation {
         artifact_location: artifact(&at.path),
         region: Region::of(at),
     }
 }
 
-fn artifact(path: &str) -> ArtifactLocation {
-    let (uri, absolute) = uri(path);
+pub(super) fn artifact(path: &str) -> ArtifactLocation {
+    let (uri, absolute) = uri(without_revision(path));
     ArtifactLocation {
         uri,
         uri_base_id: (!absolute).then_some("%SRCROOT%"),
@@ -249,7 +250,7 @@ fn uri(path: &str) -> (String, bool) {
     (uri, absolute)
 }
 
-fn descriptor(rule: &Rule) -> ReportingDescriptor {
+pub(super) fn descriptor(rule: &Rule) -> ReportingDescriptor {
     let documentation = rule.documentation();
     // Findings of reading and of suppressions are about files, not about what is open.
     let security = matches!(rule.check, Check::World(_));

@@ -158,6 +158,7 @@ impl Sample {
             .at(at, "this rule")
             .subject(subject("NetworkPolicy", "web-egress"))
             .fix(Fix {
+                doubt: None,
                 message: "say which protocol is meant".into(),
                 edits: vec![Edit {
                     span: insert,
@@ -188,6 +189,7 @@ impl Sample {
                 name: "shop".into(),
             })
             .fix(Fix {
+                doubt: None,
                 message: "add a policy that lets every pod of `shop` resolve names".into(),
                 edits: Vec::new(),
                 manifest: Some("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n".into()),

@@ -53,15 +53,28 @@ impl Project {
     }
 
     pub(crate) fn run_with(&self, arguments: &[&str], stdin: Option<&str>) -> Ran {
+        finish(&mut self.command(".", arguments), stdin)
+    }
+
+    /// Runs in a directory of the project.
+    pub(crate) fn run_in(&self, directory: &str, arguments: &[&str]) -> Ran {
+        finish(&mut self.command(directory, arguments), None)
+    }
+
+    fn command(&self, directory: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_watertight"));
         command
             .args(arguments)
-            .current_dir(self.path())
+            .current_dir(self.path().join(directory))
             .env_remove("WATERTIGHT_CONFIG")
             .env_remove("WATERTIGHT_ENGINE")
             .env_remove("WATERTIGHT_COLOR")
+            // Set where the tests run in a hook.
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
             .env("COLUMNS", "100");
-        finish(&mut command, stdin)
+        command
     }
 }
 

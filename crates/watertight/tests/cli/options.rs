@@ -234,6 +234,7 @@ fn fixes_are_shown_and_applied() {
     assert_eq!(project.read("a.yaml"), misspelt, "--diff changes nothing");
     let ran = project.run(&["check", "--fix"]);
     assert!(ran.stderr.contains("fixed 1 finding"), "{ran:?}");
+    assert_eq!(ran.code, 0, "what is left is reported: {ran:?}");
     assert_eq!(project.read("a.yaml"), TIGHT);
     assert_eq!(project.run(&["check"]).code, 0);
 }

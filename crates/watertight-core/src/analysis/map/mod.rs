@@ -21,6 +21,8 @@ mod source;
 mod tests;
 mod units;
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 pub use outside::{OutsideRow, Reached};
@@ -39,20 +41,67 @@ use crate::policy::{Peer, Rule, Tier};
 use crate::sets::{Protocol, Runs};
 use crate::world::ServiceId;
 use parts::Parts;
-use question::Ends;
+pub(super) use question::{End, Ends};
+pub(super) use rows::Kept;
 use shapes::{ByClass, Shapes};
 use sides::PlainSide;
-use units::{Standing, Views};
+use units::Standing;
+pub(super) use units::{Look, Seen, Views};
+
+/// Rows under other readings.
+#[derive(Debug)]
+pub(in crate::analysis) struct Alternatives<'w> {
+    /// Host-network pods as pods with labels, where that is open (K-71, K-72).
+    other: Option<(Evaluator<'w>, Reach)>,
+    /// For a request that no rule admits, where rules admit certain requests only.
+    strict: Option<Reach>,
+}
+
+impl<'w> Alternatives<'w> {
+    pub(in crate::analysis) fn new(
+        eval: &Evaluator<'w>,
+        profile: &Profile,
+        pinned: &[String],
+    ) -> Self {
+        let mut hosts = eval.world.endpoints.iter();
+        let has_hosts = hosts.any(|endpoint| endpoint.host_network.is_some());
+        let other = (has_hosts
+            && is_open(profile, pinned, Point::HostNetwork)
+            && eval.switches.host_network == HostNetwork::NodeIp)
+            .then(|| {
+                let mut switches = eval.switches;
+                switches.host_network = HostNetwork::PodLabels;
+                let eval = Evaluator::new(eval.world, eval.ruleset, switches);
+                let reach = Reach::new(&eval);
+                (eval, reach)
+            });
+        Self {
+            other,
+            strict: strict(eval),
+        }
+    }
+
+    /// The rows under each reading, beside those of the plain one.
+    pub(in crate::analysis) fn views<'r>(&'r self, reach: &'r Reach) -> Views<'r> {
+        Views {
+            reach,
+            other: self.other.as_ref().map(|(_, reach)| reach),
+            strict: self.strict.as_ref(),
+        }
+    }
+}
+
+/// Whether the reading of a point is open: nobody has named an engine or set its switch.
+fn is_open(profile: &Profile, pinned: &[String], point: Point) -> bool {
+    profile.engine == Engine::Reference && !pinned.iter().any(|switch| switch == point.switch())
+}
 
 /// All answers to one question about who can reach whom.
 #[derive(Debug)]
 pub struct ReachMap<'e, 'w> {
     eval: &'e Evaluator<'w>,
     reach: &'e Reach,
-    /// Host-network pods as pods with labels, where that is open (K-71, K-72).
-    other: Option<(Evaluator<'w>, Reach)>,
-    /// For a request that no rule admits, where rules admit certain requests only.
-    strict: Option<Reach>,
+    also: Arc<Alternatives<'w>>,
     /// Why rows are not sure of an answer; none if it may be one thing or another.
     cause: Option<Answer>,
     /// The same, or else what is the likeliest.
@@ -100,37 +149,35 @@ impl<'e, 'w> ReachMap<'e, 'w> {
         question: &Question<'_>,
     ) -> Result<Self, QuestionError> {
         let ends = Ends::of(eval, question)?;
-        let is_open = |point: Point| {
-            profile.engine == Engine::Reference
-                && !pinned.iter().any(|switch| switch == point.switch())
-        };
-        let hosts = eval.world.endpoints.iter();
-        let has_hosts = hosts
-            .clone()
-            .any(|endpoint| endpoint.host_network.is_some());
-        let other = (has_hosts
-            && is_open(Point::HostNetwork)
-            && eval.switches.host_network == HostNetwork::NodeIp)
-            .then(|| {
-                let mut switches = eval.switches;
-                switches.host_network = HostNetwork::PodLabels;
-                let eval = Evaluator::new(eval.world, eval.ruleset, switches);
-                let reach = Reach::new(&eval);
-                (eval, reach)
-            });
-        let strict = strict(eval);
+        let also = Arc::new(Alternatives::new(eval, profile, pinned));
+        let asked = (question.by, question.ports.clone());
+        Ok(Self::between(
+            eval,
+            reach,
+            also,
+            (profile, pinned),
+            ends,
+            asked,
+        ))
+    }
+
+    /// Prepares the answers about these ends.
+    pub(in crate::analysis) fn between(
+        eval: &'e Evaluator<'w>,
+        reach: &'e Reach,
+        also: Arc<Alternatives<'w>>,
+        (profile, pinned): (&Profile, &[String]),
+        ends: Ends,
+        (by, ports): (By, Vec<(Protocol, u16, u16)>),
+    ) -> Self {
         let cause = cause(eval);
         let unsure = cause.unwrap_or(Answer::Address);
-        let views = Views {
-            reach,
-            other: other.as_ref().map(|(_, reach)| reach),
-            strict: strict.as_ref(),
-        };
-        let sources = ends.sources.units(eval, views, question.by);
+        let views = also.views(reach);
+        let sources = ends.sources.units(eval, views, by);
         let targets = ends
             .targets
             .as_ref()
-            .map(|targets| targets.units(eval, views, question.by));
+            .map(|targets| targets.units(eval, views, by));
         let seen = targets.as_ref().unwrap_or(&sources);
         let egress_parts = Parts::new(&sources, |group| group.look.seen.egress);
         let ingress_parts = Parts::new(seen, |group| group.look.seen.ingress);
@@ -156,15 +203,14 @@ impl<'e, 'w> ReachMap<'e, 'w> {
         let mut map = Self {
             eval,
             reach,
-            other,
-            strict,
+            also,
             cause,
             unsure,
-            node_local_is_open: is_open(Point::NodeLocal)
+            node_local_is_open: is_open(profile, pinned, Point::NodeLocal)
                 && eval.switches.node_local == NodeLocal::ExemptBoth,
             readings: Readings::new(eval.world, eval.ruleset, profile, pinned),
-            by: question.by,
-            ports: question.ports.clone(),
+            by,
+            ports,
             sources,
             targets,
             service: ends.service,
@@ -182,7 +228,17 @@ impl<'e, 'w> ReachMap<'e, 'w> {
             overlaps,
         };
         map.shapes = map.find_shapes();
-        Ok(map)
+        map
+    }
+
+    /// Rows for host-network pods as pods with labels, where that is open.
+    fn other(&self) -> Option<&(Evaluator<'w>, Reach)> {
+        self.also.other.as_ref()
+    }
+
+    /// Rows for a request that no rule admits.
+    fn strict(&self) -> Option<&Reach> {
+        self.also.strict.as_ref()
     }
 
     fn find_shapes(&self) -> Shapes {
@@ -228,7 +284,7 @@ impl<'e, 'w> ReachMap<'e, 'w> {
     /// Whether host-network pods or nodes made answers uncertain that depend on the engine.
     #[must_use]
     pub fn judges_other_readings(&self) -> bool {
-        self.other.is_some()
+        self.other().is_some()
     }
 
     fn is_wide(&self, plain: u32, family: Family) -> bool {

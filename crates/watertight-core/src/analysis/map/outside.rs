@@ -21,7 +21,7 @@ use crate::eval::{Family, Party};
 use crate::manifest::Direction;
 use crate::policy::Peer;
 use crate::sets::{Bound, Runs};
-use crate::world::NameId;
+use crate::world::{NameId, World};
 
 /// Addresses with the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,10 @@ impl ReachMap<'_, '_> {
             map: self,
             direction,
             within: (within(outside), within(outside)),
+            owned: match outside {
+                Outside::World => owned(self.eval.world),
+                _ => Default::default(),
+            },
             profiles: Profiles::new(),
         };
         let mut by_deciders: FxHashMap<Vec<Decider>, Option<usize>> = FxHashMap::default();
@@ -88,6 +92,7 @@ impl ReachMap<'_, '_> {
                 None => {
                     let found = finder.find(&deciders);
                     let named = finder.names(units, unit, outside, &found);
+                    let found = finder.unowned(found);
                     let row = (!found.is_empty() || !named.is_empty()).then(|| {
                         let answer = (found, named);
                         *by_answer
@@ -171,6 +176,8 @@ struct Finder<'m, 'e, 'w> {
     direction: Direction,
     /// The addresses in question.
     within: (Runs<u32>, Runs<u128>),
+    /// Those that pods and nodes own.
+    owned: (Runs<u32>, Runs<u128>),
     profiles: Profiles,
 }
 
@@ -199,6 +206,16 @@ impl Finder<'_, '_, '_> {
             (id, v4.unwrap_or_default(), v6.unwrap_or_default())
         });
         found.collect()
+    }
+
+    /// Without the ranges in which nobody is but pods and nodes, which are told by name.
+    fn unowned(&self, found: Vec<Found>) -> Vec<Found> {
+        let left = found.into_iter().map(|(id, v4, v6)| {
+            let (v4, v6) = (beyond(&v4, &self.owned.0), beyond(&v6, &self.owned.1));
+            (id, v4, v6)
+        });
+        left.filter(|(_, v4, v6)| !v4.is_empty() || !v6.is_empty())
+            .collect()
     }
 
     fn reached(&self, found: &[Found]) -> Vec<Reached> {
@@ -312,7 +329,7 @@ impl Finder<'_, '_, '_> {
             None => ProfileId::NONE,
         };
         let default = ask(map.reach);
-        let strict = map.strict.as_ref().filter(|_| conditional).map(ask);
+        let strict = map.strict().filter(|_| conditional).map(ask);
         match strict {
             Some(strict) => self.profiles.unless(default, strict, Answer::Requests),
             None => default,
@@ -327,7 +344,7 @@ impl Finder<'_, '_, '_> {
         within: &Runs<A>,
     ) -> Vec<(ProfileId, Runs<A>)> {
         let map = self.map;
-        let other = map.other.as_ref().map(|(_, reach)| reach);
+        let other = map.other().map(|(_, reach)| reach);
         let mut rows: Vec<Readings<'_, A>> = Vec::new();
         let mut without = false;
         for (row, second, third, families) in deciders {
@@ -339,7 +356,7 @@ impl Finder<'_, '_, '_> {
                 (Some(row), Some(reach)) => Some(Open::new(reach, self.direction, *row)),
                 _ => None,
             };
-            let third = match (third, map.strict.as_ref()) {
+            let third = match (third, map.strict()) {
                 (Some(row), Some(reach)) => Some(Open::new(reach, self.direction, *row)),
                 _ => None,
             };
@@ -492,6 +509,27 @@ impl Address for u128 {
             _ => None,
         }
     }
+}
+
+/// The addresses of pods and nodes.
+fn owned(world: &World) -> (Runs<u32>, Runs<u128>) {
+    let pods = world.endpoint_ids().flat_map(|id| &world[id].ips);
+    let pods = pods.filter(|ip| world.endpoint_at(**ip).is_some());
+    let nodes = world.node_ids().flat_map(|id| &world[id].ips);
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for ip in pods.chain(nodes) {
+        match ip {
+            IpAddr::V4(ip) => v4.push(u32::from(*ip)),
+            IpAddr::V6(ip) => v6.push(u128::from(*ip)),
+        }
+    }
+    (Runs::from_numbers(v4), Runs::from_numbers(v6))
+}
+
+/// The ranges that have addresses other than these.
+fn beyond<A: Address>(runs: &Runs<A>, owned: &Runs<A>) -> Runs<A> {
+    let inside = |(first, last): &(A, A)| owned.run_of(*first).is_some_and(|(_, end)| *last <= end);
+    Runs::from_unsorted(runs.iter().filter(|run| !inside(run)).collect())
 }
 
 /// The addresses in question, of one family.

@@ -231,11 +231,7 @@ impl ReachMap<'_, '_> {
         let by_host_pod = [a, b]
             .iter()
             .any(|group| group.look.standing == Standing::HostPod);
-        let other = match (
-            self.other.as_ref(),
-            a.look.other.as_ref(),
-            b.look.other.as_ref(),
-        ) {
+        let other = match (self.other(), a.look.other.as_ref(), b.look.other.as_ref()) {
             (Some((_, reach)), Some(from), Some(to)) if by_host_pod => {
                 let reading = (reach, Reading::HostNetwork, self.unsure);
                 Some(memo.both(profiles, reading, (from, to), family))
@@ -246,7 +242,7 @@ impl ReachMap<'_, '_> {
             Some(other) => profiles.unless(default, other, Answer::HostNetwork),
             None => default,
         };
-        let strict = match (self.strict.as_ref(), a.look.strict, b.look.strict) {
+        let strict = match (self.strict(), a.look.strict, b.look.strict) {
             (Some(reach), Some(from), Some(to)) if a.look.conditional || b.look.conditional => {
                 let reading = (reach, Reading::Strict, self.unsure);
                 Some(memo.both(profiles, reading, (&from, &to), family))

@@ -48,17 +48,17 @@ pub enum Outside {
 
 /// The pods and nodes of one end.
 #[derive(Debug)]
-pub(super) struct End {
+pub(in crate::analysis) struct End {
     /// None for all.
-    endpoints: Option<Vec<EndpointId>>,
-    nodes: Vec<NodeId>,
+    pub(in crate::analysis) endpoints: Option<Vec<EndpointId>>,
+    pub(in crate::analysis) nodes: Vec<NodeId>,
     /// Whether nodes are asked for one by one.
-    apart: bool,
+    pub(in crate::analysis) apart: bool,
 }
 
 /// Both ends of a question.
 #[derive(Debug)]
-pub(super) struct Ends {
+pub(in crate::analysis) struct Ends {
     pub sources: End,
     /// None if they are the sources.
     pub targets: Option<End>,
@@ -68,7 +68,10 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn of(eval: &Evaluator<'_>, question: &Question<'_>) -> Result<Self, QuestionError> {
+    pub(in crate::analysis) fn of(
+        eval: &Evaluator<'_>,
+        question: &Question<'_>,
+    ) -> Result<Self, QuestionError> {
         let world = eval.world;
         if let Some(selection) = question.from
             && selection.service().is_some()
@@ -171,7 +174,12 @@ impl End {
         }
     }
 
-    pub(super) fn units(&self, eval: &Evaluator<'_>, views: Views<'_>, by: By) -> Units {
+    pub(in crate::analysis) fn units(
+        &self,
+        eval: &Evaluator<'_>,
+        views: Views<'_>,
+        by: By,
+    ) -> Units {
         let world = eval.world;
         let apart = self.apart || by == By::Pod;
         match &self.endpoints {

@@ -13,8 +13,8 @@ const TOGETHER: u32 = 64;
 const FEW: u32 = 32;
 
 /// What workers keep from one source to the next.
-#[derive(Default)]
-struct Kept(Mutex<Vec<Scratch>>);
+#[derive(Debug, Default)]
+pub(in crate::analysis) struct Kept(Mutex<Vec<Scratch>>);
 
 impl Kept {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
@@ -31,6 +31,11 @@ impl Kept {
 }
 
 impl ReachMap<'_, '_> {
+    /// What one source reaches.
+    pub(in crate::analysis) fn of_source(&self, source: u32, kept: &Kept) -> SourceRow {
+        kept.with(self, |scratch| self.row(source, scratch))
+    }
+
     /// Every source with what it reaches, in order. `make` works on a row on any thread, `take` gets
     /// what it made on this one.
     ///

@@ -70,19 +70,19 @@ pub struct Unit {
     /// Whether egress is restricted.
     pub egress: Isolation,
     /// In the list of all groups.
-    pub(super) groups: std::ops::Range<usize>,
+    pub(in crate::analysis) groups: std::ops::Range<usize>,
     /// In the list of all members.
-    pub(super) parties: std::ops::Range<usize>,
+    pub(in crate::analysis) parties: std::ops::Range<usize>,
     /// Whether rows alone do not decide: nodes and host-network pods are among its members, or rules
     /// that admit certain requests only.
-    pub(super) irregular: bool,
+    pub(in crate::analysis) irregular: bool,
     /// Whether rules admit certain requests only.
-    pub(super) conditional: bool,
+    pub(in crate::analysis) conditional: bool,
 }
 
 /// How members of a group meet policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(in crate::analysis) enum Standing {
     /// A pod with a network of its own.
     Pod,
     /// A pod on the host network.
@@ -93,7 +93,7 @@ pub(super) enum Standing {
 
 /// Class and rows under one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Seen {
+pub(in crate::analysis) struct Seen {
     pub class: u32,
     pub egress: RowId,
     pub ingress: RowId,
@@ -101,7 +101,7 @@ pub(super) struct Seen {
 
 /// Address families: of one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Families {
+pub(in crate::analysis) struct Families {
     bits: u8,
     /// Both of them, and both addresses are known.
     pub both_known: bool,
@@ -141,16 +141,16 @@ impl Families {
         }
     }
 
-    pub(super) fn has(self, family: Family) -> bool {
+    pub(in crate::analysis) fn has(self, family: Family) -> bool {
         self.bits & if family == Family::V4 { 1 } else { 2 } != 0
     }
 
-    pub(super) fn first(self) -> Option<Family> {
+    pub(in crate::analysis) fn first(self) -> Option<Family> {
         self.common(self)
     }
 
     /// The family of a connection: IPv4 where both have it (K-68).
-    pub(super) fn common(self, other: Self) -> Option<Family> {
+    pub(in crate::analysis) fn common(self, other: Self) -> Option<Family> {
         [Family::V4, Family::V6]
             .into_iter()
             .find(|family| self.has(*family) && other.has(*family))
@@ -159,7 +159,7 @@ impl Families {
 
 /// What is alike for all members of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Look {
+pub(in crate::analysis) struct Look {
     pub standing: Standing,
     pub families: Families,
     pub seen: Seen,
@@ -173,7 +173,7 @@ pub(super) struct Look {
 
 /// Members of a unit that look alike.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(in crate::analysis) struct Group {
     pub look: Look,
     /// In the list of all members.
     pub parties: std::ops::Range<usize>,
@@ -185,16 +185,16 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub struct Units {
     units: Vec<Unit>,
-    pub(super) groups: Vec<Group>,
+    pub(in crate::analysis) groups: Vec<Group>,
     /// By unit, then by group.
-    pub(super) parties: Vec<Party>,
+    pub(in crate::analysis) parties: Vec<Party>,
     /// The nodes of the members of each group with the number of members, in order.
-    pub(super) nodes: Vec<(NodeId, usize)>,
+    pub(in crate::analysis) nodes: Vec<(NodeId, usize)>,
 }
 
 /// The rows that looks are taken from, under each reading.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Views<'r> {
+pub(in crate::analysis) struct Views<'r> {
     pub reach: &'r Reach,
     pub other: Option<&'r Reach>,
     pub strict: Option<&'r Reach>,
@@ -299,7 +299,7 @@ fn key_of(world: &World, by: By, id: EndpointId) -> Key {
 }
 
 /// `shop/Pod/web-0`; the workload for a template.
-pub(super) fn pod_name(world: &World, id: EndpointId) -> String {
+pub(in crate::analysis) fn pod_name(world: &World, id: EndpointId) -> String {
     let endpoint = &world[id];
     if endpoint.template {
         world.display_name(id)
@@ -353,7 +353,7 @@ impl Key {
 
 impl Units {
     /// Groups endpoints and nodes; `apart` keeps nodes apart.
-    pub(super) fn new(
+    pub(in crate::analysis) fn new(
         eval: &Evaluator<'_>,
         views: Views<'_>,
         by: By,
@@ -489,7 +489,7 @@ impl Units {
         &self.units
     }
 
-    pub(super) fn groups_of(&self, unit: &Unit) -> &[Group] {
+    pub(in crate::analysis) fn groups_of(&self, unit: &Unit) -> &[Group] {
         self.groups.get(unit.groups.clone()).unwrap_or_default()
     }
 

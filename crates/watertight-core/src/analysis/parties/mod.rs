@@ -95,12 +95,15 @@ impl Selection {
 pub struct PartyError {
     /// The sentence.
     pub message: String,
+    /// Whether somebody is meant, but it is open who.
+    pub ambiguous: bool,
 }
 
 impl PartyError {
     fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            ambiguous: false,
         }
     }
 }
@@ -316,11 +319,14 @@ impl<'w> Parties<'w> {
                 }
                 let spellings = found.iter().map(|found| self.names.spell(*found));
                 let spellings: Vec<_> = spellings.map(|text| format!("`{text}`")).collect();
-                Err(PartyError::new(format!(
-                    "`{}` could be {}; write one of them",
-                    name.written,
-                    listed(&spellings)
-                )))
+                Err(PartyError {
+                    message: format!(
+                        "`{}` could be {}; write one of them",
+                        name.written,
+                        listed(&spellings)
+                    ),
+                    ambiguous: true,
+                })
             }
         }
     }
@@ -401,6 +407,22 @@ pub fn asked_name(text: &str) -> Option<&str> {
         Ok(Spelling::Domain(name)) => Some(name),
         _ => None,
     }
+}
+
+/// Whether a text is a spelling of anybody, whoever there is.
+///
+/// # Errors
+/// When it is none: how it could be written.
+pub fn check_spelling(text: &str) -> Result<(), PartyError> {
+    Spelling::parse(text).map_err(PartyError::new)?;
+    Ok(())
+}
+
+/// Whether a text names a Service by its kind.
+#[must_use]
+pub fn is_service_spelling(text: &str) -> bool {
+    let service = Some(Kind::Service);
+    matches!(Spelling::parse(text), Ok(Spelling::Name(name)) if name.kind == service)
 }
 
 /// At most three of a list.

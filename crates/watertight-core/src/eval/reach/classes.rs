@@ -19,7 +19,7 @@ use self::asked::Asked;
 use super::atoms::{Address, Atoms};
 use crate::eval::matching::Owner;
 use crate::eval::{Evaluator, Family, can_be_selected};
-use crate::sets::{Protocol, Runs};
+use crate::sets::{Protocol, Runs, is_public_name};
 use crate::world::{EndpointId, Lifecycle, NameId, NamespaceId, NodeId, Symbol, World};
 
 /// No class: the endpoint owns no address (K-33, K-86).
@@ -61,6 +61,8 @@ pub(super) struct Class {
     node: Option<NodeId>,
     /// A DNS name, which stands for somebody outside.
     name: Option<NameId>,
+    /// Whether that is a name of public DNS (M-6).
+    is_public: bool,
     /// Only where selectors look at it: the number of its service account, counted from one.
     account: u32,
     /// Whether selectors can match it.
@@ -97,6 +99,7 @@ impl Class {
     fn owner(&self) -> Owner {
         match (self.on_host, self.name) {
             (true, _) => Owner::Host,
+            (false, Some(_)) if self.is_public => Owner::PublicName,
             (false, Some(_)) => Owner::Outside,
             (false, None) => Owner::Pod,
         }
@@ -169,9 +172,9 @@ pub(super) struct Classes {
     in_namespace: Vec<Runs<u32>>,
     selectable: Runs<u32>,
     /// By owner, then by family: those without a known address.
-    unknown: [[Runs<u32>; 2]; 3],
+    unknown: [[Runs<u32>; 2]; 4],
     /// By owner.
-    owned: [Runs<u32>; 3],
+    owned: [Runs<u32>; 4],
     /// What is on the host network, by node; those of which no node is known come last.
     on_node: FxHashMap<Option<NodeId>, Runs<u32>>,
     /// By the number of the account.
@@ -202,6 +205,7 @@ fn owner_slot(owner: Owner) -> usize {
         Owner::Pod => 0,
         Owner::Host => 1,
         Owner::Outside => 2,
+        Owner::PublicName => 3,
     }
 }
 
@@ -286,6 +290,7 @@ impl Classes {
         for id in world.name_ids() {
             let class = Class {
                 name: Some(id),
+                is_public: is_public_name(&world[id].text),
                 places: self.places(&world[id].ips, |_| true),
                 ..Class::default()
             };
@@ -390,8 +395,8 @@ impl Classes {
         let mut ports: FxHashMap<(Symbol, Protocol), BTreeMap<u16, Vec<u32>>> =
             FxHashMap::default();
         let mut selectable = Vec::new();
-        let mut unknown: [[Vec<u32>; 2]; 3] = Default::default();
-        let mut owned: [Vec<u32>; 3] = Default::default();
+        let mut unknown: [[Vec<u32>; 2]; 4] = Default::default();
+        let mut owned: [Vec<u32>; 4] = Default::default();
         let mut on_node: FxHashMap<Option<NodeId>, Vec<u32>> = FxHashMap::default();
         let accounts = self.accounts.as_ref();
         let mut with_account = vec![Vec::new(); accounts.map_or(0, |of| of.list.len()) + 1];

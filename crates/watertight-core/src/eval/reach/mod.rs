@@ -30,7 +30,7 @@ use super::{Connection, Evaluator, Family, Own, Party, Reason, Verdict};
 use crate::engine::{Icmp, PodTunnels};
 use crate::manifest::Direction;
 use crate::sets::Protocol;
-use crate::world::{EndpointId, NodeId};
+use crate::world::{EndpointId, NameId, NodeId};
 
 /// What rows say of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +126,12 @@ impl Reach {
     #[must_use]
     pub fn class_of_node(&self, node: NodeId) -> Option<u32> {
         self.classes.of_node(node)
+    }
+
+    /// The class of a DNS name.
+    #[must_use]
+    pub fn class_of_name(&self, name: NameId) -> Option<u32> {
+        self.classes.of_name(name)
     }
 
     /// Judges a connection by rows.

@@ -200,11 +200,7 @@ impl Look<'_, '_> {
                 }
             }
             Peer::Outside(_) => {
-                let names = self
-                    .classes
-                    .owned(Owner::Outside)
-                    .cloned()
-                    .unwrap_or_default();
+                let names = self.classes.names(|_| true);
                 let set = self
                     .sets
                     .intern([names.clone(), names], Runs::all(), Runs::all());
@@ -336,7 +332,7 @@ fn of_blocks(
 ) -> Peers {
     let v4 = of_family::<u32>(blocks);
     let v6 = of_family::<u128>(blocks);
-    let owners = [Owner::Pod, Owner::Host, Owner::Outside];
+    let owners = Owner::ALL;
     let covered = owners.iter().filter(|owner| covers.owner(**owner));
     let covered = Runs::union_of(covered.filter_map(|owner| classes.owned(*owner)));
     let known = [classes.v4.classes_in(&v4), classes.v6.classes_in(&v6)];

@@ -93,6 +93,21 @@ fn t_1_the_own_baseline_comes_first() {
 }
 
 #[test]
+fn t_1_the_own_tiers_come_before_the_admin_tier() {
+    let admin = object(
+        "policy.networking.k8s.io/v1alpha1",
+        "AdminNetworkPolicy",
+        "p",
+        "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}",
+    );
+    let case = asked(&[
+        for_x("p", "application", "9000", &from("Allow", "w")),
+        admin,
+    ]);
+    case.check(&[("w/a -> x/a 80/tcp", true), ("z/a -> x/a 80/tcp", false)]);
+}
+
+#[test]
 fn t_2_t_14_one_order_in_a_tier() {
     let case = asked(&[
         for_x("late", "application", "5.5", &from("Drop", "w")),
@@ -178,6 +193,17 @@ fn t_4_pass_goes_to_network_policy_at_once() {
     );
     let case = asked(&[for_x("pass", "emergency", "5", &from("Pass", "w")), admin]);
     case.check(&[("w/a -> x/a 80/tcp", true), ("z/a -> x/a 80/tcp", false)]);
+}
+
+#[test]
+fn t_4_what_passed_is_no_part_of_a_later_tie() {
+    let case = asked(&[
+        for_x("pass-1", "emergency", "5", &from("Pass", "w")),
+        for_x("pass-2", "emergency", "5", &from("Pass", "w")),
+        for_x("drop-1", "application", "5", &from("Drop", "w")),
+        for_x("drop-2", "application", "5", &from("Drop", "w")),
+    ]);
+    case.check(&[("w/a -> x/a 80/tcp", true)]);
 }
 
 #[test]
@@ -357,6 +383,25 @@ fn t_15_custom_tiers() {
 }
 
 #[test]
+fn t_15_a_tier_without_an_object_is_right_before_the_default_one() {
+    let case = asked(&[
+        for_x("drop", "emergency", "1", &from("Drop", "w")),
+        for_x(
+            "allow",
+            "lost",
+            "1",
+            "ingress: [{action: Allow, from: [{namespaceSelector: {}}]}]",
+        ),
+        for_x("late", "application", "1", "ingress: [{action: Drop}]"),
+    ]);
+    case.check(&[
+        ("w/a -> x/a 80/tcp", false),
+        ("z/a -> x/a 80/tcp", true),
+        ("203.0.113.5 -> x/a 80/tcp", false),
+    ]);
+}
+
+#[test]
 fn t_8_groups() {
     let group = |kind: &str, name: &str, spec: &str| object(V1, kind, name, spec);
     let drop = "ingress: [{action: Drop, from: [{group: outer}]}]";
@@ -431,6 +476,12 @@ fn t_7_names() {
     case.check(&[
         ("x/a -> name:www.example.com 443/tcp", true),
         ("x/a -> 203.0.113.10 443/tcp", true),
+        ("x/a -> 203.0.113.11 443/tcp", false),
+    ]);
+    let pass = rules.replace("Allow", "Pass");
+    let case = Asked::new("antrea", names, &[for_x("p", "application", "5", &pass)]);
+    case.check(&[
+        ("x/a -> name:www.example.com 443/tcp", true),
         ("x/a -> 203.0.113.11 443/tcp", false),
     ]);
 }

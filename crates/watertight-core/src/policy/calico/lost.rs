@@ -36,7 +36,9 @@ pub fn lost_policies(world: &World) -> Vec<Finding> {
             .incomplete();
         finding.field = Some("spec.tier".into());
         finding.fix = Some(match misspelt(&policy.tier, tiers.keys().copied()) {
-            Some(near) => Fix::replace(format!("write `{near}`"), span, near),
+            Some(near) => {
+                Fix::replace(format!("write `{near}`"), span, format!("\"{near}\"")).guess()
+            }
             None => Fix::advice("add the Tier to the input"),
         });
         finding

@@ -278,6 +278,8 @@ fn label_of(world: &World, key: &str, test: Test) -> Expression {
     match owner(world, key) {
         Owner::Pod(key) => label(LabelsOf::Endpoint, key),
         Owner::Namespace(key) => label(LabelsOf::Namespace, key),
+        // Pods have one: nothing is to be said of `all()` of namespaces.
+        Owner::NamespaceName if test == Test::Exists => EVERYBODY,
         Owner::NamespaceName => label(LabelsOf::Namespace, NAME_LABEL),
         Owner::Account(key) => label(LabelsOf::ServiceAccount, key),
         Owner::AccountName => account_name(world, test),

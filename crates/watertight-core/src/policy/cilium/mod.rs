@@ -245,6 +245,17 @@ fn subject(world: &World, own: Option<NamespaceId>, subject: &CiliumSubject) -> 
 
 /// A place of the world.
 fn somewhere(world: &World) -> Option<Span> {
-    let namespaces = world.namespace_ids().find_map(|id| world[id].span);
-    namespaces.or_else(|| world.endpoint_ids().find_map(|id| world[id].span))
+    let namespaces = world.namespace_ids().filter_map(|id| world[id].span);
+    let endpoints = world.endpoint_ids().filter_map(|id| world[id].span);
+    let objects = world.object_ids().map(|id| world[id].span);
+    let policies = world.policy_ids().map(|id| world[id].span);
+    let nodes = world.node_ids().filter_map(|id| world[id].span);
+    let services = world.service_ids().filter_map(|id| world[id].span);
+    let mut found = namespaces
+        .chain(endpoints)
+        .chain(objects)
+        .chain(policies)
+        .chain(nodes)
+        .chain(services);
+    found.next()
 }

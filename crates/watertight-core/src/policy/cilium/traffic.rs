@@ -44,6 +44,7 @@ pub(super) fn parts(item: &CiliumItem, switches: &Switches) -> Vec<Part> {
                 if let Some(authenticated) = &authenticated {
                     for request in &mut requests {
                         request.text = format!("{}, {}", request.text, authenticated.text).into();
+                        request.is_every = false;
                     }
                 }
                 Part {
@@ -158,10 +159,11 @@ fn requests(group: &PortGroup) -> Vec<RequestMatch> {
                 .collect()
         }
         Some(L7::Dns(names)) => {
+            let is_plain = around.is_empty() && group.ports.iter().all(is_for_dns);
             let names = names.iter();
             names
                 .map(|name| RequestMatch {
-                    is_every: around.is_empty() && name.pattern.text() == "*",
+                    is_every: is_plain && name.pattern.text() == "*",
                     ..request(lookup_words(name), None)
                 })
                 .collect()
@@ -175,6 +177,15 @@ fn requests(group: &PortGroup) -> Vec<RequestMatch> {
         }
         None if around.is_empty() => Vec::new(),
         None => vec![request(String::new(), Some(HttpMatch::default()))],
+    }
+}
+
+/// Whether a port has nothing but lookups: the one for DNS, and where it is when it is another behind
+/// a Service.
+fn is_for_dns(port: &CiliumPort) -> bool {
+    match &port.port {
+        CiliumPortRef::Number(number) => matches!(number, 53 | 5353) && port.end_port.is_none(),
+        CiliumPortRef::Name(name) => name.contains("dns"),
     }
 }
 

@@ -350,7 +350,7 @@ fn unit(unit: &Unit) -> ReachUnit {
     }
 }
 
-fn ports(spans: &[Span]) -> Vec<ReachPorts> {
+pub(in crate::report) fn ports(spans: &[Span]) -> Vec<ReachPorts> {
     let one = |span: &Span, protocol: &str| ReachPorts {
         protocol: protocol.into(),
         first: span.first,
@@ -375,7 +375,7 @@ fn ports(spans: &[Span]) -> Vec<ReachPorts> {
 }
 
 /// Networks and ranges, IPv4 first.
-fn addresses(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
+pub(in crate::report) fn addresses(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
     let narrow = v4.iter().map(|(first, last)| {
         let prefix = prefix(u128::from(first), u128::from(last), 32);
         spell(
@@ -412,7 +412,7 @@ fn spell(first: IpAddr, last: IpAddr, prefix: Option<u32>) -> String {
 }
 
 /// The ranges with a name that lie inside, if not all of their family does.
-fn named(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
+pub(in crate::report) fn named(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
     // Defaults of products are no property of an address, and nobody is met at the other two.
     let standing = ranges::ranges().iter().filter(|range| {
         use RangeKind::{Loopback, Multicast, PodDefault, ServiceDefault};
@@ -436,7 +436,7 @@ fn named(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
 }
 
 /// The addresses of metadata services that lie inside.
-fn metadata_in(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
+pub(in crate::report) fn metadata_in(v4: &Runs<u32>, v6: &Runs<u128>) -> Vec<String> {
     let all = metadata::distinct_addresses(Cloud::ALL).into_iter();
     let inside = all.filter(|metadata| {
         metadata.reachable_from_pod()

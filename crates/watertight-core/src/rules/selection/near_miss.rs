@@ -299,11 +299,8 @@ pub(in crate::rules) fn fix<T>(
     if let [miss] = slips.as_slice()
         && let Some(edit) = edit(sources, policy, miss)
     {
-        return Some(Fix {
-            message: format!("select `{}`", miss.corrected()?),
-            edits: vec![edit],
-            manifest: None,
-        });
+        let message = format!("select `{}`", miss.corrected()?);
+        return Some(Fix::edits(message, [edit]).guess());
     }
     let meant: Vec<_> = misses
         .near

@@ -27,7 +27,8 @@ pub(in crate::rules) fn outside(world: &World, of: EndpointId) -> Party {
     Party::Address(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 10)))
 }
 
-/// An address of a block, outside of its exceptions.
+/// An address of a block, outside of its exceptions. Of a wide block it is one for documentation, if it
+/// has any (RFC 5737, RFC 3849), or else one that a host may have.
 pub(in crate::rules) fn address_in(block: &IpBlock) -> Option<IpAddr> {
     let after = |net: &IpNet| -> Option<IpAddr> {
         match net.broadcast() {
@@ -42,11 +43,34 @@ pub(in crate::rules) fn address_in(block: &IpBlock) -> Option<IpAddr> {
     let hosts = || block.cidr.net.hosts();
     let first = hosts().nth(1).or_else(|| hosts().next());
     let behind = block.except.iter().filter_map(|except| after(&except.net));
-    first
-        .into_iter()
-        .chain(behind)
-        .find(|ip| block.contains(*ip))
+    let own = first.into_iter().chain(behind);
+    // Of a block that somebody owns, its own first address says more.
+    let is_wide = block.cidr.net.prefix_len() < if block.is_v4() { 8 } else { 16 };
+    let examples = EXAMPLES.into_iter().filter(|_| is_wide);
+    let found = examples.chain(own).chain(ORDINARY);
+    let mut found: Vec<IpAddr> = found.filter(|ip| block.contains(*ip)).collect();
+    // Nobody has an address of "this" network, or one that is everybody's.
+    let is_odd = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => matches!(ip.octets(), [0 | 127 | 224.., ..]),
+        IpAddr::V6(ip) => matches!(ip.segments(), [0 | 0xff00.., ..]),
+    };
+    found.sort_by_key(is_odd);
+    found.into_iter().next()
 }
+
+/// Addresses for documentation.
+const EXAMPLES: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)),
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 10)),
+];
+
+/// Others, for blocks that begin where no host is.
+const ORDINARY: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111)),
+];
 
 /// Some of those whom a rule means, other than the subject.
 pub(in crate::rules) fn other_ends(

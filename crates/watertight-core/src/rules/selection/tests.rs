@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::edits;
 use super::near_miss::{Likeness, likeness};
+use super::sample::address_in;
 use crate::diag::{Edit, Finding};
 use crate::engine::Profile;
 use crate::eval::Evaluator;
@@ -11,6 +12,7 @@ use crate::facts::metadata::Cloud;
 use crate::manifest::{self, Options};
 use crate::policy::lower_kubernetes;
 use crate::rules::{Check, Context, Rule};
+use crate::sets::{Cidr, IpBlock};
 use crate::source::{Sources, Span};
 use crate::world::{self, Assume};
 
@@ -393,4 +395,47 @@ fn slips_and_relations() {
         assert_eq!(likeness(a, b), expected, "{a} {b}");
         assert_eq!(likeness(b, a), expected, "{b} {a}");
     }
+}
+
+/// The address that stands for a block.
+fn stands_for(cidr: &str, except: &[&str]) -> String {
+    let file = Sources::new().add("t", Vec::new()).unwrap();
+    let span = Span::new(file, 0, 0);
+    let parse = |text: &str| Cidr {
+        net: text.parse().unwrap(),
+        span,
+    };
+    let block = IpBlock {
+        cidr: parse(cidr),
+        except: except.iter().map(|text| parse(text)).collect(),
+        span,
+    };
+    address_in(&block).map_or("none".into(), |ip| ip.to_string())
+}
+
+#[test]
+fn addresses_that_somebody_may_have() {
+    for (cidr, expected) in [
+        ("0.0.0.0/0", "203.0.113.10"),
+        ("128.0.0.0/1", "203.0.113.10"),
+        ("0.0.0.0/1", "1.1.1.1"),
+        ("64.0.0.0/2", "64.0.0.2"),
+        ("32.0.0.0/3", "32.0.0.2"),
+        ("0.0.0.0/2", "1.1.1.1"),
+        ("10.0.0.0/8", "10.0.0.2"),
+        ("203.0.113.0/24", "203.0.113.2"),
+        ("169.254.169.254/32", "169.254.169.254"),
+        ("0.0.0.0/8", "0.0.0.2"),
+        ("::/0", "2001:db8::a"),
+        ("2000::/3", "2001:db8::a"),
+        ("fd00::/8", "fd00::1"),
+        ("2001:db8:7::/48", "2001:db8:7::1"),
+    ] {
+        assert_eq!(stands_for(cidr, &[]), expected, "{cidr}");
+    }
+    let but_examples = ["203.0.113.0/24", "198.51.100.0/24"];
+    assert_eq!(stands_for("0.0.0.0/0", &but_examples), "192.0.2.10");
+    assert_eq!(stands_for("0.0.0.0/0", &["128.0.0.0/1"]), "1.1.1.1");
+    assert_eq!(stands_for("10.0.0.0/24", &["10.0.0.0/25"]), "10.0.0.128");
+    assert_eq!(stands_for("10.0.0.0/24", &["10.0.0.0/24"]), "none");
 }

@@ -133,11 +133,65 @@ spec: {egress: [{type: Allow, to: {cidrSelector: 198.51.100.0/24}}, {type: Deny,
     assert_eq!(found(firewall, "ovn-kubernetes"), "");
 }
 
+/// The tier `guards`, before the one with the NetworkPolicies.
+const TIER: &str = "
+apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: guards}
+spec: {order: 100}
+---
+";
+
+/// A policy that denies the metadata address and passes everything else.
+fn metadata(name: &str, tier: &str) -> String {
+    format!(
+        "{TIER}
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {{name: {name}}}
+spec:
+  tier: {tier}
+  selector: app == 'web'
+  types: [Egress]
+  egress:
+  - {{action: Deny, destination: {{nets: [169.254.169.254/32]}}}}
+  - {{action: Pass}}
+"
+    )
+}
+
 #[test]
-fn a_pass_for_everybody_at_the_end_of_a_tier_is_a_note() {
-    let policy = CALICO
-        .replace(", source: {selector: \"team == 'ops'\"}", "")
-        .replace("guard", "platform");
+fn the_last_pass_of_a_tier_that_others_follow() {
+    // C-10: without it, the end of the tier would deny.
+    assert_eq!(found(&metadata("guards.metadata", "guards"), "calico"), "");
+    let named = metadata("guards.deny-metadata", "guards");
+    assert_eq!(found(&named, "calico"), "", "its first rule denies");
+    let hosts = "
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: n1}
+spec: {node: n1, interfaceName: '*', expectedIPs: [192.168.0.1]}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n1}}
+";
+    let last = metadata("metadata", "default");
+    for policies in [last.clone(), last + hosts] {
+        let found = found(&policies, "calico");
+        assert!(found.starts_with("warning[WT108]"), "C-9: {found}");
+        assert!(
+            found.contains("169.254") || found.contains("ALLOWED"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn c_9_names_that_promise_what_no_rule_does() {
+    let policy = metadata("guards.deny-egress", "guards").replace(
+        "  - {action: Deny, destination: {nets: [169.254.169.254/32]}}\n",
+        "",
+    );
     let found = found(&policy, "calico");
-    assert!(found.starts_with("note[WT108]"), "{found}");
+    assert!(found.starts_with("warning[WT108]"), "{found}");
 }

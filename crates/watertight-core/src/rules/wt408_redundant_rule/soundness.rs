@@ -182,7 +182,7 @@ spec: {spec}
                             eval_reduced.allows(&connection),
                             "{:?}: {:?}",
                             connection,
-                            found.iter().map(|(_, finding)| &finding.message).collect::<Vec<_>>()
+                            found.iter().map(|found| found.finding(&context).message).collect::<Vec<_>>()
                         );
                     }
                 }

@@ -72,6 +72,38 @@ fn others_that_are_admitted_elsewhere() {
 }
 
 #[test]
+fn l_35_the_evidence_is_about_this_selector() {
+    // `job` may not send, and the rule is for one port: neither says anything of the selector.
+    let allow = policy(
+        "CiliumNetworkPolicy",
+        "allow-all",
+        "[{fromEndpoints: [{}], toPorts: [{ports: [{port: \"9090\", protocol: TCP}]}]}]",
+    );
+    let closed = "---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: batch}
+spec: {podSelector: {matchLabels: {app: job}}, policyTypes: [Egress]}
+---
+";
+    let only = found(&format!("{closed}{allow}"));
+    assert!(
+        only.contains("batch/Pod/job -> shop/Pod/web:9090/tcp DENIED: CiliumNetworkPolicy shop/allow-all isolates"),
+        "{only}"
+    );
+    let other = "apiVersion: v1
+kind: Pod
+metadata: {name: prober, namespace: monitoring, labels: {app: prober}}
+spec: {containers: [{name: c}]}
+";
+    let both = found(&format!("{closed}{other}---\n{allow}"));
+    assert!(
+        both.contains("monitoring/Pod/prober -> shop/Pod/web:9090/tcp DENIED"),
+        "{both}"
+    );
+}
+
+#[test]
 fn names_are_taken_at_their_word() {
     assert!(means_everybody("allow-all") && means_everybody("from.anywhere"));
     assert!(!means_everybody("allow-all-within-namespace"));

@@ -104,8 +104,14 @@ fn are_distinct(parts: &[Part<'_>], default: &str) -> bool {
     })
 }
 
-/// Takes out all but the last object of each name (V-2).
-pub(super) fn remove(sources: &Sources, parts: &mut [Part<'_>], default: &str) -> Vec<Finding> {
+/// Takes out all but the last object of each name (V-2); `is_meant` says of two of them, the earlier
+/// first, whether one is there to replace the other.
+pub(super) fn remove(
+    sources: &Sources,
+    parts: &mut [Part<'_>],
+    default: &str,
+    is_meant: impl Fn(Span, Span) -> bool,
+) -> Vec<Finding> {
     if are_distinct(parts, default) {
         return Vec::new();
     }
@@ -123,7 +129,8 @@ pub(super) fn remove(sources: &Sources, parts: &mut [Part<'_>], default: &str) -
             continue;
         };
         overwritten.insert(earlier.place);
-        if sources.text(earlier.span) != sources.text(object.span) {
+        let differs = sources.text(earlier.span) != sources.text(object.span);
+        if differs && !is_meant(earlier.span, object.span) {
             findings.push(finding(earlier, object));
         }
     }

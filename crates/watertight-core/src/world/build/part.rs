@@ -38,7 +38,7 @@ impl Number {
 }
 
 /// A batch of objects.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Part<'s> {
     /// Texts that pods and policies name, each once.
     pub(super) texts: Vec<Cow<'s, str>>,
@@ -65,7 +65,7 @@ pub(crate) struct Part<'s> {
 }
 
 /// Many short lists, in one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lists<T> {
     items: Vec<T>,
     /// Where each list ends.
@@ -127,7 +127,7 @@ pub(super) struct PodOwner {
 }
 
 /// A pod.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pod<'s> {
     /// The position among all objects of the batch.
     pub(super) ordinal: u32,
@@ -149,12 +149,14 @@ pub(super) struct Pod<'s> {
 }
 
 /// A NetworkPolicy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Policy<'s> {
     /// The position among all objects of the batch.
     pub(super) ordinal: u32,
     /// The namespace, if it is written.
     pub(super) namespace: Option<Number>,
+    /// Its own labels.
+    pub(super) labels: Number,
     pub(super) name: Cow<'s, str>,
     /// Whether the server completes the name.
     pub(super) generated: bool,
@@ -232,6 +234,7 @@ impl<'s> Gather<'s> for Gatherer<'s> {
                 let policy = Policy {
                     ordinal,
                     namespace: namespace.map(|namespace| self.namespace(namespace.value)),
+                    labels: self.labels(meta.labels),
                     name: meta.name.value,
                     generated: meta.generated,
                     spec: *spec,

@@ -112,7 +112,7 @@ fn the_world_does_not_depend_on_the_batches() {
             for size in 1..=objects.len() {
                 let parts = objects.chunks(size).map(part).collect();
                 assert_eq!(
-                    show(&merge(sources, parts, &assume)),
+                    show(&merge(sources, parts, &assume, |_, _| false)),
                     whole,
                     "{size} a batch"
                 );

@@ -86,7 +86,7 @@ fn sign(openness: Openness) -> String {
 }
 
 /// Text that Markdown takes for nothing else.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::output) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in one_line(text).chars() {
         if matches!(

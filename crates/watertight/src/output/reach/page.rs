@@ -8,7 +8,7 @@ use crate::output::one_line;
 
 /// Colours by custom properties, for light and for dark surroundings; all texts have a contrast of 7
 /// or more.
-pub(super) const COLOURS: &str = "\
+pub(in crate::output) const COLOURS: &str = "\
 :root{--page:#ffffff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--rule:#8c959f;\
 --open:#f6c1c1;--open-ink:#5a0a0a;--part:#d6e4fb;--part-ink:#0f2d5c;\
 --uncertain:#fbeec2;--uncertain-ink:#4d3800;--closed:#f6f8fa}
@@ -158,7 +158,7 @@ pub(super) fn heading(report: &ReachReport) -> String {
 }
 
 /// Text for HTML and SVG, attributes included.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::output) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

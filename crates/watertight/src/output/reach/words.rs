@@ -8,7 +8,7 @@ use watertight_core::report::reach::{ReachConnection, ReachPorts, ReachRange};
 
 /// How much of a pair is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Openness {
+pub(in crate::output) enum Openness {
     /// Nothing.
     Closed,
     /// Nothing for sure, but something may be.
@@ -20,7 +20,7 @@ pub(super) enum Openness {
 }
 
 impl Openness {
-    pub(super) fn of(ports: &[ReachPorts]) -> Self {
+    pub(in crate::output) fn of(ports: &[ReachPorts]) -> Self {
         match ports {
             [] => Self::Closed,
             [one] if one.protocol == "any" && is_plain(one) => Self::Open,
@@ -30,7 +30,7 @@ impl Openness {
     }
 
     /// Of a connection, IPv6 included.
-    pub(super) fn of_connection(connection: &ReachConnection) -> Self {
+    pub(in crate::output) fn of_connection(connection: &ReachConnection) -> Self {
         let v4 = Self::of(&connection.ports);
         match connection.ipv6.as_deref().map(Self::of) {
             None => v4,
@@ -39,7 +39,7 @@ impl Openness {
         }
     }
 
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::output) fn word(self) -> &'static str {
         match self {
             Self::Closed => "denied",
             Self::Uncertain => "uncertain",
@@ -100,7 +100,7 @@ fn spelled(ranges: &[Range], mark: &str) -> Vec<String> {
 
 /// `8080/tcp, 9000/tcp*, all?`: what holds for every pod, then what holds for some, then what is
 /// uncertain; what is said later is said of the other ports.
-pub(super) fn ports(ports: &[ReachPorts]) -> String {
+pub(in crate::output) fn ports(ports: &[ReachPorts]) -> String {
     let mut parts = Vec::new();
     let mut said: Vec<Range> = Vec::new();
     for (uncertain, some, conditional, mark) in [
@@ -136,7 +136,7 @@ fn inside(range: &Range, of: &Range) -> bool {
 }
 
 /// The ports of a connection, with those of IPv6 where they are others.
-pub(super) fn connection(connection: &ReachConnection) -> String {
+pub(in crate::output) fn connection(connection: &ReachConnection) -> String {
     let both = |list: &[ReachPorts]| match list {
         [] => "none".to_owned(),
         list => ports(list),
@@ -148,19 +148,23 @@ pub(super) fn connection(connection: &ReachConnection) -> String {
 }
 
 /// At most this many characters of an answer about ports, with an ellipsis.
-pub(super) fn short(text: &str, most: usize) -> String {
+pub(in crate::output) fn short(text: &str, most: usize) -> String {
     super::super::shortened(text, most).into_owned()
 }
 
 /// Addresses in words, if they are few: `world`, `world (IPv4) except 169.254.169.254`.
-pub(super) fn addresses(range: &ReachRange) -> Option<String> {
+pub(in crate::output) fn addresses(range: &ReachRange) -> Option<String> {
     address_list(range).map(|list| list.join(", "))
 }
 
 /// The same, item by item.
-pub(super) fn address_list(range: &ReachRange) -> Option<Vec<String>> {
-    let (v4, v6): (Vec<&str>, Vec<&str>) = range
-        .addresses
+pub(in crate::output) fn address_list(range: &ReachRange) -> Option<Vec<String>> {
+    told_addresses(&range.addresses)
+}
+
+/// Networks and ranges in words, item by item, if they are few.
+pub(in crate::output) fn told_addresses(addresses: &[String]) -> Option<Vec<String>> {
+    let (v4, v6): (Vec<&str>, Vec<&str>) = addresses
         .iter()
         .map(String::as_str)
         .partition(|address| !address.contains(':'));
@@ -256,7 +260,7 @@ fn gap(before: std::net::IpAddr, behind: std::net::IpAddr) -> Option<String> {
 }
 
 /// Why something is uncertain, by id, in one line.
-pub(super) fn why(id: &str) -> &'static str {
+pub(in crate::output) fn why(id: &str) -> &'static str {
     match id {
         "M-1" => {
             "an address that the input does not tell decides it: give Pod objects with addresses"

@@ -6,141 +6,141 @@ use serde::Serialize;
 use watertight_core::report;
 
 #[derive(Serialize)]
-pub(super) struct Log {
+pub(in crate::output) struct Log {
     #[serde(rename = "$schema")]
-    pub(super) schema: &'static str,
-    pub(super) version: &'static str,
-    pub(super) runs: [Run; 1],
+    pub(in crate::output) schema: &'static str,
+    pub(in crate::output) version: &'static str,
+    pub(in crate::output) runs: [Run; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Run {
-    pub(super) tool: Tool,
-    pub(super) invocations: [Invocation; 1],
-    pub(super) column_kind: &'static str,
-    pub(super) results: Vec<SarifResult>,
+pub(in crate::output) struct Run {
+    pub(in crate::output) tool: Tool,
+    pub(in crate::output) invocations: [Invocation; 1],
+    pub(in crate::output) column_kind: &'static str,
+    pub(in crate::output) results: Vec<SarifResult>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Tool {
-    pub(super) driver: Driver,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Driver {
-    pub(super) name: String,
-    pub(super) semantic_version: String,
-    pub(super) rules: Vec<ReportingDescriptor>,
+pub(in crate::output) struct Tool {
+    pub(in crate::output) driver: Driver,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ReportingDescriptor {
-    pub(super) id: &'static str,
-    pub(super) name: &'static str,
-    pub(super) short_description: Text,
-    pub(super) full_description: Text,
-    pub(super) help: Multiformat,
-    pub(super) default_configuration: Configuration,
-    pub(super) properties: Properties,
+pub(in crate::output) struct Driver {
+    pub(in crate::output) name: String,
+    pub(in crate::output) semantic_version: String,
+    pub(in crate::output) rules: Vec<ReportingDescriptor>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Multiformat {
-    pub(super) text: String,
-    pub(super) markdown: String,
+#[serde(rename_all = "camelCase")]
+pub(in crate::output) struct ReportingDescriptor {
+    pub(in crate::output) id: &'static str,
+    pub(in crate::output) name: &'static str,
+    pub(in crate::output) short_description: Text,
+    pub(in crate::output) full_description: Text,
+    pub(in crate::output) help: Multiformat,
+    pub(in crate::output) default_configuration: Configuration,
+    pub(in crate::output) properties: Properties,
 }
 
 #[derive(Serialize)]
-pub(super) struct Configuration {
-    pub(super) level: &'static str,
+pub(in crate::output) struct Multiformat {
+    pub(in crate::output) text: String,
+    pub(in crate::output) markdown: String,
+}
+
+#[derive(Serialize)]
+pub(in crate::output) struct Configuration {
+    pub(in crate::output) level: &'static str,
 }
 
 /// Properties that code scanning reads.
 #[derive(Serialize)]
-pub(super) struct Properties {
+pub(in crate::output) struct Properties {
     #[serde(rename = "security-severity", skip_serializing_if = "Option::is_none")]
-    pub(super) security_severity: Option<&'static str>,
-    pub(super) tags: [&'static str; 3],
-    pub(super) precision: &'static str,
+    pub(in crate::output) security_severity: Option<&'static str>,
+    pub(in crate::output) tags: [&'static str; 3],
+    pub(in crate::output) precision: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Invocation {
-    pub(super) execution_successful: bool,
+pub(in crate::output) struct Invocation {
+    pub(in crate::output) execution_successful: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tool_execution_notifications: Vec<Notification>,
+    pub(in crate::output) tool_execution_notifications: Vec<Notification>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Notification {
-    pub(super) level: &'static str,
-    pub(super) message: Text,
+pub(in crate::output) struct Notification {
+    pub(in crate::output) level: &'static str,
+    pub(in crate::output) message: Text,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SarifResult {
-    pub(super) rule_id: &'static str,
-    pub(super) rule_index: usize,
-    pub(super) level: &'static str,
-    pub(super) message: Text,
-    pub(super) locations: [Location; 1],
+pub(in crate::output) struct SarifResult {
+    pub(in crate::output) rule_id: &'static str,
+    pub(in crate::output) rule_index: usize,
+    pub(in crate::output) level: &'static str,
+    pub(in crate::output) message: Text,
+    pub(in crate::output) locations: [Location; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) related_locations: Vec<RelatedLocation>,
-    pub(super) partial_fingerprints: BTreeMap<&'static str, String>,
+    pub(in crate::output) related_locations: Vec<RelatedLocation>,
+    pub(in crate::output) partial_fingerprints: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) suppressions: Vec<Suppression>,
+    pub(in crate::output) suppressions: Vec<Suppression>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Text {
+pub(in crate::output) struct Text {
     text: String,
 }
 
 impl Text {
-    pub(super) fn new(text: impl Into<String>) -> Self {
+    pub(in crate::output) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Location {
-    pub(super) physical_location: PhysicalLocation,
+pub(in crate::output) struct Location {
+    pub(in crate::output) physical_location: PhysicalLocation,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RelatedLocation {
-    pub(super) id: usize,
-    pub(super) physical_location: PhysicalLocation,
+pub(in crate::output) struct RelatedLocation {
+    pub(in crate::output) id: usize,
+    pub(in crate::output) physical_location: PhysicalLocation,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) message: Option<Text>,
+    pub(in crate::output) message: Option<Text>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PhysicalLocation {
-    pub(super) artifact_location: ArtifactLocation,
-    pub(super) region: Region,
+pub(in crate::output) struct PhysicalLocation {
+    pub(in crate::output) artifact_location: ArtifactLocation,
+    pub(in crate::output) region: Region,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ArtifactLocation {
-    pub(super) uri: String,
+pub(in crate::output) struct ArtifactLocation {
+    pub(in crate::output) uri: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) uri_base_id: Option<&'static str>,
+    pub(in crate::output) uri_base_id: Option<&'static str>,
 }
 
 /// Lines and columns from 1; the end column is the one behind the last character.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Region {
+pub(in crate::output) struct Region {
     start_line: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_column: Option<u32>,
@@ -152,7 +152,7 @@ pub(super) struct Region {
 
 impl Region {
     /// A whole line.
-    pub(super) fn line(line: u32) -> Self {
+    pub(in crate::output) fn line(line: u32) -> Self {
         Self {
             start_line: line,
             start_column: None,
@@ -162,7 +162,7 @@ impl Region {
     }
 
     /// An empty span has no end: readers would show nothing.
-    pub(super) fn of(at: &report::Location) -> Self {
+    pub(in crate::output) fn of(at: &report::Location) -> Self {
         let is_empty = (at.line, at.column) >= (at.end_line, at.end_column);
         Self {
             start_line: at.line,
@@ -174,7 +174,7 @@ impl Region {
 }
 
 #[derive(Serialize)]
-pub(super) struct Suppression {
-    pub(super) kind: &'static str,
-    pub(super) justification: String,
+pub(in crate::output) struct Suppression {
+    pub(in crate::output) kind: &'static str,
+    pub(in crate::output) justification: String,
 }

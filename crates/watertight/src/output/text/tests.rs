@@ -318,6 +318,7 @@ fn long_manifests_are_cut() {
     let mut sample = Sample::read(&[("np.yaml", POLICIES)]);
     let manifest: String = (1..=30).map(|line| format!("line{line}: x\n")).collect();
     let fix = Fix {
+        doubt: None,
         message: "add this".into(),
         edits: Vec::new(),
         manifest: Some(manifest),
@@ -440,6 +441,7 @@ fn odd_finding(numbers: &mut Numbers, sources: &Sources) -> Finding {
     });
     let edits = edits.collect();
     found.note(words[numbers.below(5)]).fix(Fix {
+        doubt: None,
         message: "do this".into(),
         edits,
         manifest: None,

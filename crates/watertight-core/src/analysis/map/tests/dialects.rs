@@ -136,21 +136,26 @@ fn names(policies: &str) -> String {
 }
 
 /// L-57, A-31: names are destinations where rules are about them; what is denied of some addresses
-/// may be denied of theirs.
+/// may be denied of theirs (M-1).
 #[test]
 fn l_57_names_are_destinations() {
     expect![[r#"
         a/Pod/a-db -> fqdn:api.example.com: 443-443/tcp allow
     "#]]
     .assert_eq(&names(CILIUM));
-    let denied = CILIUM.replace(
-        "egress: [{toEndpoints: [{}]",
-        "egressDeny: [{toCIDR: [169.254.0.0/16]}], egress: [{toEndpoints: [{}]",
-    );
+    let denied = |cidr: &str| {
+        let deny = format!("egressDeny: [{{toCIDR: [{cidr}]}}], egress: [{{toEndpoints: [{{}}]");
+        names(&CILIUM.replace("egress: [{toEndpoints: [{}]", &deny))
+    };
     expect![[r#"
         a/Pod/a-db -> fqdn:api.example.com: 443-443/tcp uncertain
     "#]]
-    .assert_eq(&names(&denied));
+    .assert_eq(&denied("10.0.0.0/8"));
+    // M-6
+    expect![[r#"
+        a/Pod/a-db -> fqdn:api.example.com: 443-443/tcp allow
+    "#]]
+    .assert_eq(&denied("169.254.0.0/16"));
 }
 
 /// C-63: nodes that policies are about are told apart, and the others are not claimed to be open to

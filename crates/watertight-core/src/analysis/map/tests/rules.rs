@@ -216,12 +216,8 @@ fn ends_may_overlap() {
     .assert_eq(&text);
 }
 
-/// K-63, K-66, M-1: the outside as ranges; a block that covers a part of the assumed addresses.
-#[test]
-fn k_63_the_outside_is_ranges() {
-    let sample = two(r#"
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: shop}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}]}], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}}]}, {ports: [{port: 53, protocol: UDP}]}, {to: [{ipBlock: {cidr: 10.244.0.0/17}}], ports: [{port: 99}]}]}}
-"#);
+/// What is reached outside and from outside, one profile a line.
+fn outside(sample: &Sample) -> String {
     let eval = sample.eval();
     let reach = Reach::new(&eval);
     let question = Question {
@@ -271,13 +267,22 @@ fn k_63_the_outside_is_ranges() {
             );
         }
     }
+    text
+}
+
+/// K-63, K-66, M-1: the outside as ranges; a block that covers a part of the assumed addresses.
+#[test]
+fn k_63_the_outside_is_ranges() {
+    let sample = two(r#"
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: shop}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}]}], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}}]}, {ports: [{port: 53, protocol: UDP}]}, {to: [{ipBlock: {cidr: 10.244.0.0/17}}], ports: [{port: 99}]}]}}
+"#);
     expect![[r#"
         egress kube-system/Pod/kube-dns shop/Deployment/db: 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff all
         egress shop/Deployment/web: 0.0.0.0-169.254.169.253 169.254.169.255-255.255.255.255  all
         egress shop/Deployment/web: 169.254.169.254-169.254.169.254 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 53-53/udp
         ingress kube-system/Pod/kube-dns shop/Deployment/db: 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff all
         ingress shop/Deployment/web: 203.0.113.0-203.0.113.255  all
-    "#]].assert_eq(&text);
+    "#]].assert_eq(&outside(&sample));
     check(
         &sample,
         By::Workload,
@@ -286,4 +291,22 @@ fn k_63_the_outside_is_ranges() {
         shop/Deployment/web -> shop/Deployment/db: all
     "#]],
     );
+}
+
+/// K-70: an address that a node or a pod owns is theirs, and told by name.
+#[test]
+fn k_70_addresses_of_nodes_and_pods_are_not_outside() {
+    let sample = two(r#"
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 192.0.2.2}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.2/32}}]}], egress: [{to: [{ipBlock: {cidr: 192.0.2.1/32}}, {ipBlock: {cidr: 192.0.2.2/32}}], ports: [{port: 9100}]}, {to: [{ipBlock: {cidr: 192.0.2.2/31}}], ports: [{port: 9200}]}]}}
+"#);
+    expect![[r#"
+        egress kube-system/Pod/kube-dns: 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff all
+        egress shop/Deployment/db shop/Deployment/web: 192.0.2.3-192.0.2.3  9200-9200/tcp
+        ingress kube-system/Pod/kube-dns: 0.0.0.0-255.255.255.255 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff all
+    "#]]
+    .assert_eq(&outside(&sample));
 }

@@ -1,6 +1,6 @@
 //! Protocols and ports: numbers, ranges in one string, names (C-45..C-48, C-75).
 
-use crate::diag::{Finding, Fix};
+use crate::diag::{Finding, Fix, in_place_of};
 use crate::document::{Kind, Node};
 use crate::manifest::decode::Decoder;
 use crate::manifest::validate;
@@ -105,7 +105,11 @@ pub(super) fn protocol(
                 .at(span, "")
                 .why(&["C-45"]);
             finding.fix = Some(match near {
-                Some((near, _)) => Fix::replace(format!("write `{near}`"), span, *near),
+                Some((near, _)) => Fix::replace(
+                    format!("write `{near}`"),
+                    span,
+                    in_place_of(node.as_written(), near),
+                ),
                 None => Fix::advice(
                     "use TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or a number from 1 to 255",
                 ),

@@ -136,6 +136,10 @@ fn c_47_source_ports() {
     let named = ingress("protocol: TCP, source: {ports: [http]}");
     named.allows(&["w/a -> x/a 1/tcp from=80"]);
     named.denies(&["w/a -> x/a 1/tcp from=81"]);
+    // Messages have no ports, and what asks for one is not about them (C-46, C-49).
+    let any = ingress("source: {ports: [http]}");
+    any.allows(&["w/a -> x/a 1/tcp from=80"]);
+    any.denies(&["w/a -> x/a icmp:8.0", "w/a -> x/a icmp:128.0 v6"]);
 }
 
 #[test]

@@ -147,6 +147,23 @@ fn c_53_c_54_c_55_network_policy_has_order_1000() {
 }
 
 #[test]
+fn c_1_c_53_network_policies_are_sorted_by_the_names_that_calico_gives_them() {
+    let from_w =
+        "{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {ns: w}}}]}]}";
+    let with = |name: &str| {
+        let spec = format!(
+            "{{order: 1000, selector: \"pcns.ns == 'x'\", ingress: [{{action: Deny, {FROM_W}}}]}}"
+        );
+        case(&[network_policy("x/zzz", from_w), gnp(name, &spec)])
+    };
+    // `knp.default.zzz` is between the two.
+    with("default.k").denies(&["w/a -> x/a 80/tcp"]);
+    with("default.l").denies(&["w/a -> x/a 80/tcp"]);
+    with("kaa").denies(&["w/a -> x/a 80/tcp"]);
+    with("lax").allows(&["w/a -> x/a 80/tcp"]);
+}
+
+#[test]
 fn c_56_higher_tiers_come_first() {
     let closed = network_policy("x/p", "{podSelector: {}}");
     let opens = |action: &str| {

@@ -1,6 +1,7 @@
 //! Whom policies and the ends of rules mean.
 
 use super::*;
+use crate::policy::Peer;
 
 /// A policy for all of `x` with one rule that allows.
 fn from(source: &str) -> Case {
@@ -229,7 +230,8 @@ fn c_41_sets_cover_pods_as_well() {
     let own = "{selector: \"pcns.ns == 'x'\", ingress: [{action: Allow, destination: {selector: has(net)}}]}";
     let own = case(&[gnp("p", own), set("s", "net: b", "10.0.1.1/32")]);
     own.allows(&["w/a -> x/a 80/tcp"]);
-    own.denies(&["w/a -> x/b 80/tcp"]);
+    // The own end is meant by the address that the connection has (C-36, C-44).
+    own.denies(&["w/a -> x/b 80/tcp", "w/a -> x/a 80/tcp v6"]);
 }
 
 #[test]
@@ -250,6 +252,25 @@ fn c_42_complements() {
     let own = from("notSelector: \"pod == 'a'\"");
     own.allows(&["x/b -> x/a 80/tcp"]);
     own.denies(&["203.0.113.1 -> x/a 80/tcp", "z/a -> x/a 80/tcp"]);
+}
+
+#[test]
+fn c_18_c_38_all_namespaces_are_any_pod() {
+    let spec = "{namespaceSelector: all(), ingress: [{action: Allow, source: {namespaceSelector: all()}}]}";
+    let all = case(&[gnp("p", spec)]);
+    let policy = &all.ruleset.ingress[0].policies[0];
+    let Peer::Endpoints(peer, _) = &policy.rules[0].peers[0] else {
+        panic!("{:?}", policy.rules);
+    };
+    // Nothing is left that would have to be put into words.
+    for selector in [policy.subject.endpoints().unwrap(), peer] {
+        assert!(
+            selector.also.is_none() && selector.pods.is_empty(),
+            "{selector:?}"
+        );
+    }
+    all.allows(&["w/a -> x/a 80/tcp"]);
+    all.denies(&["203.0.113.1 -> x/a 80/tcp"]);
 }
 
 #[test]

@@ -162,6 +162,20 @@ fn l_56_l_57_names_need_lookups_that_are_seen() {
 }
 
 #[test]
+fn l_57_a_name_that_no_rule_lets_look_up_admits_nobody() {
+    let spec = "{endpointSelector: {}, egress: [{toFQDNs: [{matchName: a.io}]}, {toEndpoints: [{}], \
+                toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchName: b.io}]}}]}]}";
+    let policy = cnp("p", spec);
+    // Another name leads to the same address, and may be looked up.
+    let names: &[(&str, &[&str])] = &[("a.io", &["203.0.113.9"]), ("b.io", &["203.0.113.9"])];
+    let case = crate::policy::testing::Asked::new("cilium", names, &[policy]);
+    case.check(&[
+        ("x/a -> name:a.io 443/tcp", false),
+        ("x/a -> 203.0.113.9 443/tcp", false),
+    ]);
+}
+
+#[test]
 fn l_57_lookups_of_the_same_endpoint() {
     let names = cnp(
         "names",

@@ -139,6 +139,23 @@ fn l_72_l_73_the_own_node() {
     ];
     Case::new(&closed).check(&own);
     Case::with("allow_localhost=policy", &closed).check(&[("node:n1 -> x/a:80/tcp", false)]);
+    // In mode `always`, any ingress policy lets the node in, even one that says nothing.
+    let says_nothing = cnp(
+        "p",
+        &format!(
+            "{{endpointSelector: {A}, enableDefaultDeny: {{ingress: false}}, ingress: \
+             [{{fromEndpoints: []}}]}}"
+        ),
+    );
+    let from_node = |policies: &str, allowed| {
+        let case = Case::with("enforcement=always", policies);
+        case.check(&[
+            ("node:n1 -> x/a:80/tcp", allowed),
+            ("x/b -> x/a:80/tcp", false),
+        ]);
+    };
+    from_node("", false);
+    from_node(&says_nothing, true);
 }
 
 #[test]

@@ -269,3 +269,30 @@ fn l_71_host_network_pods_have_no_labels() {
     ));
     case.check(&[("w/c -> x/h:80/tcp", true), ("x/h -> w/c:80/tcp", true)]);
 }
+
+#[test]
+fn l_41_the_api_server_without_namespaces_and_pods() {
+    let yaml = "
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: kubernetes, namespace: default, labels: {kubernetes.io/service-name: kubernetes}}
+endpoints: [{addresses: [198.51.100.10]}]
+ports: [{port: 6443}]
+";
+    let service = "---
+apiVersion: v1
+kind: Service
+metadata: {name: kubernetes, namespace: default}
+spec: {clusterIP: 10.96.0.1, ports: [{port: 443, targetPort: 6443}]}
+";
+    let policy = ccnp(
+        "p",
+        "{nodeSelector: {}, egress: [{toEntities: [kube-apiserver]}]}",
+    );
+    Case::of("", &format!("{yaml}{service}{policy}")).check(&[
+        ("node:n1 -> 198.51.100.10:6443/tcp", true),
+        ("node:n1 -> 203.0.113.5:6443/tcp", false),
+    ]);
+}

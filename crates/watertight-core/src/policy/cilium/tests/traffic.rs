@@ -161,7 +161,11 @@ fn l_67_a_plain_allow_is_worth_more() {
         format!("{plain}, {conditional}"),
         format!("{conditional}, {plain}"),
     ] {
-        ingress(&items).check_requests(WEB, &[("DELETE /", true)]);
+        let case = ingress(&items);
+        case.check_requests(WEB, &[("DELETE /", true)]);
+        // It is the plain one that decides, and is named.
+        let decided = case.verdict(WEB).ingress.rule().unwrap();
+        assert!(case.ruleset[decided].requests.is_empty());
     }
     let first = cnp(
         "a",
@@ -212,6 +216,58 @@ fn l_69_other_conditions_are_in_words() {
         assert_eq!(requests(&case), words);
         case.check(&[("x/a -> x/b:443/tcp", true), ("x/a -> x/b:80/tcp", false)]);
     }
+}
+
+#[test]
+fn l_65_a_type_is_all_of_its_codes() {
+    let case = ingress("{icmps: [{fields: [{type: 3, family: IPv4}]}]}");
+    let allowed = |kind, code| {
+        let mut connection = case.connection("x/b -> x/a:0/icmp");
+        connection.icmp = Some(Icmp { kind, code });
+        case.evaluator().verdict(&connection).allowed
+    };
+    assert!(allowed(3, 0) && allowed(3, 1) && allowed(3, 255));
+    assert!(!allowed(2, 255) && !allowed(4, 0));
+}
+
+/// Whether all lookups on a port for DNS are let through, so that nothing is left to be told.
+#[test]
+fn l_56_l_68_every_lookup_is_no_condition() {
+    let narrows = |ports: &str, rest: &str| {
+        let case = egress(&format!(
+            "{{toEntities: [all], toPorts: [{{ports: [{ports}], {rest}}}]}}"
+        ));
+        let tier = &case.ruleset.egress[0];
+        let mut rules = tier.policies.iter().flat_map(|policy| &policy.rules);
+        rules.any(crate::policy::Rule::narrows_requests)
+    };
+    let dns = |names: &str| format!("rules: {{dns: [{names}]}}");
+    let every = dns("{matchPattern: '*'}");
+    for ports in [
+        "{port: '53', protocol: ANY}",
+        "{port: '53', protocol: UDP}, {port: '5353', protocol: UDP}",
+        "{port: dns-tcp, protocol: TCP}",
+    ] {
+        assert!(!narrows(ports, &every), "{ports}");
+        assert!(
+            !narrows(ports, &dns("{matchName: a.io}, {matchPattern: '*'}")),
+            "{ports}"
+        );
+        assert!(narrows(ports, &dns("{matchName: a.io}")), "{ports}");
+        assert!(narrows(ports, &dns("{matchPattern: '*.io'}")), "{ports}");
+    }
+    // On other ports something else than lookups is refused.
+    assert!(narrows("{port: '443', protocol: TCP}", &every));
+    assert!(narrows(
+        "{port: '53', protocol: UDP}, {port: '443', protocol: TCP}",
+        &every
+    ));
+    let authenticated = egress(
+        "{toEntities: [all], authentication: {mode: required}, toPorts: [{ports: [{port: '53', \
+         protocol: UDP}], rules: {dns: [{matchPattern: '*'}]}}]}",
+    );
+    let rule = &authenticated.ruleset.egress[0].policies[0].rules[0];
+    assert!(rule.narrows_requests());
 }
 
 #[test]

@@ -32,3 +32,18 @@ pub(crate) fn both<A: Send, B: Send>(
 pub(crate) fn both<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
     (a(), b())
 }
+
+/// As [`map`], for items that are much work each.
+#[cfg(feature = "parallel")]
+pub(crate) fn few<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+    use rayon::prelude::*;
+    if items.len() < 8 {
+        return items.iter().map(make).collect();
+    }
+    items.par_iter().with_max_len(4).map(make).collect()
+}
+
+#[cfg(not(feature = "parallel"))]
+pub(crate) fn few<T, R>(items: &[T], make: impl Fn(&T) -> R) -> Vec<R> {
+    items.iter().map(make).collect()
+}

@@ -1,0 +1,277 @@
+//! Evidence: who says which connections are needed.
+//!
+//! Everything that names two ends becomes a need: policies of today, references in the environment,
+//! Services, Ingresses and routes, bindings, annotations, flags, recorded flows. What names everybody
+//! names nobody and is noted instead.
+
+pub(super) mod asked;
+mod flows;
+mod mentions;
+mod objects;
+mod policies;
+mod services;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+
+use super::infrastructure::Dns;
+use super::needs::{By, Needs, Ports, Whom, Why};
+use super::units::{UnitId, Units};
+use super::{KeptFlow, Note, Request};
+use crate::eval::Evaluator;
+use crate::facts::metadata::{Cloud, MetadataAddress, distinct_addresses};
+use crate::manifest::{Hint, Said};
+use crate::sets::Protocol;
+use crate::source::Span;
+use crate::world::{NamespaceId, ServiceId, WorkloadId, World};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    /// The needs.
+    pub needs: Needs,
+    /// Who needs the API server, and why.
+    pub api: BTreeMap<UnitId, Vec<Why>>,
+    /// What was asked for and is not understood or cannot be admitted.
+    pub unmet: Vec<Note>,
+    /// What is not carried over.
+    pub notes: Vec<Note>,
+    /// Recorded connections that must stay possible.
+    pub flows: Vec<KeptFlow>,
+}
+
+/// Collects all evidence.
+pub(super) fn collect(
+    eval: &Evaluator<'_>,
+    units: &Units,
+    hints: &[Hint],
+    request: &Request<'_>,
+    dns: &Dns,
+) -> Evidence {
+    let mut collector = Collector::new(eval, units, hints, request);
+    collector.dns_servers(dns);
+    collector.collect()
+}
+
+/// Finds needs.
+struct Collector<'a> {
+    world: &'a World,
+    eval: &'a Evaluator<'a>,
+    units: &'a Units,
+    request: &'a Request<'a>,
+    hints: &'a [Hint],
+    found: Evidence,
+    /// By namespace, whether it gets a baseline.
+    scope: Vec<bool>,
+    services: FxHashMap<(NamespaceId, &'a str), ServiceId>,
+    workloads: FxHashMap<(NamespaceId, &'a str, &'a str), UnitId>,
+    pods: FxHashMap<(NamespaceId, &'a str), UnitId>,
+    /// Services that are other names.
+    external: FxHashMap<ServiceId, &'a str>,
+    metadata: Vec<MetadataAddress>,
+    /// The ends of a Service port, found once.
+    ends: FxHashMap<(ServiceId, u16, Protocol), Vec<(Whom, u16)>>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(
+        eval: &'a Evaluator<'a>,
+        units: &'a Units,
+        hints: &'a [Hint],
+        request: &'a Request<'a>,
+    ) -> Self {
+        let world = eval.world;
+        let mut scope = vec![false; world.namespaces.len()];
+        for id in &request.namespaces {
+            if let Some(entry) = scope.get_mut(id.index()) {
+                *entry = true;
+            }
+        }
+        let mut collector = Self {
+            world,
+            eval,
+            units,
+            request,
+            hints,
+            found: Evidence::default(),
+            scope,
+            services: FxHashMap::default(),
+            workloads: FxHashMap::default(),
+            pods: FxHashMap::default(),
+            external: FxHashMap::default(),
+            metadata: distinct_addresses(Cloud::ALL),
+            ends: FxHashMap::default(),
+        };
+        collector.index();
+        collector
+    }
+
+    fn index(&mut self) {
+        let world = self.world;
+        for id in world.service_ids() {
+            let service = &world[id];
+            self.services.insert((service.namespace, &service.name), id);
+        }
+        for namespace in world.namespace_ids() {
+            for id in self.units.of_namespace(namespace) {
+                let workload: Option<WorkloadId> = self.units[*id].workload;
+                if let Some(workload) = workload.map(|id| &world[id]) {
+                    let key = (namespace, workload.kind.api(), &*workload.name);
+                    self.workloads.insert(key, *id);
+                }
+            }
+        }
+        if self.hints.iter().any(|hint| *hint.kind == *"Pod") {
+            for id in world.endpoint_ids() {
+                let endpoint = &world[id];
+                if let Some(unit) = self.units.of_endpoint(id).filter(|_| !endpoint.template) {
+                    self.pods.insert((endpoint.namespace, &endpoint.name), unit);
+                }
+            }
+        }
+        for hint in self.hints.iter().filter(|hint| *hint.kind == *"Service") {
+            let Some(id) = self
+                .namespace_of(hint)
+                .and_then(|of| self.service(of, &hint.name))
+            else {
+                continue;
+            };
+            for said in &hint.said {
+                if let Said::ExternalName(name) = said {
+                    self.external.insert(id, name);
+                }
+            }
+        }
+    }
+
+    /// Servers of the DNS, where they are in scope: everybody asks them, and they ask others.
+    fn dns_servers(&mut self, dns: &Dns) {
+        for (whom, ports) in &dns.peers {
+            if !self.is_subject(whom) {
+                continue;
+            }
+            let answers = why(
+                By::Service,
+                "the DNS of the cluster answers every pod",
+                None,
+            );
+            for ports in ports {
+                self.need(&Whom::AllPods, whom, *ports, &answers);
+            }
+            let asks = "it asks the resolvers of its node, whose addresses the input does not tell";
+            let asks = why(By::Service, asks, None);
+            for protocol in [Protocol::Udp, Protocol::Tcp] {
+                self.need(whom, &Whom::Everyone, Ports::one(protocol, 53), &asks);
+            }
+        }
+    }
+
+    /// Collects everything.
+    fn collect(mut self) -> Evidence {
+        self.flags();
+        self.objects();
+        self.references();
+        if !self.request.ignore_policies {
+            self.policies();
+        }
+        self.flows();
+        self.found.needs.finish();
+        self.found
+    }
+
+    /// The unit that an object makes pods of.
+    fn unit_of(&self, hint: &Hint) -> Option<UnitId> {
+        let namespace = self.namespace_of(hint)?;
+        match &*hint.kind {
+            "Pod" => self.pods.get(&(namespace, &*hint.name)).copied(),
+            kind => {
+                let key = (namespace, kind, &*hint.name);
+                self.workloads.get(&key).copied()
+            }
+        }
+    }
+
+    fn namespace_of(&self, hint: &Hint) -> Option<NamespaceId> {
+        let name = hint.namespace.as_deref();
+        let default = &*self.world.assumed.default_namespace;
+        self.world.namespace(name.unwrap_or(default))
+    }
+
+    fn service(&self, namespace: NamespaceId, name: &str) -> Option<ServiceId> {
+        self.services.get(&(namespace, name)).copied()
+    }
+
+    fn in_scope(&self, namespace: NamespaceId) -> bool {
+        self.scope.get(namespace.index()).copied().unwrap_or(false)
+    }
+
+    fn is_subject(&self, whom: &Whom) -> bool {
+        match whom {
+            Whom::Unit(id) => self.in_scope(self.units[*id].namespace),
+            _ => false,
+        }
+    }
+
+    /// Notes a need, if a baseline decides one of its ends.
+    fn need(&mut self, from: &Whom, to: &Whom, ports: Ports, why: &Why) -> bool {
+        let concerns = self.is_subject(from) || self.is_subject(to);
+        if concerns {
+            let (from, to) = (from.clone(), to.clone());
+            self.found.needs.add(from, to, ports, why.clone());
+        }
+        concerns
+    }
+
+    fn note(&mut self, text: impl Into<String>, span: Option<Span>) {
+        let note = Note {
+            text: text.into(),
+            span,
+        };
+        if !self.found.notes.contains(&note) {
+            self.found.notes.push(note);
+        }
+    }
+
+    fn unmet(&mut self, text: impl Into<String>, span: Option<Span>) {
+        let note = Note {
+            text: text.into(),
+            span,
+        };
+        if !self.found.unmet.contains(&note) {
+            self.found.unmet.push(note);
+        }
+    }
+
+    fn needs_api(&mut self, unit: UnitId, why: Why) {
+        let own = &self.units[unit];
+        if self.in_scope(own.namespace) && !own.host_network {
+            let reasons = self.found.api.entry(unit).or_default();
+            if !reasons.iter().any(|known| known.text == why.text) {
+                reasons.push(why);
+            }
+        }
+    }
+
+    /// The ports that the containers of a unit declare, of one protocol or of all.
+    fn declared(&self, unit: UnitId, protocol: Option<Protocol>) -> BTreeSet<Ports> {
+        let members = self.units[unit].members.iter();
+        let ports = members.flat_map(|id| self.world[*id].ports.iter());
+        ports
+            .filter(|port| protocol.is_none_or(|wanted| port.protocol == wanted))
+            .map(|port| Ports::one(port.protocol, port.number))
+            .collect()
+    }
+
+    fn unit_name(&self, unit: UnitId) -> String {
+        self.units.name(self.world, unit)
+    }
+}
+
+fn why(by: By, text: impl Into<String>, span: Option<Span>) -> Why {
+    Why {
+        by,
+        text: text.into(),
+        span,
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether every pod gets answers from the DNS of the cluster.
+
+use rustc_hash::FxHashSet;
+
+use super::{Claim, Judge, Proof, shortened};
+use crate::eval::reach::Outcome;
+use crate::eval::{Connection, Party};
+use crate::manifest::Direction;
+use crate::sets::Protocol;
+use crate::world::EndpointId;
+
+impl Judge<'_> {
+    pub(super) fn dns(&self) -> Proof {
+        let dns = &self.plan.dns;
+        let mut against = Vec::new();
+        if dns.is_missing() {
+            against.push(
+                "the input has no DNS server: add its Service and pods, or drop --no-assumed-dns"
+                    .to_owned(),
+            );
+        }
+        let servers = self.dns_servers();
+        for (unit, members) in &self.subjects {
+            for (_, client) in self.rows(Direction::Egress, members) {
+                if let Some(denied) = self.asks_in_vain(client, &servers) {
+                    against.push(format!("{} {denied}", self.name(*unit)));
+                    break;
+                }
+            }
+        }
+        let assumed = if dns.assumed { " (assumed, M-2)" } else { "" };
+        Proof {
+            claim: Claim::Dns,
+            text: format!("every pod gets answers from the DNS of the cluster{assumed}"),
+            against: shortened(against),
+        }
+    }
+
+    /// A server of each kind with the ports that it answers on.
+    fn dns_servers(&self) -> Vec<(Party, Vec<(Protocol, u16)>)> {
+        let mut seen = FxHashSet::default();
+        let side = self.reach.side(Direction::Ingress);
+        let mut found: Vec<_> = Vec::new();
+        for server in &self.plan.dns.servers {
+            let id = server.endpoint;
+            let ports = [(Protocol::Udp, server.udp), (Protocol::Tcp, server.tcp)];
+            let ports: Vec<_> = ports
+                .into_iter()
+                .filter_map(|(protocol, port)| Some((protocol, port?)))
+                .collect();
+            if seen.insert((self.reach.class_of(id), side.row_of(id))) {
+                found.push((Party::Endpoint(id), ports));
+            }
+        }
+        let ports = vec![(Protocol::Udp, 53), (Protocol::Tcp, 53)];
+        let caches = self.plan.dns.caches.iter();
+        found.extend(caches.map(|ip| (Party::Address(*ip), ports.clone())));
+        found
+    }
+
+    fn asks_in_vain(
+        &self,
+        client: EndpointId,
+        servers: &[(Party, Vec<(Protocol, u16)>)],
+    ) -> Option<String> {
+        for (server, ports) in servers {
+            if *server == Party::Endpoint(client) {
+                continue;
+            }
+            for (protocol, port) in ports {
+                let query = Connection::new(Party::Endpoint(client), *server, *protocol, *port);
+                let outcome = self.reach.outcome(self.eval, &query);
+                if outcome != Outcome::Allowed {
+                    let name = self.party(*server);
+                    let word = protocol.word();
+                    return Some(match outcome {
+                        Outcome::Uncertain => format!(
+                            "may not reach {name} on {port}/{word}: {}",
+                            "its address is not in the input"
+                        ),
+                        _ => format!("does not reach {name} on {port}/{word}{}", self.by(&query)),
+                    });
+                }
+            }
+        }
+        None
+    }
+}

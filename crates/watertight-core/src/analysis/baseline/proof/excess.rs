@@ -1,0 +1,320 @@
+//! What a row allows and nobody asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use rustc_hash::FxHashMap;
+
+use super::has;
+use crate::analysis::baseline::Plan;
+use crate::analysis::baseline::needs::{Block, Ports, Whom};
+use crate::analysis::baseline::set::{addresses, everyone};
+use crate::analysis::baseline::units::UnitId;
+use crate::eval::reach::{Band, Reach, RowId, Side};
+use crate::eval::{Evaluator, Family, Party};
+use crate::manifest::Direction;
+use crate::sets::{Protocol, Runs};
+use crate::world::World;
+
+/// Somebody who is allowed and was not asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Excess {
+    /// In words.
+    pub whom: String,
+    /// Who it is.
+    pub party: Option<Party>,
+    pub protocol: Protocol,
+    pub first: u16,
+    pub last: u16,
+}
+
+impl Excess {
+    /// `5432/tcp`
+    pub(super) fn ports(&self) -> String {
+        let word = self.protocol.word();
+        match (self.first, self.last) {
+            (0 | 1, u16::MAX) => format!("all {word}"),
+            (first, last) if first == last => format!("{first}/{word}"),
+            (first, last) => format!("{first}-{last}/{word}"),
+        }
+    }
+}
+
+/// What is known of a class.
+#[derive(Clone, Debug, Default)]
+struct Class {
+    /// How many endpoints are in it.
+    endpoints: usize,
+    ips: BTreeSet<IpAddr>,
+    /// Whether the address of one of them is assumed (M-1).
+    without_ip: bool,
+    /// Whether one of them uses an address of a node that is not known.
+    somewhere: bool,
+    who: Option<Party>,
+}
+
+/// Peers as sets.
+#[derive(Clone, Debug, Default)]
+struct Peers {
+    classes: Runs<u32>,
+    v4: Runs<u32>,
+    v6: Runs<u128>,
+}
+
+/// The classes of a world.
+pub(super) struct Table<'t> {
+    world: &'t World,
+    plan: &'t Plan,
+    classes: BTreeMap<u32, Class>,
+    /// By unit, how many of its endpoints are in which class.
+    units: FxHashMap<UnitId, Vec<(u32, usize)>>,
+    known: BTreeMap<Whom, Peers>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(eval: &Evaluator<'t>, reach: &Reach, plan: &'t Plan) -> Self {
+        let world = eval.world;
+        let mut classes: BTreeMap<u32, Class> = BTreeMap::new();
+        let mut units: FxHashMap<UnitId, Vec<(u32, usize)>> = FxHashMap::default();
+        for id in world.endpoint_ids() {
+            let Some(class) = reach.class_of(id) else {
+                continue;
+            };
+            let endpoint = &world[id];
+            let entry = classes.entry(class).or_default();
+            entry.endpoints += 1;
+            entry.ips.extend(endpoint.ips.iter().copied());
+            if endpoint.ips.is_empty() {
+                entry.without_ip |= endpoint.host_network.is_none();
+                entry.somewhere |= endpoint.host_network.is_some();
+            }
+            entry.who.get_or_insert(Party::Endpoint(id));
+            if let Some(unit) = plan.units.of_endpoint(id) {
+                let counts = units.entry(unit).or_default();
+                match counts.iter_mut().find(|(known, _)| *known == class) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((class, 1)),
+                }
+            }
+        }
+        for id in world.node_ids() {
+            if let Some(class) = reach.class_of_node(id) {
+                let entry = classes.entry(class).or_default();
+                entry.ips.extend(world[id].ips.iter().copied());
+                entry.somewhere |= world[id].ips.is_empty();
+                entry.who.get_or_insert(Party::Node(id));
+            }
+        }
+        Self {
+            world,
+            plan,
+            classes,
+            units,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The first peer that a row allows on some ports without that it was asked for.
+    pub(super) fn excess(
+        &mut self,
+        reach: &Reach,
+        direction: Direction,
+        row: RowId,
+        asked: &[(Whom, BTreeSet<Ports>)],
+    ) -> Option<Excess> {
+        let side = reach.side(direction);
+        let bands = side.row(row).bands().iter();
+        bands
+            .copied()
+            .find_map(|band| self.of_band(side, &band, asked))
+    }
+
+    fn of_band(
+        &mut self,
+        side: &Side,
+        band: &Band,
+        asked: &[(Whom, BTreeSet<Ports>)],
+    ) -> Option<Excess> {
+        for (first, last) in cuts(band, asked) {
+            let wanted = asked.iter().filter(|(_, ports)| {
+                let mut ports = ports.iter();
+                ports.any(|ports| ports.covers(band.protocol, first, last))
+            });
+            let wanted: Vec<&Whom> = wanted.map(|(whom, _)| whom).collect();
+            let peers = self.peers(&wanted);
+            let found = self.outside_of(side, band, &peers);
+            if let Some((whom, party)) = found {
+                return Some(Excess {
+                    whom,
+                    party,
+                    protocol: band.protocol,
+                    first,
+                    last,
+                });
+            }
+        }
+        None
+    }
+
+    fn outside_of(
+        &self,
+        side: &Side,
+        band: &Band,
+        asked: &Peers,
+    ) -> Option<(String, Option<Party>)> {
+        let sets = side.sets();
+        for set in [band.allowed, band.maybe] {
+            for family in Family::BOTH {
+                let rest = sets.classes(set, family).difference(&asked.classes);
+                for (first, last) in rest.iter() {
+                    if let Some((_, class)) = self.classes.range(first..=last).next() {
+                        let name = class.who.map_or(String::new(), |who| self.name(who));
+                        return Some((name, class.who));
+                    }
+                }
+            }
+            let rest = sets.v4(set).difference(&asked.v4);
+            if let Some((ip, _)) = rest.iter().next() {
+                let ip = IpAddr::V4(Ipv4Addr::from(ip));
+                return Some((ip.to_string(), Some(Party::Address(ip))));
+            }
+            let rest = sets.v6(set).difference(&asked.v6);
+            if let Some((ip, _)) = rest.iter().next() {
+                let ip = IpAddr::V6(Ipv6Addr::from(ip));
+                return Some((ip.to_string(), Some(Party::Address(ip))));
+            }
+        }
+        None
+    }
+
+    fn name(&self, who: Party) -> String {
+        match who {
+            Party::Endpoint(id) => self.world.display_name(id),
+            Party::Node(id) => format!("node {}", self.world[id].name),
+            Party::Address(ip) => ip.to_string(),
+            Party::Name(id) => self.world[id].text.to_string(),
+        }
+    }
+
+    /// Everybody who was asked for. A class counts if all of it was: who cannot be told apart from
+    /// somebody who was asked for has not been asked for.
+    fn peers(&mut self, whom: &[&Whom]) -> Peers {
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut parts = Vec::new();
+        for whom in whom {
+            match whom {
+                Whom::Unit(unit) if !self.plan.units[*unit].host_network => {
+                    for (class, count) in self.units.get(unit).into_iter().flatten() {
+                        *counts.entry(*class).or_default() += count;
+                    }
+                }
+                whom => parts.push(self.by_address(whom)),
+            }
+        }
+        let whole = counts.into_iter().filter(|(class, count)| {
+            let known = self.classes.get(class);
+            known.is_some_and(|known| known.endpoints == *count)
+        });
+        let units = Runs::from_numbers(whole.map(|(class, _)| class));
+        let classes = parts.iter().map(|part| &part.classes).chain([&units]);
+        Peers {
+            classes: Runs::union_of(classes),
+            v4: Runs::union_of(parts.iter().map(|part| &part.v4)),
+            v6: Runs::union_of(parts.iter().map(|part| &part.v6)),
+        }
+    }
+
+    fn by_address(&mut self, whom: &Whom) -> Peers {
+        if let Some(known) = self.known.get(whom) {
+            return known.clone();
+        }
+        let found = self.find_by_address(whom);
+        self.known.insert(whom.clone(), found.clone());
+        found
+    }
+
+    fn find_by_address(&self, whom: &Whom) -> Peers {
+        let blocks: Vec<Block> = match whom {
+            Whom::AllPods => {
+                let pods = self.classes.iter().filter(|(_, class)| class.endpoints > 0);
+                return Peers {
+                    classes: Runs::from_numbers(pods.map(|(class, _)| *class)),
+                    ..Peers::default()
+                };
+            }
+            Whom::Unit(unit) => {
+                let ips = addresses(self.world, &self.plan.units[*unit]).into_iter();
+                ips.map(|ip| Block::whole(ip.into())).collect()
+            }
+            Whom::Blocks(blocks) => blocks.clone(),
+            Whom::Internet => self.plan.internet.blocks.clone(),
+            Whom::Everyone => everyone().to_vec(),
+        };
+        let assumed = &self.world.assumed.pod_cidrs;
+        let touches = |block: &Block| {
+            let overlap = |net: &IpNet| net.contains(&block.net) || block.net.contains(net);
+            assumed.iter().any(overlap)
+        };
+        let in_assumed = blocks.iter().any(|block| {
+            let left_out = |net: &IpNet| block.except.iter().any(|except| except.contains(net));
+            touches(block) && !assumed.iter().all(left_out)
+        });
+        let is_hit = |class: &Class| {
+            class.somewhere
+                || class.without_ip && in_assumed
+                || class
+                    .ips
+                    .iter()
+                    .any(|ip| blocks.iter().any(|block| has(block, *ip)))
+        };
+        let hit = self.classes.iter().filter(|(_, class)| is_hit(class));
+        Peers {
+            classes: Runs::from_numbers(hit.map(|(class, _)| *class)),
+            v4: Runs::union_of(&blocks.iter().map(runs_v4).collect::<Vec<_>>()),
+            v6: Runs::union_of(&blocks.iter().map(runs_v6).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// A band in parts that no asked ports cut through.
+fn cuts(band: &Band, asked: &[(Whom, BTreeSet<Ports>)]) -> Vec<(u16, u16)> {
+    let mut starts = BTreeSet::from([band.first]);
+    for ports in asked.iter().flat_map(|(_, ports)| ports) {
+        if let Ports::Range(protocol, first, last) = ports
+            && *protocol == band.protocol
+        {
+            starts.insert(*first);
+            starts.extend(last.checked_add(1));
+        }
+    }
+    let starts: Vec<u16> = starts
+        .into_iter()
+        .filter(|start| (band.first..=band.last).contains(start))
+        .collect();
+    let ends = starts.iter().skip(1).map(|start| start.saturating_sub(1));
+    let ends: Vec<u16> = ends.chain([band.last]).collect();
+    starts.into_iter().zip(ends).collect()
+}
+
+fn runs_v4(block: &Block) -> Runs<u32> {
+    let run = |net: &IpNet| match net {
+        IpNet::V4(net) => Some((u32::from(net.network()), u32::from(net.broadcast()))),
+        IpNet::V6(_) => None,
+    };
+    let whole = Runs::from_unsorted(run(&block.net).into_iter().collect());
+    whole.difference(&Runs::from_unsorted(
+        block.except.iter().filter_map(run).collect(),
+    ))
+}
+
+fn runs_v6(block: &Block) -> Runs<u128> {
+    let run = |net: &IpNet| match net {
+        IpNet::V6(net) => Some((u128::from(net.network()), u128::from(net.broadcast()))),
+        IpNet::V4(_) => None,
+    };
+    let whole = Runs::from_unsorted(run(&block.net).into_iter().collect());
+    whole.difference(&Runs::from_unsorted(
+        block.except.iter().filter_map(run).collect(),
+    ))
+}

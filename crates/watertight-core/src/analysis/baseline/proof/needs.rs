@@ -1,0 +1,185 @@
+//! Whether everything that is needed is allowed, recorded flows first.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Claim, Judge, Proof, are, has, shortened};
+use crate::analysis::baseline::Note;
+use crate::analysis::baseline::needs::{Block, Ports, Whom};
+use crate::analysis::baseline::set::addresses;
+use crate::eval::Party;
+use crate::eval::reach::Outcome;
+use crate::manifest::Direction;
+use crate::sets::Protocol;
+use crate::world::Lifecycle;
+
+impl Judge<'_> {
+    pub(super) fn flows(&self, notes: &mut Vec<Note>) -> Option<Proof> {
+        if self.plan.flows.is_empty() {
+            return None;
+        }
+        let mut against = Vec::new();
+        let mut never = 0_usize;
+        for flow in &self.plan.flows {
+            if self.reach.outcome(self.eval, &flow.connection) == Outcome::Allowed {
+                continue;
+            }
+            if !flow.was_allowed {
+                never += 1;
+                continue;
+            }
+            let port = flow.connection.port.unwrap_or_default();
+            let protocol = flow.connection.protocol.word();
+            let by = self.by(&flow.connection);
+            against.push(format!(
+                "{} -> {}:{port}/{protocol} is denied{by}",
+                flow.from, flow.to
+            ));
+        }
+        if never > 0 {
+            notes.push(Note {
+                text: format!(
+                    "{never} recorded connections are denied by policies that stay, as they are today"
+                ),
+                span: None,
+            });
+        }
+        let count = self.plan.flows.len();
+        Some(Proof {
+            claim: Claim::Flows,
+            text: are(
+                count,
+                "recorded connection is still allowed",
+                "recorded connections are still allowed",
+            ),
+            against: shortened(against),
+        })
+    }
+
+    pub(super) fn needs(&self, notes: &mut Vec<Note>) -> Proof {
+        let mut against: Vec<String> = self
+            .plan
+            .unmet
+            .iter()
+            .map(|note| note.text.clone())
+            .collect();
+        if self.plan.api.addresses.is_empty() {
+            let users: Vec<_> = self
+                .plan
+                .api_users
+                .keys()
+                .map(|unit| self.name(*unit))
+                .collect();
+            if !users.is_empty() {
+                against.push(format!(
+                    "{} needs the API server, whose addresses are not in the input; add the Service \
+                     and the EndpointSlice `default/kubernetes`, or fill in the place in the file",
+                    users.join(", ")
+                ));
+            }
+        }
+        let mut denied_elsewhere = BTreeSet::new();
+        for (from, to, need) in self.plan.needs.iter() {
+            let ends = self.ends(from).into_iter().zip(self.ends(to)).next();
+            let Some(ports) = need.ports.first() else {
+                continue;
+            };
+            let (protocol, port) = match ports {
+                Ports::All => (Protocol::Tcp, 1),
+                Ports::Range(protocol, first, _) => (*protocol, *first),
+            };
+            let spelled = || {
+                let (from, to) = (self.whom(from), self.whom(to));
+                format!("{from} -> {to}:{port}/{}", protocol.word())
+            };
+            let Some((source, target)) = ends else {
+                against.push(format!("{}: an address is not in the input", spelled()));
+                continue;
+            };
+            let sides = [
+                (Direction::Egress, source, target, from),
+                (Direction::Ingress, target, source, to),
+            ];
+            for (direction, own, other, whom) in sides {
+                let (Party::Endpoint(id), Whom::Unit(unit)) = (own, whom) else {
+                    continue;
+                };
+                if own == other || self.plan.units[*unit].host_network {
+                    continue;
+                }
+                let judged = self.eval.decide(direction, id, other, protocol, port);
+                if judged.is_allowed() && judged.maybe.is_none() {
+                    continue;
+                }
+                if self.scope.contains(&self.plan.units[*unit].namespace) {
+                    let what = match judged.maybe {
+                        Some(maybe) => format!("is uncertain ({})", maybe.cause.id()),
+                        None => "is denied".to_owned(),
+                    };
+                    against.push(format!("{} {what}", spelled()));
+                } else if !judged.is_allowed() {
+                    denied_elsewhere.insert(format!(
+                        "{}: {} does not let it {}",
+                        spelled(),
+                        self.whom(whom),
+                        if direction == Direction::Ingress {
+                            "in"
+                        } else {
+                            "out"
+                        }
+                    ));
+                }
+            }
+        }
+        let elsewhere = denied_elsewhere.into_iter();
+        notes.extend(elsewhere.map(|text| Note { text, span: None }));
+        Proof {
+            claim: Claim::Needs,
+            text: are(
+                self.plan.needs.len() + self.plan.api_users.len(),
+                "connection that is needed is allowed",
+                "connections that are needed are allowed",
+            ),
+            against: shortened(against),
+        }
+    }
+
+    /// Somebody who stands for an end.
+    fn ends(&self, whom: &Whom) -> Option<Party> {
+        const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4));
+        match whom {
+            Whom::Unit(unit) => {
+                let unit = &self.plan.units[*unit];
+                let mut members = unit.members.iter();
+                let active = members.find(|id| self.world()[**id].lifecycle == Lifecycle::Active);
+                if unit.host_network {
+                    return addresses(self.world(), unit)
+                        .first()
+                        .map(|ip| Party::Address(*ip));
+                }
+                Some(Party::Endpoint(*active.or(unit.members.first())?))
+            }
+            Whom::AllPods => {
+                let (_, members) = self.subjects.first()?;
+                members.first().map(|id| Party::Endpoint(*id))
+            }
+            Whom::Blocks(blocks) => blocks.iter().find_map(one_of).map(Party::Address),
+            Whom::Internet | Whom::Everyone => Some(Party::Address(PUBLIC)),
+        }
+    }
+}
+
+/// An address of a block.
+fn one_of(block: &Block) -> Option<IpAddr> {
+    let behind = block.except.iter().filter_map(|net| {
+        let last = net.broadcast();
+        match last {
+            IpAddr::V4(ip) => u32::from(ip).checked_add(1).map(|ip| IpAddr::V4(ip.into())),
+            IpAddr::V6(ip) => u128::from(ip)
+                .checked_add(1)
+                .map(|ip| IpAddr::V6(ip.into())),
+        }
+    });
+    let mut candidates = std::iter::once(block.net.network()).chain(behind);
+    candidates.find(|ip| has(block, *ip))
+}

@@ -1,0 +1,493 @@
+//! The policies of one namespace, from its needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::needs::{Block, Need, Ports, Whom, Why};
+use super::units::{Unit, UnitId};
+use super::yaml::{Lines, MANAGED, PeerText, PolicyText, RuleText, scalar};
+use super::{Labels, NamespacePlan, Plan};
+use crate::manifest::Direction;
+use crate::rules::count;
+use crate::world::{NamespaceId, World};
+
+/// The label by which the admission of a namespace refuses host networking.
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
+/// More evidence than this is counted.
+const MOST_WHY: usize = 3;
+
+/// Needs by the unit that they are about.
+pub(super) struct ByUnit<'p> {
+    plan: &'p Plan,
+    world: &'p World,
+    of: BTreeMap<(UnitId, Direction), Vec<(&'p Whom, &'p Need)>>,
+}
+
+impl<'p> ByUnit<'p> {
+    pub(super) fn new(world: &'p World, plan: &'p Plan) -> Self {
+        let mut of: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (from, to, need) in plan.needs.iter() {
+            if let Whom::Unit(unit) = from {
+                let needs = of.entry((*unit, Direction::Egress)).or_default();
+                needs.push((to, need));
+            }
+            if let Whom::Unit(unit) = to {
+                let needs = of.entry((*unit, Direction::Ingress)).or_default();
+                needs.push((from, need));
+            }
+        }
+        Self { plan, world, of }
+    }
+
+    /// What is asked for a unit in a direction, besides DNS.
+    pub(super) fn needs(&self, unit: UnitId, direction: Direction) -> &[(&'p Whom, &'p Need)] {
+        self.of.get(&(unit, direction)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Everything that is asked for a unit in a direction.
+    pub(super) fn asked(&self, unit: UnitId, direction: Direction) -> Vec<(Whom, BTreeSet<Ports>)> {
+        let needs = self.needs(unit, direction).iter();
+        let mut asked: Vec<_> = needs
+            .map(|(whom, need)| ((*whom).clone(), need.ports.clone()))
+            .collect();
+        if direction == Direction::Egress {
+            let dns = self.plan.dns.peers.iter();
+            asked.extend(dns.map(|(whom, ports)| (whom.clone(), ports.clone())));
+            if self.plan.api_users.contains_key(&unit) {
+                let api = self.plan.api.peers().into_iter();
+                let tcp = |port| Ports::one(crate::sets::Protocol::Tcp, port);
+                asked.extend(api.map(|(port, whom)| (whom, BTreeSet::from([tcp(port)]))));
+            }
+        }
+        asked
+    }
+
+    /// The peers that say who is meant, as a policy of a namespace has to name them.
+    pub(super) fn peers(&self, whom: &Whom, of: NamespaceId) -> Vec<PeerText> {
+        match whom {
+            Whom::Unit(id) => self.unit_peers(&self.plan.units[*id], of),
+            Whom::AllPods => vec![PeerText::AllPods],
+            Whom::Blocks(blocks) => blocks.iter().map(block_peer).collect(),
+            Whom::Internet => self.plan.internet.blocks.iter().map(block_peer).collect(),
+            Whom::Everyone => everyone().iter().map(block_peer).collect(),
+        }
+    }
+
+    fn unit_peers(&self, unit: &Unit, of: NamespaceId) -> Vec<PeerText> {
+        if !unit.host_network {
+            let name = &self.world[unit.namespace].name;
+            let namespace = (unit.namespace != of).then(|| name.to_string());
+            return vec![PeerText::Pods(namespace, unit.selector.clone())];
+        }
+        let blocks = addresses(self.world, unit).into_iter();
+        blocks
+            .map(|ip| PeerText::Block(ip.into(), Vec::new()))
+            .collect()
+    }
+
+    fn whom_name(&self, whom: &Whom) -> String {
+        match whom {
+            Whom::Unit(id) => self.plan.units.name(self.world, *id),
+            Whom::AllPods => "every pod of the cluster".to_owned(),
+            Whom::Blocks(blocks) => match blocks.as_slice() {
+                [one] => one.net.to_string(),
+                _ => "these addresses".to_owned(),
+            },
+            Whom::Internet => "public addresses".to_owned(),
+            Whom::Everyone => "any address".to_owned(),
+        }
+    }
+
+    /// The rules of a unit in one direction.
+    fn rules(&self, unit: UnitId, direction: Direction) -> Vec<RuleText> {
+        let namespace = self.plan.units[unit].namespace;
+        let word = match direction {
+            Direction::Ingress => "from",
+            Direction::Egress => "to",
+        };
+        let needs = self.needs(unit, direction);
+        let open: Vec<&Need> = needs
+            .iter()
+            .filter(|(whom, _)| **whom == Whom::Internet)
+            .map(|(_, need)| *need)
+            .collect();
+        let mut rules: Vec<RuleText> = Vec::new();
+        let mut addresses: BTreeMap<(&BTreeSet<Ports>, String), Vec<Block>> = BTreeMap::new();
+        for (whom, need) in needs {
+            if let Whom::Blocks(blocks) = whom {
+                if !open
+                    .iter()
+                    .any(|internet| self.is_within(blocks, need, internet))
+                {
+                    let known = addresses
+                        .entry((&need.ports, self.because(need)))
+                        .or_default();
+                    known.extend(blocks.iter().cloned());
+                }
+                continue;
+            }
+            let peers = self.peers(whom, namespace);
+            if peers.is_empty() {
+                continue;
+            }
+            let comment = format!("{word} {}: {}", self.whom_name(whom), self.because(need));
+            // Workloads that use the same ports share a rule.
+            let joins = matches!(whom, Whom::Unit(_));
+            let known = rules
+                .iter_mut()
+                .find(|rule| joins && rule.joins && rule.ports == need.ports);
+            match known {
+                Some(rule) => {
+                    rule.comments.push(comment);
+                    rule.peers.extend(peers);
+                }
+                None => rules.push(RuleText {
+                    comments: vec![comment],
+                    peers,
+                    ports: need.ports.clone(),
+                    joins,
+                }),
+            }
+        }
+        for ((ports, because), blocks) in addresses {
+            let whom = Whom::Blocks(blocks);
+            rules.push(RuleText {
+                comments: vec![format!("{word} {}: {because}", self.whom_name(&whom))],
+                peers: self.peers(&whom, namespace),
+                ports: ports.clone(),
+                joins: false,
+            });
+        }
+        if let (Direction::Egress, Some(why)) = (direction, self.plan.api_users.get(&unit)) {
+            for (port, whom) in self.plan.api.peers() {
+                rules.push(RuleText {
+                    comments: vec![format!("to the API server: {}", said(why.iter().cloned()))],
+                    peers: self.peers(&whom, namespace),
+                    ports: BTreeSet::from([Ports::one(crate::sets::Protocol::Tcp, port)]),
+                    joins: false,
+                });
+            }
+        }
+        rules
+    }
+
+    /// Whether public addresses are allowed anyway, by the rule about all of them.
+    fn is_within(&self, blocks: &[Block], need: &Need, internet: &Need) -> bool {
+        let inside = |block: &Block| {
+            let mut wide = self.plan.internet.blocks.iter();
+            wide.any(|wide| {
+                wide.net.contains(&block.net)
+                    && !wide
+                        .except
+                        .iter()
+                        .any(|net| net.contains(&block.net) || block.net.contains(net))
+            })
+        };
+        let covered = |ports: &Ports| match ports {
+            Ports::All => internet.ports.contains(&Ports::All),
+            Ports::Range(protocol, first, last) => {
+                let mut wide = internet.ports.iter();
+                wide.any(|wide| wide.covers(*protocol, *first, *last))
+            }
+        };
+        blocks.iter().all(inside) && need.ports.iter().all(covered)
+    }
+
+    fn because(&self, need: &Need) -> String {
+        let mut text = said(need.why());
+        if need.times > 0 {
+            let times = match need.times {
+                1 => "once".to_owned(),
+                more => format!("{more} times"),
+            };
+            text = text.replace("recorded flows", &format!("recorded {times}"));
+        }
+        text
+    }
+
+    fn policy(&self, unit: UnitId, name: &str) -> Option<PolicyText> {
+        let own = &self.plan.units[unit];
+        let mut types = Vec::new();
+        let (ingress, egress) = (
+            self.rules(unit, Direction::Ingress),
+            self.rules(unit, Direction::Egress),
+        );
+        let mut trailing = Vec::new();
+        let without_address =
+            self.plan.api_users.contains_key(&unit) && self.plan.api.addresses.is_empty();
+        if without_address {
+            trailing = PLACEHOLDER.iter().map(|line| (*line).to_owned()).collect();
+            if egress.is_empty() {
+                trailing.insert(0, "egress:".to_owned());
+            }
+        }
+        if !ingress.is_empty() {
+            types.push(Direction::Ingress);
+        }
+        if !egress.is_empty() || without_address {
+            types.push(Direction::Egress);
+        }
+        if types.is_empty() {
+            return None;
+        }
+        Some(PolicyText {
+            comments: Vec::new(),
+            name: name.to_owned(),
+            namespace: self.world[own.namespace].name.to_string(),
+            pods: own.selector.clone(),
+            types,
+            ingress,
+            egress,
+            trailing,
+        })
+    }
+
+    /// The set of a namespace.
+    pub(super) fn namespace(&self, id: NamespaceId) -> NamespacePlan {
+        let namespace = &self.world[id];
+        let name = namespace.name.to_string();
+        let mut policies = vec![self.default_deny(&name)];
+        policies.extend(self.dns(&name, id));
+        let mut names: BTreeSet<String> =
+            policies.iter().map(|policy| policy.name.clone()).collect();
+        let kept: BTreeSet<&str> = match self.plan.keeps {
+            true => namespace
+                .policies
+                .iter()
+                .map(|id| &*self.world[*id].name)
+                .collect(),
+            false => BTreeSet::new(),
+        };
+        for policy in &mut policies {
+            policy.name = free(&policy.name, "baseline", |name| kept.contains(name));
+        }
+        let units = self.plan.units.of_namespace(id);
+        let mut host_network = Vec::new();
+        for unit in units {
+            let own = &self.plan.units[*unit];
+            if own.host_network {
+                host_network.push(*unit);
+                continue;
+            }
+            let kind = own.kind.to_ascii_lowercase();
+            let taken = |name: &str| names.contains(name) || kept.contains(name);
+            let wanted = free(&own.name, &kind, taken);
+            if let Some(policy) = self.policy(*unit, &wanted) {
+                names.insert(wanted);
+                policies.push(policy);
+            }
+        }
+        let replaces: Vec<_> = match self.plan.keeps {
+            true => Vec::new(),
+            false => namespace.policies.clone(),
+        };
+        let mut out = Lines::default();
+        out.comment(
+            0,
+            &format!(
+                "What namespace {name} needs, and nothing else. Made by `watertight baseline`."
+            ),
+        );
+        let mut gone: Vec<&str> = replaces.iter().map(|id| &*self.world[*id].name).collect();
+        gone.retain(|name| !policies.iter().any(|policy| policy.name == *name));
+        gone.sort_unstable();
+        if !gone.is_empty() {
+            out.comment(
+                0,
+                &format!(
+                    "It takes the place of the {} of today. Policies add up, so delete what has no \
+                     successor here:",
+                    count(replaces.len(), "policy")
+                ),
+            );
+            out.line(
+                0,
+                &format!(
+                    "#   kubectl -n {name} delete networkpolicy {}",
+                    gone.join(" ")
+                ),
+            );
+        }
+        if !host_network.is_empty() {
+            let names = host_network.iter().map(|id| &*self.plan.units[*id].name);
+            let names: Vec<_> = names.collect();
+            out.comment(
+                0,
+                &format!(
+                    "No policy is about {}: on the host network pods are their node.",
+                    names.join(", ")
+                ),
+            );
+        }
+        let mut body = Lines::default();
+        let pod_security = self.pod_security(id, &host_network, &mut body);
+        for policy in &policies {
+            policy.write(&mut body);
+        }
+        out.text.push('\n');
+        out.text.push_str(&body.text);
+        NamespacePlan {
+            namespace: id,
+            text: out.text,
+            policies: policies.into_iter().map(|policy| policy.name).collect(),
+            deletes: gone.into_iter().map(str::to_owned).collect(),
+            replaces,
+            host_network,
+            pod_security,
+        }
+    }
+
+    fn default_deny(&self, namespace: &str) -> PolicyText {
+        PolicyText {
+            comments: vec!["Nothing enters or leaves unless a policy below allows it.".to_owned()],
+            name: "default-deny".to_owned(),
+            namespace: namespace.to_owned(),
+            pods: Vec::new(),
+            types: vec![Direction::Ingress, Direction::Egress],
+            ingress: Vec::new(),
+            egress: Vec::new(),
+            trailing: Vec::new(),
+        }
+    }
+
+    fn dns(&self, namespace: &str, of: NamespaceId) -> Option<PolicyText> {
+        let dns = &self.plan.dns;
+        let mut by_ports: BTreeMap<&BTreeSet<Ports>, Vec<PeerText>> = BTreeMap::new();
+        for (whom, ports) in dns.peers.iter().filter(|(_, ports)| !ports.is_empty()) {
+            let peers = self.peers(whom, of);
+            by_ports.entry(ports).or_default().extend(peers);
+        }
+        by_ports.retain(|_, peers| !peers.is_empty());
+        if by_ports.is_empty() {
+            return None;
+        }
+        let rules = by_ports.into_iter().map(|(ports, peers)| RuleText {
+            comments: Vec::new(),
+            peers,
+            ports: ports.clone(),
+            joins: false,
+        });
+        let mut comments = vec![
+            "Every pod asks the DNS of the cluster, over TCP where an answer is long.".to_owned(),
+        ];
+        comments.extend(dns.comments.iter().cloned());
+        Some(PolicyText {
+            comments,
+            name: "allow-dns".to_owned(),
+            namespace: namespace.to_owned(),
+            pods: Vec::new(),
+            types: vec![Direction::Egress],
+            ingress: Vec::new(),
+            egress: rules.collect(),
+            trailing: Vec::new(),
+        })
+    }
+
+    /// The Namespace with the label that keeps pods off the host network, unless it has one.
+    fn pod_security(&self, id: NamespaceId, on_host: &[UnitId], out: &mut Lines) -> Labels {
+        let namespace = &self.world[id];
+        match self.world.namespace_label(id, ENFORCE) {
+            Some("baseline" | "restricted") => return Labels::There,
+            Some(level) => return Labels::Other(level.to_owned()),
+            None if !on_host.is_empty() => return Labels::HostNetwork,
+            None => {}
+        }
+        let kept = self.plan.kept.get(&id);
+        let pairs = |label: bool| {
+            let all = kept.into_iter().flatten();
+            all.filter(move |(is_label, ..)| *is_label == label)
+        };
+        out.document();
+        out.comment(
+            0,
+            "No policy is about pods on the host network: the namespace must not admit any.",
+        );
+        if namespace.span.is_some() {
+            out.comment(0, "The rest is as it is today; only the label is new.");
+        }
+        out.line(0, "apiVersion: v1");
+        out.line(0, "kind: Namespace");
+        out.line(0, "metadata:");
+        out.line(1, &format!("name: {}", scalar(&namespace.name)));
+        out.line(1, "labels:");
+        let mut labels: BTreeMap<&str, &str> = pairs(true)
+            .map(|(_, key, value)| (&**key, &**value))
+            .collect();
+        labels.insert(ENFORCE, "baseline");
+        for (key, value) in labels {
+            out.line(2, &format!("{}: {}", scalar(key), scalar(value)));
+        }
+        if pairs(false).next().is_some() {
+            out.line(1, "annotations:");
+            for (_, key, value) in pairs(false) {
+                out.line(2, &format!("{}: {}", scalar(key), scalar(value)));
+            }
+        }
+        Labels::Added
+    }
+}
+
+/// What stands where the API server's addresses belong.
+const PLACEHOLDER: &[&str] = &[
+    "To the API server, whose addresses are not in the input. Fill in those of",
+    "`kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes`:",
+    "- to:",
+    "  - ipBlock:",
+    "      cidr: ADDRESS/32",
+    "  ports:",
+    "  - protocol: TCP",
+    "    port: 6443",
+];
+
+/// Every address.
+pub(super) fn everyone() -> [Block; 2] {
+    use crate::facts::ranges::{ANY_V4, ANY_V6};
+    [Block::whole(ANY_V4), Block::whole(ANY_V6)]
+}
+
+fn block_peer(block: &Block) -> PeerText {
+    PeerText::Block(block.net, block.except.clone())
+}
+
+/// The addresses of a unit.
+pub(super) fn addresses(world: &World, unit: &Unit) -> BTreeSet<IpAddr> {
+    let members = unit.members.iter();
+    members
+        .flat_map(|id| world[*id].ips.iter().copied())
+        .collect()
+}
+
+fn said(why: impl Iterator<Item = Why>) -> String {
+    let all: Vec<String> = why.map(|why| why.text).collect();
+    let shown: Vec<&str> = all.iter().take(MOST_WHY).map(String::as_str).collect();
+    let mut text = shown.join("; ");
+    if let Some(more) = all.len().checked_sub(MOST_WHY).filter(|more| *more > 0) {
+        text.push_str(&format!("; {more} more"));
+    }
+    text
+}
+
+/// A name that nobody has: with a word behind it, or a number.
+fn free(wanted: &str, word: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(wanted) {
+        return wanted.to_owned();
+    }
+    let with_word = format!("{wanted}-{word}");
+    if !taken(&with_word) {
+        return with_word;
+    }
+    let mut number = 2_u32;
+    loop {
+        let name = format!("{with_word}-{number}");
+        if !taken(&name) {
+            return name;
+        }
+        number += 1;
+    }
+}
+
+/// The label that everything has that is made here, as text.
+pub(super) fn managed() -> String {
+    format!("{}: {}", MANAGED.0, MANAGED.1)
+}

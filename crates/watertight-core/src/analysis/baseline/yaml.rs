@@ -1,0 +1,259 @@
+//! Policies as text: plain YAML in block style, with a comment where somebody would ask why.
+//!
+//! INVARIANT: what is written here, the reader of manifests takes back without a complaint.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use super::needs::Ports;
+use super::units::Term;
+use crate::manifest::Direction;
+
+/// Somebody at the other end of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PeerText {
+    /// Pods of a namespace; of the policy's own if none is named.
+    Pods(Option<String>, Vec<Term>),
+    /// All pods of all namespaces.
+    AllPods,
+    /// Addresses.
+    Block(IpNet, Vec<IpNet>),
+}
+
+/// A rule with the comments above it.
+#[derive(Clone, Debug)]
+pub(super) struct RuleText {
+    pub comments: Vec<String>,
+    pub peers: Vec<PeerText>,
+    /// Empty for all ports.
+    pub ports: BTreeSet<Ports>,
+    /// Whether other workloads on the same ports join it.
+    pub joins: bool,
+}
+
+/// A NetworkPolicy.
+#[derive(Clone, Debug)]
+pub(super) struct PolicyText {
+    pub comments: Vec<String>,
+    pub name: String,
+    pub namespace: String,
+    pub pods: Vec<Term>,
+    pub types: Vec<Direction>,
+    pub ingress: Vec<RuleText>,
+    pub egress: Vec<RuleText>,
+    /// Comments behind the last rule.
+    pub trailing: Vec<String>,
+}
+
+/// The label by which everything that is made here can be found.
+pub(super) const MANAGED: (&str, &str) = ("app.kubernetes.io/managed-by", "watertight");
+
+/// A writer of lines.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub text: String,
+}
+
+impl Lines {
+    /// A line at a depth of two spaces each.
+    pub(super) fn line(&mut self, depth: usize, text: &str) {
+        self.text.extend(std::iter::repeat_n("  ", depth));
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// A comment, wrapped.
+    pub(super) fn comment(&mut self, depth: usize, text: &str) {
+        let room = 98_usize.saturating_sub(depth * 2);
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
+                self.line(depth, &format!("# {line}"));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.line(depth, &format!("# {line}"));
+    }
+
+    /// Starts the next document.
+    pub(super) fn document(&mut self) {
+        if !self.text.is_empty() {
+            self.text.push_str("---\n");
+        }
+    }
+}
+
+impl PolicyText {
+    pub(super) fn write(&self, out: &mut Lines) {
+        out.document();
+        for comment in &self.comments {
+            out.comment(0, comment);
+        }
+        out.line(0, "apiVersion: networking.k8s.io/v1");
+        out.line(0, "kind: NetworkPolicy");
+        out.line(0, "metadata:");
+        out.line(1, &format!("name: {}", scalar(&self.name)));
+        out.line(1, &format!("namespace: {}", scalar(&self.namespace)));
+        out.line(1, "labels:");
+        out.line(2, &format!("{}: {}", MANAGED.0, MANAGED.1));
+        out.line(0, "spec:");
+        selector(out, 1, "podSelector", &self.pods);
+        let types: Vec<_> = self.types.iter().map(|direction| direction.api()).collect();
+        out.line(1, &format!("policyTypes: [{}]", types.join(", ")));
+        for (direction, rules) in [
+            (Direction::Ingress, &self.ingress),
+            (Direction::Egress, &self.egress),
+        ] {
+            if rules.is_empty() {
+                continue;
+            }
+            out.line(1, &format!("{}:", direction.word()));
+            for rule in rules {
+                rule.write(out, direction);
+            }
+        }
+        for comment in &self.trailing {
+            out.line(1, &format!("# {comment}"));
+        }
+    }
+}
+
+impl RuleText {
+    fn write(&self, out: &mut Lines, direction: Direction) {
+        for comment in &self.comments {
+            out.comment(1, comment);
+        }
+        out.line(1, &format!("- {}:", direction.peer_field()));
+        for peer in &self.peers {
+            peer.write(out);
+        }
+        if self.ports.is_empty() || self.ports.contains(&Ports::All) {
+            return;
+        }
+        out.line(2, "ports:");
+        for ports in &self.ports {
+            let Ports::Range(protocol, first, last) = ports else {
+                continue;
+            };
+            out.line(2, &format!("- protocol: {}", protocol.api()));
+            if *first <= 1 && *last == u16::MAX {
+                continue;
+            }
+            out.line(3, &format!("port: {first}"));
+            if first != last {
+                out.line(3, &format!("endPort: {last}"));
+            }
+        }
+    }
+}
+
+impl PeerText {
+    fn write(&self, out: &mut Lines) {
+        match self {
+            Self::AllPods => out.line(2, "- namespaceSelector: {}"),
+            Self::Pods(None, terms) => {
+                let mut inner = Lines::default();
+                selector(&mut inner, 3, "podSelector", terms);
+                itemise(out, &inner.text);
+            }
+            Self::Pods(Some(namespace), terms) => {
+                let mut inner = Lines::default();
+                let name = Term::Is(crate::world::NAME_LABEL.into(), namespace.as_str().into());
+                selector(&mut inner, 3, "namespaceSelector", &[name]);
+                if !terms.is_empty() {
+                    selector(&mut inner, 3, "podSelector", terms);
+                }
+                itemise(out, &inner.text);
+            }
+            Self::Block(net, except) => {
+                out.line(2, "- ipBlock:");
+                out.line(4, &format!("cidr: {}", block(*net)));
+                if !except.is_empty() {
+                    out.line(4, "except:");
+                    for net in except {
+                        out.line(4, &format!("- {}", block(*net)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Lines at depth three as an item of a list at depth two.
+fn itemise(out: &mut Lines, text: &str) {
+    let rest = text.strip_prefix("      ").unwrap_or(text);
+    out.text.push_str("    - ");
+    out.text.push_str(rest);
+}
+
+/// A network as YAML: IPv6 needs quotes.
+pub(super) fn block(net: IpNet) -> String {
+    match net {
+        IpNet::V4(net) => net.to_string(),
+        IpNet::V6(net) => format!("\"{net}\""),
+    }
+}
+
+pub(super) fn selector(out: &mut Lines, depth: usize, field: &str, terms: &[Term]) {
+    if terms.is_empty() {
+        out.line(depth, &format!("{field}: {{}}"));
+        return;
+    }
+    out.line(depth, &format!("{field}:"));
+    let mut first = true;
+    for term in terms {
+        if let Term::Is(key, value) = term {
+            if std::mem::take(&mut first) {
+                out.line(depth + 1, "matchLabels:");
+            }
+            out.line(depth + 2, &format!("{}: {}", scalar(key), scalar(value)));
+        }
+    }
+    let mut first = true;
+    for term in terms {
+        if let Term::Lacks(key) = term {
+            if std::mem::take(&mut first) {
+                out.line(depth + 1, "matchExpressions:");
+            }
+            out.line(depth + 1, &format!("- key: {}", scalar(key)));
+            out.line(depth + 2, "operator: DoesNotExist");
+        }
+    }
+}
+
+/// A text as a YAML string, quoted where YAML would read something else.
+pub(super) fn scalar(text: &str) -> Cow<'_, str> {
+    const OTHER: [&str; 12] = [
+        "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf", "~",
+    ];
+    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))
+        && !OTHER.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if plain {
+        return Cow::Borrowed(text);
+    }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                quoted.push_str(&format!("\\U{:08x}", u32::from(c)));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    Cow::Owned(quoted)
+}

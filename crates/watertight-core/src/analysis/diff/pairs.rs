@@ -1,0 +1,210 @@
+//! Pairs of units with other answers than before, as rectangles: sources, destinations, one change.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::change::{Ports, Shifted, Shifts};
+use super::joint::Joint;
+use crate::analysis::map::{Kept, ReachMap, SourceRow, Unit};
+
+/// Sources and destinations of which every pair changes alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairChange {
+    /// Who connects, by number, in order.
+    pub from: Vec<u32>,
+    /// To whom.
+    pub to: Vec<u32>,
+    /// What changes.
+    pub change: Shifted,
+}
+
+/// So many sources are worked on together: what is found and not yet sorted in stays small.
+const TOGETHER: usize = 256;
+
+/// The maps of both worlds between the same units.
+pub(super) struct Maps<'m, 'w> {
+    pub old: &'m ReachMap<'m, 'w>,
+    pub new: &'m ReachMap<'m, 'w>,
+}
+
+/// From the units of a map to those of both worlds, and back.
+struct Numbers {
+    /// By unit of the map.
+    joint: Vec<u32>,
+    /// By joint unit.
+    own: FxHashMap<u32, u32>,
+}
+
+impl Numbers {
+    fn new(of_name: &FxHashMap<&str, u32>, units: &[Unit]) -> Self {
+        let joint: Vec<u32> = units
+            .iter()
+            .map(|unit| of_name.get(&*unit.name).copied().unwrap_or(u32::MAX))
+            .collect();
+        let own = joint.iter().copied().zip(0..).collect();
+        Self { joint, own }
+    }
+
+    fn joint(&self, own: u32) -> u32 {
+        self.joint.get(own as usize).copied().unwrap_or(u32::MAX)
+    }
+}
+
+/// What groups pairs besides their change: units with different numbers are kept apart.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'k> {
+    pub source: &'k [u32],
+    pub target: &'k [u32],
+}
+
+fn key(of: &[u32], unit: u32) -> u32 {
+    of.get(unit as usize).copied().unwrap_or(0)
+}
+
+/// Pairs with one change and one key at each end: sources, and targets.
+type Rectangles = FxHashMap<(u32, u32, u32), FxHashMap<Arc<[u32]>, Vec<u32>>>;
+
+/// Collects rectangles.
+#[derive(Default)]
+pub(super) struct Collected {
+    shifts: Shifts,
+    /// By change and keys, then by destinations: the sources.
+    found: Rectangles,
+}
+
+impl Collected {
+    /// Compares what sources reach in both maps.
+    pub(super) fn compare(
+        &mut self,
+        joint: &Joint,
+        maps: &Maps<'_, '_>,
+        sources: &[u32],
+        keys: Keys<'_>,
+    ) {
+        let of_name: FxHashMap<&str, u32> = (0..)
+            .take(joint.units.len())
+            .map(|number| (joint.name(number), number))
+            .collect();
+        let [old_sources, new_sources] =
+            [maps.old, maps.new].map(|map| Numbers::new(&of_name, map.sources().all()));
+        let [old_targets, new_targets] =
+            [maps.old, maps.new].map(|map| Numbers::new(&of_name, map.targets().all()));
+        let (before, after) = (Kept::default(), Kept::default());
+        let count = joint.units.len();
+        for sources in sources.chunks(TOGETHER) {
+            let found = crate::parallel::few(sources, |source| {
+                let row = |map: &ReachMap<'_, '_>, numbers: &Numbers, kept: &Kept| {
+                    let own = numbers.own.get(source)?;
+                    Some(map.of_source(*own, kept))
+                };
+                let old = row(maps.old, &old_sources, &before);
+                let new = row(maps.new, &new_sources, &after);
+                of_source(
+                    count,
+                    (old.as_ref(), &old_targets),
+                    (new.as_ref(), &new_targets),
+                    keys.target,
+                )
+            });
+            for (source, found) in sources.iter().zip(found) {
+                for ((before, after, target_key), targets) in found {
+                    let Some(change) = self.shifts.add(before, after) else {
+                        continue;
+                    };
+                    let of = (change, key(keys.source, *source), target_key);
+                    let of = self.found.entry(of).or_default();
+                    of.entry(targets.into()).or_default().push(*source);
+                }
+            }
+        }
+    }
+
+    /// Every rectangle, in the order of the first source and destination.
+    pub(super) fn finish(self) -> Vec<PairChange> {
+        let mut found = Vec::new();
+        #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
+        for ((change, ..), rectangles) in self.found {
+            // Sources with the same destinations were put together; now destinations with the same
+            // sources.
+            let mut joined: FxHashMap<Vec<u32>, Vec<u32>> = FxHashMap::default();
+            #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
+            for (targets, mut sources) in rectangles {
+                sources.sort_unstable();
+                sources.dedup();
+                joined.entry(sources).or_default().extend(targets.iter());
+            }
+            let change = self.shifts.get(change);
+            #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
+            for (from, mut to) in joined {
+                to.sort_unstable();
+                to.dedup();
+                found.push(PairChange {
+                    from,
+                    to,
+                    change: change.clone(),
+                });
+            }
+        }
+        found.sort_by(|a, b| (&a.from, &a.to, &a.change).cmp(&(&b.from, &b.to, &b.change)));
+        found
+    }
+}
+
+/// What is new about one source: the answers before and after, the key of the destinations, and those.
+type OfSource = Vec<((Ports, Ports, u32), Vec<u32>)>;
+
+fn of_source(
+    units: usize,
+    (old, old_numbers): (Option<&SourceRow>, &Numbers),
+    (new, new_numbers): (Option<&SourceRow>, &Numbers),
+    target_keys: &[u32],
+) -> OfSource {
+    // By destination: the connection in each world, counted from one.
+    let mut reached = vec![(0u32, 0u32); units];
+    let connections = |row: Option<&SourceRow>| row.map_or(0, |row| row.connections.len());
+    for (at, connection) in (1..).zip(old.into_iter().flat_map(|row| &row.connections)) {
+        for target in &connection.targets {
+            if let Some(entry) = reached.get_mut(old_numbers.joint(*target) as usize) {
+                entry.0 = at;
+            }
+        }
+    }
+    for (at, connection) in (1..).zip(new.into_iter().flat_map(|row| &row.connections)) {
+        for target in &connection.targets {
+            if let Some(entry) = reached.get_mut(new_numbers.joint(*target) as usize) {
+                entry.1 = at;
+            }
+        }
+    }
+    let ports = |row: Option<&SourceRow>| -> Vec<Ports> {
+        let connections = row.into_iter().flat_map(|row| &row.connections);
+        let found =
+            connections.map(|connection| Ports::new(&connection.ports, connection.ipv6.as_ref()));
+        std::iter::once(Ports::none()).chain(found).collect()
+    };
+    let (before, after) = (ports(old), ports(new));
+    let mut differ: FxHashMap<(u32, u32), bool> = FxHashMap::default();
+    differ.reserve(connections(old) + connections(new));
+    let mut found: FxHashMap<(u32, u32, u32), Vec<u32>> = FxHashMap::default();
+    for (target, (old, new)) in (0..).zip(&reached) {
+        if (*old, *new) == (0, 0) {
+            continue;
+        }
+        let differs = differ.entry((*old, *new)).or_insert_with(|| {
+            let (old, new) = (before.get(*old as usize), after.get(*new as usize));
+            !matches!((old, new), (Some(old), Some(new)) if old.says_as(new))
+        });
+        if *differs {
+            let of = (*old, *new, key(target_keys, target));
+            found.entry(of).or_default().push(target);
+        }
+    }
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_unstable();
+    let found = found.into_iter().filter_map(|((old, new, key), targets)| {
+        let (old, new) = (before.get(old as usize)?, after.get(new as usize)?);
+        Some(((old.clone(), new.clone(), key), targets))
+    });
+    found.collect()
+}

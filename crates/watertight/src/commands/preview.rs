@@ -1,0 +1,63 @@
+//! `watertight preview`: what becomes of a state when something is applied on top of it.
+
+use std::time::Instant;
+
+use anyhow::{anyhow, bail};
+use watertight_core::world::{ObjectName, Preview};
+
+use crate::args::{Global, PreviewArgs};
+use crate::exit::Exit;
+use crate::input;
+
+use super::cluster;
+use super::diff::Comparison;
+
+pub(super) fn run(args: &PreviewArgs, global: &Global) -> anyhow::Result<Exit> {
+    let started = Instant::now();
+    if args.filename.is_empty() && args.delete.is_empty() && args.staged.is_none() {
+        bail!("nothing to preview; say what to apply with -f, what to --delete, or --staged");
+    }
+    let config = cluster::config(&args.config)?;
+    let exclude = input::globs(args.exclude.iter().chain(&config.exclude))?;
+    let comparison = Comparison::new(&args.compare, &args.cluster, config, global, started)?;
+    let namespace = comparison.default_namespace();
+    let delete = args.delete.iter().map(|text| {
+        let name = ObjectName::parse(text, namespace);
+        name.map_err(|error| anyhow!("--delete: {error}"))
+    });
+    let label = match args.staged.as_deref() {
+        None | Some("") => None,
+        Some(label) => match label.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Some((key.to_owned(), value.to_owned())),
+            _ => bail!("--staged: `{label}` is no label; write KEY=VALUE"),
+        },
+    };
+    let preview = Preview {
+        delete: delete.collect::<anyhow::Result<_>>()?,
+        enforce_staged: args.staged.as_deref() == Some(""),
+        staged_label: label,
+    };
+    let paths = cluster::paths_or_here(&args.paths);
+    let two = input::read_on_top(&paths, &args.filename, &exclude)?;
+    let shown = paths.iter().map(|path| path.display().to_string());
+    let base = shown.collect::<Vec<_>>().join(" ");
+    let changed = describe(args, &base);
+    comparison.run(two, Some(&preview), [base, changed])
+}
+
+/// `k8s + new.yaml - NetworkPolicy/shop/web, staged policies enforced`
+fn describe(args: &PreviewArgs, base: &str) -> String {
+    let mut told = base.to_owned();
+    for path in &args.filename {
+        told.push_str(&format!(" + {}", path.display()));
+    }
+    for name in &args.delete {
+        told.push_str(&format!(" - {name}"));
+    }
+    match args.staged.as_deref() {
+        None => {}
+        Some("") => told.push_str(", staged policies enforced"),
+        Some(label) => told.push_str(&format!(", policies with {label} enforced")),
+    }
+    told
+}

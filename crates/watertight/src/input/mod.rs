@@ -1,0 +1,256 @@
+//! From what somebody names to sources: paths, `-` and `git:REV[:PATH]`, for every verb alike.
+//!
+//! A thing that does not exist is a mistake of the caller's and fatal; a file that is there and
+//! cannot be read is booked, and the rest is read.
+
+mod files;
+mod git;
+mod two;
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use rayon::prelude::*;
+use watertight_core::source::{self, Sources};
+
+pub(crate) use two::{Two, read_on_top, read_two};
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// The files.
+    pub(crate) sources: Sources,
+    /// Files that could not be read, with the reason.
+    pub(crate) unreadable: Vec<(String, String)>,
+    /// The paths behind the sources, to watch and to fix; none for standard input and for files of a
+    /// revision.
+    pub(crate) paths: Vec<Option<PathBuf>>,
+}
+
+/// Compiles globs.
+pub(crate) fn globs<'p>(patterns: impl IntoIterator<Item = &'p String>) -> anyhow::Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).with_context(|| format!("`{pattern}` is no glob"))?);
+        // `legacy/` and `legacy` mean everything below.
+        let below = format!("{}/**", pattern.trim_end_matches('/'));
+        set.add(Glob::new(&below).with_context(|| format!("`{pattern}` is no glob"))?);
+    }
+    Ok(set.build()?)
+}
+
+/// Reads everything that was asked for.
+pub(crate) fn read(paths: &[PathBuf], exclude: &GlobSet) -> anyhow::Result<Input> {
+    let mut input = Input {
+        sources: Sources::new(),
+        unreadable: Vec::new(),
+        paths: Vec::new(),
+    };
+    let found = Finder::new(exclude).find(paths, &mut input.unreadable)?;
+    for text in texts(found) {
+        input.add(text);
+    }
+    if input.sources.is_empty() && input.unreadable.is_empty() {
+        bail!(nothing_in(paths));
+    }
+    Ok(input)
+}
+
+/// What to say where there is nothing to read.
+fn nothing_in<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> String {
+    let shown = paths
+        .into_iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!(
+        "found no YAML or JSON file in {shown}; name a file or directory, or pipe manifests into \
+         `check -`"
+    )
+}
+
+/// Finds the files behind what somebody names, each of them once.
+struct Finder<'a> {
+    exclude: &'a GlobSet,
+    seen: BTreeSet<PathBuf>,
+    stdin_read: bool,
+    repository: Option<git::Repository>,
+}
+
+impl<'a> Finder<'a> {
+    fn new(exclude: &'a GlobSet) -> Self {
+        Self {
+            exclude,
+            seen: BTreeSet::new(),
+            stdin_read: false,
+            repository: None,
+        }
+    }
+
+    fn find(
+        &mut self,
+        paths: &[PathBuf],
+        unreadable: &mut Vec<(String, String)>,
+    ) -> anyhow::Result<Vec<Given>> {
+        let mut found = Vec::new();
+        for path in paths {
+            if path.as_os_str() == "-" {
+                found.extend(self.stdin()?);
+            } else if let Some(spec) = path.to_str().and_then(git::Spec::parse) {
+                let spec = spec?;
+                let repository = match &mut self.repository {
+                    Some(repository) => repository,
+                    none => none.insert(git::Repository::here(&spec)?),
+                };
+                let blobs = repository.read(&spec, self.exclude)?;
+                found.extend(blobs.into_iter().map(Given::Blob));
+            } else {
+                found.extend(self.files(path, unreadable)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn stdin(&mut self) -> anyhow::Result<Option<Given>> {
+        if std::mem::replace(&mut self.stdin_read, true) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
+        Ok(Some(Given::Stdin(bytes)))
+    }
+
+    fn files(
+        &mut self,
+        path: &PathBuf,
+        unreadable: &mut Vec<(String, String)>,
+    ) -> anyhow::Result<Vec<Given>> {
+        let metadata = std::fs::metadata(path)
+            .with_context(|| format!("cannot read `{}`{}", path.display(), files::near(path)))?;
+        let found = if metadata.is_dir() {
+            files::walk(path, self.exclude, unreadable)
+        } else {
+            vec![path.clone()]
+        };
+        // One file may be named twice, or be below two of the directories.
+        let is_new = |path: &PathBuf| {
+            let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
+            self.seen.insert(identity)
+        };
+        let given = found.into_iter().filter(is_new).map(|file| {
+            let below = file.strip_prefix(path).unwrap_or(&file).to_owned();
+            Given::File { path: file, below }
+        });
+        Ok(given.collect())
+    }
+}
+
+/// Something to be read.
+enum Given {
+    Stdin(Vec<u8>),
+    File { path: PathBuf, below: PathBuf },
+    Blob(git::Blob),
+}
+
+/// A text with its name, or why there is none.
+struct Text {
+    name: String,
+    /// The file behind it.
+    path: Option<PathBuf>,
+    /// The file below what somebody named; empty for what was named itself.
+    below: PathBuf,
+    text: Result<String, String>,
+}
+
+/// The texts of files, in their order.
+fn texts(files: Vec<Given>) -> Vec<Text> {
+    // Threads cost more than they save on a handful of manifests.
+    if files.len() < 16 {
+        return files.into_iter().map(text).collect();
+    }
+    files.into_par_iter().map(text).collect()
+}
+
+fn text(given: Given) -> Text {
+    let (name, path, below, bytes) = match given {
+        Given::Stdin(bytes) => ("<stdin>".to_owned(), None, PathBuf::new(), Ok(bytes)),
+        Given::File { path, below } => {
+            let plain = path.strip_prefix("./").unwrap_or(&path);
+            let mut name = plain.display().to_string();
+            if name.starts_with(git::SCHEME) {
+                // Without its `./` it would look like a revision.
+                name = format!("./{name}");
+            }
+            let bytes = files::read_file(&path).map_err(|error| error.to_string());
+            (name, Some(path), below, bytes)
+        }
+        Given::Blob(blob) => (blob.name, None, blob.below, blob.bytes),
+    };
+    let text = bytes.and_then(|bytes| {
+        if git::is_lfs_pointer(&bytes) {
+            return Err(git::IN_LFS.to_owned());
+        }
+        source::text(bytes).map_err(|error| error.to_string())
+    });
+    Text {
+        name,
+        path,
+        below,
+        text,
+    }
+}
+
+impl Input {
+    fn add(&mut self, text: Text) {
+        let Text {
+            name, path, text, ..
+        } = text;
+        let added = text.and_then(|text| {
+            let added = self.sources.add_text(&name, text);
+            added.map_err(|error| error.to_string())
+        });
+        match added {
+            Ok(_) => self.paths.push(path),
+            Err(reason) => self.unreadable.push((name, reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_keep_their_order_and_say_what_is_wrong_with_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..40)
+            .map(|at| dir.path().join(format!("{at}.yaml")))
+            .collect();
+        for (at, path) in paths.iter().enumerate() {
+            let bytes = if at == 30 {
+                vec![b'a', 0xff]
+            } else {
+                at.to_string().into()
+            };
+            std::fs::write(path, bytes).unwrap();
+        }
+        let mut given = paths.clone();
+        given.push(paths[3].clone());
+        let input = read(&given, &GlobSet::empty()).unwrap();
+        let texts = input.sources.iter().map(|(_, file)| file.text().to_owned());
+        let expected = (0..40).filter(|at| *at != 30).map(|at| at.to_string());
+        assert!(texts.eq(expected));
+        assert_eq!(input.paths.len(), 39);
+        let [(name, reason)] = &*input.unreadable else {
+            panic!("{:?}", input.unreadable);
+        };
+        assert!(name.ends_with("30.yaml"));
+        assert_eq!(reason, "not UTF-8 text (bad byte at offset 1)");
+    }
+}

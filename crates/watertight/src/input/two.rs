@@ -1,0 +1,234 @@
+//! Sources for two worlds, before and after a change, in one set of files.
+//!
+//! A file that both have with the same text is read once: of two revisions of a large repository
+//! little differs. The order of files is that of each side alone.
+
+use std::cmp::Ordering;
+use std::iter::Peekable;
+use std::path::{Path, PathBuf};
+use std::vec::IntoIter;
+
+use anyhow::bail;
+use globset::GlobSet;
+use watertight_core::manifest::Belongs;
+use watertight_core::source::{FileId, Sources};
+
+use super::{Finder, Text, nothing_in, texts};
+
+/// What was read for two worlds.
+#[derive(Debug)]
+pub(crate) struct Two {
+    /// The files of both.
+    pub(crate) sources: Sources,
+    /// Files that could not be read: whose they are, their names and the reasons.
+    pub(crate) unreadable: Vec<(Belongs, String, String)>,
+    /// Whose the sources are, in their order.
+    belongs: Vec<(FileId, Belongs)>,
+}
+
+impl Two {
+    fn new() -> Self {
+        Self {
+            sources: Sources::new(),
+            unreadable: Vec::new(),
+            belongs: Vec::new(),
+        }
+    }
+
+    /// To which of the worlds a file belongs; to none if it was added later.
+    pub(crate) fn belongs(&self, file: FileId) -> Option<Belongs> {
+        let found = self.belongs.binary_search_by_key(&file, |(file, _)| *file);
+        let found = found.ok().and_then(|at| self.belongs.get(at));
+        found.map(|(_, belongs)| *belongs)
+    }
+
+    /// Whether a file is one of those that a world is made of.
+    pub(crate) fn is_of(&self, side: Belongs, file: FileId) -> bool {
+        let of = self.belongs(file);
+        of == Some(side) || of == Some(Belongs::Both)
+    }
+
+    /// The number of files that a world is made of.
+    pub(crate) fn files_of(&self, side: Belongs) -> usize {
+        let of_side = |of: Belongs| of == side || of == Belongs::Both;
+        self.belongs.iter().filter(|(_, of)| of_side(*of)).count()
+    }
+
+    fn add(&mut self, belongs: Belongs, text: Text) {
+        let Text { name, text, .. } = text;
+        let added = text.and_then(|text| {
+            let added = self.sources.add_text(&name, text);
+            added.map_err(|error| error.to_string())
+        });
+        match added {
+            Ok(file) => self.belongs.push((file, belongs)),
+            Err(reason) => self.unreadable.push((belongs, name, reason)),
+        }
+    }
+
+    fn found_unreadable(&mut self, belongs: Belongs, unreadable: Vec<(String, String)>) {
+        let unreadable = unreadable.into_iter();
+        let of_side = unreadable.map(|(name, reason)| (belongs, name, reason));
+        self.unreadable.extend(of_side);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+/// Reads two sources to compare. One of them may be an empty directory, not both.
+pub(crate) fn read_two(old: &Path, new: &Path, exclude: &GlobSet) -> anyhow::Result<Two> {
+    if old.as_os_str() == "-" && new.as_os_str() == "-" {
+        bail!("only one of the two can be standard input");
+    }
+    let mut two = Two::new();
+    let mut side = |side: Belongs, path: &Path| -> anyhow::Result<Side> {
+        let mut unreadable = Vec::new();
+        let found = Finder::new(exclude).find(&[path.to_owned()], &mut unreadable)?;
+        two.found_unreadable(side, unreadable);
+        Ok(texts(found).into_iter().peekable())
+    };
+    let (before, after) = (side(Belongs::Old, old)?, side(Belongs::New, new)?);
+    merge(&mut two, before, after);
+    if two.is_empty() {
+        bail!(nothing_in(&[old.to_owned(), new.to_owned()]));
+    }
+    Ok(two)
+}
+
+/// Reads a base and what is applied on top of it.
+pub(crate) fn read_on_top(
+    base: &[PathBuf],
+    on_top: &[PathBuf],
+    exclude: &GlobSet,
+) -> anyhow::Result<Two> {
+    let mut two = Two::new();
+    let mut finder = Finder::new(exclude);
+    for (side, paths) in [(Belongs::Both, base), (Belongs::New, on_top)] {
+        let mut unreadable = Vec::new();
+        let found = finder.find(paths, &mut unreadable)?;
+        two.found_unreadable(side, unreadable);
+        for text in texts(found) {
+            two.add(side, text);
+        }
+    }
+    if two.is_empty() {
+        bail!(nothing_in(base));
+    }
+    Ok(two)
+}
+
+type Side = Peekable<IntoIter<Text>>;
+
+/// Two lists of files in the order of their paths become one.
+fn merge(two: &mut Two, mut old: Side, mut new: Side) {
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(before), Some(after)) => before.below.cmp(&after.below),
+        };
+        let before = if order.is_le() { old.next() } else { None };
+        let after = if order.is_ge() { new.next() } else { None };
+        match (before, after) {
+            (Some(before), Some(after)) if before.text.is_ok() && before.text == after.text => {
+                two.add(Belongs::Both, after);
+            }
+            (before, after) => {
+                for (side, text) in [(Belongs::Old, before), (Belongs::New, after)] {
+                    if let Some(text) = text {
+                        two.add(side, text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(two: &Two) -> Vec<(String, String)> {
+        let files = two.sources.iter();
+        files
+            .map(|(id, file)| {
+                let name = Path::new(file.name()).file_name().unwrap();
+                let side = format!("{:?}", two.belongs(id).unwrap());
+                (name.to_string_lossy().into_owned(), side)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_the_same_is_read_once_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for (path, text) in [
+            ("old/a.yaml", "1"),
+            ("old/b.yaml", "1"),
+            ("old/c.yaml", "1"),
+            ("old/d.yaml", "1"),
+            ("new/b.yaml", "1"),
+            ("new/c.yaml", "2"),
+            ("new/d.yaml", "1"),
+            ("new/e.yaml", "1"),
+        ] {
+            write(path, text);
+        }
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        let two = read_two(&old, &new, &GlobSet::empty()).unwrap();
+        let expected = [
+            ("a.yaml", "Old"),
+            ("b.yaml", "Both"),
+            ("c.yaml", "Old"),
+            ("c.yaml", "New"),
+            ("d.yaml", "Both"),
+            ("e.yaml", "New"),
+        ];
+        let expected = expected.map(|(name, side)| (name.to_owned(), side.to_owned()));
+        assert_eq!(shown(&two), expected);
+        assert_eq!(two.files_of(Belongs::Old), 4);
+        assert_eq!(two.files_of(Belongs::New), 4);
+
+        std::fs::write(old.join("b.yaml"), [0xff]).unwrap();
+        std::fs::write(new.join("b.yaml"), [0xff]).unwrap();
+        let two = read_two(&old, &new, &GlobSet::empty()).unwrap();
+        let sides: Vec<_> = two.unreadable.iter().map(|(side, ..)| *side).collect();
+        assert_eq!(sides, [Belongs::Old, Belongs::New]);
+    }
+
+    #[test]
+    fn one_side_may_be_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        for side in [&old, &new] {
+            std::fs::create_dir(side).unwrap();
+        }
+        let exclude = GlobSet::empty();
+        assert!(read_two(&old, &new, &exclude).is_err());
+        std::fs::write(new.join("a.yaml"), "a").unwrap();
+        let two = read_two(&old, &new, &exclude).unwrap();
+        assert_eq!(two.files_of(Belongs::Old), 0);
+        assert!(read_two(Path::new("-"), Path::new("-"), &exclude).is_err());
+    }
+
+    #[test]
+    fn what_is_applied_on_top_is_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["a.yaml", "b.yaml"].map(|name| dir.path().join(name));
+        for path in &paths {
+            std::fs::write(path, "a").unwrap();
+        }
+        let [base, on_top] = [0, 1].map(|at| std::slice::from_ref(&paths[at]));
+        let two = read_on_top(base, on_top, &GlobSet::empty()).unwrap();
+        let sides: Vec<_> = shown(&two).into_iter().map(|(_, side)| side).collect();
+        assert_eq!(sides, ["Both", "New"]);
+    }
+}
