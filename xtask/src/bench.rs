@@ -80,31 +80,45 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let programs = Programs { product, this };
     let Directories { named, scratch } = directories(args)?;
     let mut worlds = Vec::new();
-    for (name, dir) in &named {
-        let inventory = Inventory::of(dir)?;
+    for place in &named {
+        let inventory = Inventory::of(&place.dir)?;
         progress(&format!(
-            "measuring {name} ({}) from inside",
+            "measuring {} ({}) from inside",
+            place.name,
             inventory.kind.name()
         ))?;
-        worlds.push(World::new(&programs, name, dir, inventory));
+        worlds.push(World::new(&programs, place, inventory));
     }
     measure_in_turns(&mut worlds, &programs.this, args.runs)?;
     drop(scratch);
     report(worlds, args)
 }
 
+/// A world to measure.
+#[derive(Debug)]
+struct Place {
+    /// What to call it.
+    name: String,
+    dir: PathBuf,
+    /// The same world with other policies, to compare with.
+    changed: Option<PathBuf>,
+}
+
 /// What to measure.
 #[derive(Debug)]
 struct Directories {
-    /// With the names to show.
-    named: Vec<(String, PathBuf)>,
+    named: Vec<Place>,
     /// Holds them, unless they are to stay.
     scratch: Option<Scratch>,
 }
 
 fn directories(args: &BenchArgs) -> anyhow::Result<Directories> {
     if !args.dirs.is_empty() {
-        let named = |dir: &PathBuf| (dir.display().to_string(), dir.clone());
+        let named = |dir: &PathBuf| Place {
+            name: dir.display().to_string(),
+            dir: dir.clone(),
+            changed: None,
+        };
         return Ok(Directories {
             named: args.dirs.iter().map(named).collect(),
             scratch: None,
@@ -134,8 +148,12 @@ fn directories(args: &BenchArgs) -> anyhow::Result<Directories> {
                 let dir = format!("{name}-{}", format.extension()).replace(' ', "-");
                 let out = root.join(dir);
                 let world = SynthArgs::new(out.clone(), size, format).with_mix(mix);
-                synth::generate(&world)?;
-                named.push((name.clone(), synth::cluster_dir(&out)));
+                synth::generate(&world.with_change())?;
+                named.push(Place {
+                    name: name.clone(),
+                    dir: synth::cluster_dir(&out),
+                    changed: Some(synth::changed_cluster_dir(&out)),
+                });
             }
         }
     }
@@ -156,6 +174,7 @@ fn report(worlds: Vec<World>, args: &BenchArgs) -> anyhow::Result<()> {
     )?;
     for table in [
         results::processes(&results),
+        results::answers(&results),
         results::inside(&results),
         results::changes(&results),
     ] {

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use watertight_core::report::{check_schema, explain_schema, minimize_schema, reach_schema};
+use watertight_core::report::{
+    check_schema, explain_schema, intent_report_schema, intents_schema, minimize_schema,
+    reach_schema,
+};
 use watertight_core::rules::ALL;
 
 /// The repository's root.
@@ -25,6 +28,14 @@ pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
         (
             "docs/schema/explain-report.v1.json".into(),
             text_of(&explain_schema())?,
+        ),
+        (
+            "docs/schema/intent-report.v1.json".into(),
+            text_of(&intent_report_schema())?,
+        ),
+        (
+            "docs/schema/intents.v1.json".into(),
+            text_of(&intents_schema())?,
         ),
         (
             "docs/schema/minimize-report.v1.json".into(),

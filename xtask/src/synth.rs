@@ -156,6 +156,11 @@ impl SynthArgs {
         }
     }
 
+    /// With a second cluster in which one policy in a hundred has changed.
+    pub(crate) fn with_change(self) -> Self {
+        Self { diff: true, ..self }
+    }
+
     /// The same world with policies in other languages.
     pub(crate) fn with_mix(self, mix: Mix) -> Self {
         Self { mix, ..self }
@@ -185,6 +190,11 @@ pub(crate) fn cluster_dir(out: &Path) -> PathBuf {
     out.join("cluster")
 }
 
+/// Where `generate` puts the cluster in which policies have changed.
+pub(crate) fn changed_cluster_dir(out: &Path) -> PathBuf {
+    out.join("cluster2")
+}
+
 pub(crate) fn generate(args: &SynthArgs) -> anyhow::Result<Stats> {
     let scale = args.scale();
     let changes = if args.diff {
@@ -195,7 +205,7 @@ pub(crate) fn generate(args: &SynthArgs) -> anyhow::Result<Stats> {
     let mut cluster = ClusterWriter::create(&cluster_dir(&args.out), args.format)?;
     let mut changed_cluster = args
         .diff
-        .then(|| ClusterWriter::create(&args.out.join("cluster2"), args.format))
+        .then(|| ClusterWriter::create(&changed_cluster_dir(&args.out), args.format))
         .transpose()?;
 
     let mut stats = Stats {

@@ -32,20 +32,18 @@ fn arguments(line: &str) -> Vec<String> {
     found
 }
 
-/// Every excerpt with the command before it.
-fn excerpts(readme: &str) -> Vec<(Vec<String>, &str)> {
+/// A block of code: what it is, and its text.
+fn blocks(page: &str) -> Vec<(&str, String)> {
     let mut found = Vec::new();
-    let mut before = "";
-    for (index, block) in readme.split("```").enumerate() {
-        if let Some(excerpt) = block.strip_prefix("text\n").filter(|_| index % 2 == 1) {
-            let lines = before.lines();
-            let mut commands =
-                lines.filter_map(|line| line.strip_prefix("$ cargo run --release -- "));
-            found.push((arguments(commands.next_back().unwrap()), excerpt));
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let fence: String = line.chars().take_while(|letter| *letter == '`').collect();
+        if fence.len() < 3 {
+            continue;
         }
-        if block.starts_with("console\n") {
-            before = block;
-        }
+        let inside = lines.by_ref().take_while(|line| *line != fence);
+        let text: Vec<&str> = inside.collect();
+        found.push((&line[fence.len()..], text.join("\n")));
     }
     found
 }
@@ -53,19 +51,38 @@ fn excerpts(readme: &str) -> Vec<(Vec<String>, &str)> {
 #[test]
 fn the_excerpts_are_real() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let excerpts = excerpts(&readme);
-    assert_eq!(excerpts.len(), 2);
-    for (arguments, excerpt) in excerpts {
-        let output = watertight(&arguments);
-        let printed = String::from_utf8(output.stdout).unwrap();
-        let printed: Vec<_> = printed.lines().collect();
-        assert!(excerpt.lines().count() > 3);
-        for line in excerpt.lines() {
-            assert!(
-                printed.contains(&line),
-                "the README shows a line that is not printed: {line}"
-            );
+    let mut command: Option<Vec<String>> = None;
+    let mut excerpts = 0;
+    for (kind, text) in blocks(&readme) {
+        let run = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("$ cargo run --release -- "));
+        if kind == "console" {
+            command = run.last().map(arguments);
+            continue;
         }
+        let Some(command) = command.take() else {
+            // Not printed by a command: a file.
+            let file = std::fs::read_to_string(root().join("examples/shop.intents.yaml")).unwrap();
+            is_in(&text, &file);
+            continue;
+        };
+        excerpts += 1;
+        let output = watertight(&command);
+        is_in(&text, &String::from_utf8(output.stdout).unwrap());
+    }
+    assert_eq!(excerpts, 5);
+}
+
+/// Every line of an excerpt is a line of the whole, in the same order.
+fn is_in(excerpt: &str, whole: &str) {
+    assert!(excerpt.lines().count() > 3);
+    let mut lines = whole.lines();
+    for line in excerpt.lines() {
+        assert!(
+            lines.any(|printed| printed == line),
+            "the README shows a line that is not there: {line}"
+        );
     }
 }
 
@@ -113,12 +130,17 @@ fn commands_of_the_examples_work() {
     }
 }
 
-/// Every folder of examples is one of those above, and the README lists it.
+/// Every folder of examples is one of those above, and the README lists it, files too.
 #[test]
 fn examples_are_listed() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     for entry in std::fs::read_dir(root().join("examples")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_file() {
+            assert!(readme.contains(&format!("examples/{name}")), "{name}");
+            continue;
+        }
         assert!(EXAMPLES.iter().any(|(known, _)| *known == name), "{name}");
         assert!(readme.contains(&format!("(examples/{name})")), "{name}");
     }

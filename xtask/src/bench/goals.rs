@@ -19,6 +19,10 @@ impl Goal {
     pub(super) const VERDICTS: Self = Self::AtLeast(5.0);
     /// What `explain` adds to the time of loading, in milliseconds.
     pub(super) const EXPLAIN: Self = Self::AtMost(5.0);
+    /// Comparing two worlds, as a multiple of loading one after the other.
+    pub(super) const DIFF: Self = Self::AtMost(1.2);
+    /// Writing a baseline, as a multiple of loading.
+    pub(super) const BASELINE: Self = Self::AtMost(2.0);
     /// From one change to the new rows, in milliseconds.
     pub(super) const CHANGE: Self = Self::AtMost(10.0);
     /// Growth of the time of all rows, as a multiple of the growth of the input.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
+use super::Place;
 use super::inside::Inside;
 use super::measure::Job;
 use super::parse::Inventory;
 use super::progress;
-use super::results::Results;
+use super::results::{Compared, Results};
 use super::usage;
 
 /// The hidden subcommands under which `main` calls `parse` and `inside`.
@@ -38,6 +39,16 @@ pub(super) struct World {
     /// `explain` with a question that is none: everything but the answer.
     load: Lane,
     explain: Lane,
+    baseline: Lane,
+    changed: Option<Changed>,
+}
+
+/// The jobs on a world and the same with other policies.
+#[derive(Debug)]
+struct Changed {
+    /// Everything but an answer, on the other one.
+    load: Lane,
+    diff: Lane,
 }
 
 /// One job with its timings so far; it ends at its first failure.
@@ -71,7 +82,8 @@ pub(super) fn measure_in_turns(
 }
 
 impl World {
-    pub(super) fn new(programs: &Programs, name: &str, dir: &Path, inventory: Inventory) -> Self {
+    pub(super) fn new(programs: &Programs, place: &Place, inventory: Inventory) -> Self {
+        let Place { name, dir, changed } = place;
         let kind = inventory.kind.name();
         let inside = measure_inside(&programs.this, dir);
         let product = |args: Vec<OsString>, success: &[i32]| {
@@ -81,7 +93,7 @@ impl World {
                 success: success.to_vec(),
             })
         };
-        let explain = |question: String, success: &[i32]| {
+        let explain = |question: String, dir: &Path, success: &[i32]| {
             let args = ["explain", &question, "-f"].map(OsString::from);
             let args = args.into_iter().chain([dir.into()]);
             product(args.chain(json()).collect(), success)
@@ -97,6 +109,14 @@ impl World {
             "--by".into(),
             "namespace".into(),
         ];
+        let nothing = || "no question".to_owned();
+        let changed = changed.as_ref().map(|changed| {
+            let diff = ["diff".into(), dir.into(), changed.into()].into_iter();
+            Changed {
+                load: explain(nothing(), changed, &[2]),
+                diff: product(diff.chain(json()).collect(), &[1]),
+            }
+        });
         Self {
             name: name.to_owned(),
             parse: Lane::new(Job {
@@ -107,30 +127,36 @@ impl World {
             // Findings are as good an outcome as none.
             check: product(check.into_iter().chain(json()).collect(), &[0, 1]).weighed(),
             reach: product(reach.into_iter().chain(json()).collect(), &[0]).weighed(),
-            load: explain("no question".to_owned(), &[2]),
+            load: explain(nothing(), dir, &[2]),
             explain: match question {
-                Ok(question) => explain(question, &[0]),
-                Err(_) => explain(String::new(), &[0]).given_up(),
+                Ok(question) => explain(question, dir, &[0]),
+                Err(_) => explain(String::new(), dir, &[0]).given_up(),
             },
+            // What it cannot prove it tells as well as what it can.
+            baseline: product(vec!["baseline".into(), dir.into()], &[0, 1]),
+            changed,
             inventory,
             inside,
         }
     }
 
-    fn lanes(&mut self) -> [&mut Lane; 5] {
-        [
+    fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        let own = [
             &mut self.parse,
             &mut self.check,
             &mut self.reach,
             &mut self.load,
             &mut self.explain,
-        ]
+            &mut self.baseline,
+        ];
+        let changed = self.changed.as_mut();
+        let changed = changed.map(|changed| [&mut changed.load, &mut changed.diff]);
+        own.into_iter().chain(changed.into_iter().flatten())
     }
 
     /// With what could not be measured, and why.
     pub(super) fn results(mut self) -> (Results, Vec<String>) {
-        let lanes = self.lanes();
-        let failures = lanes.into_iter().filter_map(|lane| lane.failure.take());
+        let failures = self.lanes().filter_map(|lane| lane.failure.take());
         let mut failures: Vec<_> = failures.collect();
         let inside = self.inside.map_err(|error| failures.push(error)).ok();
         let kind = self.inventory.kind;
@@ -148,6 +174,11 @@ impl World {
             reach: self.reach.timings,
             load: self.load.timings,
             explain: self.explain.timings,
+            baseline: self.baseline.timings,
+            changed: self.changed.map(|changed| Compared {
+                load: changed.load.timings,
+                diff: changed.diff.timings,
+            }),
             check_peak: self.check.peak,
             reach_peak: self.reach.peak,
             inside,
@@ -230,7 +261,7 @@ impl Lane {
 mod tests {
     use std::path::Path;
 
-    use super::{Inventory, Job, Lane, Programs, World};
+    use super::{Inventory, Job, Lane, Place, Programs, World};
     use crate::bench::Scratch;
 
     fn lane(script: String) -> Lane {
@@ -249,7 +280,12 @@ mod tests {
             this: "/bin/false".into(),
         };
         let inventory = Inventory::of(scratch.path()).unwrap();
-        World::new(&programs, "a", Path::new("some/dir"), inventory)
+        let place = Place {
+            name: "a".to_owned(),
+            dir: "some/dir".into(),
+            changed: Some("other/dir".into()),
+        };
+        World::new(&programs, &place, inventory)
     }
 
     #[test]
@@ -263,6 +299,12 @@ mod tests {
         assert_eq!(world.reach.job.args, reach);
         let load = ["explain", "no question", "-f", "some/dir", "-o", "json"];
         assert_eq!(world.load.job.args, load);
+        assert_eq!(world.baseline.job.args, ["baseline", "some/dir"]);
+        let changed = world.changed.unwrap();
+        let load = ["explain", "no question", "-f", "other/dir", "-o", "json"];
+        assert_eq!(changed.load.job.args, load);
+        let diff = ["diff", "some/dir", "other/dir", "-o", "json"];
+        assert_eq!(changed.diff.job.args, diff);
         assert!(world.check.weigh && world.reach.weigh && !world.explain.weigh);
     }
 

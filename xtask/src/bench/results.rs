@@ -25,9 +25,19 @@ pub(super) struct Results {
     /// `explain` with a question that is none: everything but the answer.
     pub(super) load: Vec<Duration>,
     pub(super) explain: Vec<Duration>,
+    pub(super) baseline: Vec<Duration>,
+    pub(super) changed: Option<Compared>,
     pub(super) check_peak: Option<u64>,
     pub(super) reach_peak: Option<u64>,
     pub(super) inside: Option<Inside>,
+}
+
+/// What was measured of a world and the same with other policies.
+#[derive(Debug)]
+pub(super) struct Compared {
+    /// Loading the other one.
+    pub(super) load: Vec<Duration>,
+    pub(super) diff: Vec<Duration>,
 }
 
 impl Results {
@@ -62,6 +72,26 @@ impl Results {
             self.show(Goal::EXPLAIN, self.explain_adds(), 1),
             self.show(Goal::MEMORY, of_input(self.check_peak), 2),
             self.show(Goal::MEMORY, of_input(self.reach_peak), 2),
+        ];
+        self.name().into_iter().chain(numbers).collect()
+    }
+
+    fn answer_cells(&self) -> Vec<String> {
+        let [load, baseline] = [&self.load, &self.baseline].map(|all| median_ms(all));
+        let changed = self.changed.as_ref();
+        let diff = changed.and_then(|changed| median_ms(&changed.diff));
+        let other = changed.and_then(|changed| median_ms(&changed.load));
+        let both = load.zip(other).map(|(load, other)| load + other);
+        let ratio = |of: Option<f64>, to: Option<f64>| {
+            of.zip(to.filter(|to| *to > 0.0)).map(|(of, to)| of / to)
+        };
+        let numbers = [
+            number(load, 1),
+            number(both, 1),
+            number(diff, 1),
+            self.show(Goal::DIFF, ratio(diff, both), 2),
+            number(baseline, 1),
+            self.show(Goal::BASELINE, ratio(baseline, load), 2),
         ];
         self.name().into_iter().chain(numbers).collect()
     }
@@ -130,6 +160,24 @@ pub(super) fn processes(all: &[Results]) -> Table {
             "reach RSS/input",
         ],
         rows: all.iter().map(Results::process_cells).collect(),
+    }
+}
+
+/// Questions that are about all of a world, or two, against loading it.
+pub(super) fn answers(all: &[Results]) -> Table {
+    Table {
+        texts: 2,
+        header: vec![
+            "world",
+            "format",
+            "load ms",
+            "load both ms",
+            "diff ms",
+            "diff/load both",
+            "baseline ms",
+            "baseline/load",
+        ],
+        rows: all.iter().map(Results::answer_cells).collect(),
     }
 }
 

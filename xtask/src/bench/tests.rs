@@ -25,11 +25,11 @@ fn worlds_are_removed_or_kept() {
     let Directories { named, scratch } = directories(&args(&["--sizes", "S"]).unwrap()).unwrap();
     let kinds: Vec<&str> = named
         .iter()
-        .map(|(_, dir)| Inventory::of(dir).unwrap().kind.name())
+        .map(|place| Inventory::of(&place.dir).unwrap().kind.name())
         .collect();
     assert_eq!(kinds, ["json", "yaml"]);
     drop(scratch);
-    assert!(named.iter().all(|(_, dir)| !dir.exists()));
+    assert!(named.iter().all(|place| !place.dir.exists()));
 
     let keep = Scratch::create("keep").unwrap();
     let flags = ["--sizes", "S", "--keep", keep.path().to_str().unwrap()];
@@ -38,6 +38,6 @@ fn worlds_are_removed_or_kept() {
         scratch.is_none()
             && named
                 .iter()
-                .all(|(_, dir)| dir.starts_with(keep.path()) && dir.exists())
+                .all(|place| place.dir.starts_with(keep.path()) && place.dir.exists())
     );
 }

@@ -101,6 +101,14 @@ impl Fix {
         }
     }
 
+    /// Another name in the place of one; where the place is longer than the name, it has quotes.
+    #[must_use]
+    pub fn rename(span: Span, written: &str, name: &str) -> Self {
+        let is_quoted = (span.end.saturating_sub(span.start)) as usize > written.len();
+        let text = in_place_of(if is_quoted { "\"" } else { written }, name);
+        Self::replace(format!("write `{name}`"), span, text)
+    }
+
     /// A change of these places; advice if there are none.
     #[must_use]
     pub fn edits(message: impl Into<String>, edits: impl IntoIterator<Item = Edit>) -> Self {

@@ -349,3 +349,49 @@ fn names_are_told_where_policies_are_about_names() {
     let without = Sample::new("{apiVersion: v1, kind: Namespace, metadata: {name: a}}");
     assert!(names(&without.world, &recorded).is_empty());
 }
+
+#[test]
+fn anything_can_be_in_a_log() {
+    let seeds = [
+        r#"{"flow":{"verdict":"FORWARDED","IP":{"source":"10.1.0.9","destination":"10.1.0.7"},"l4":{"TCP":{"source_port":4,"destination_port":5432,"flags":{"SYN":true}}},"source":{"namespace":"shop","labels":["k8s:app=web"],"pod_name":"web-7d9f6c5b8-x2k4q","workloads":[{"name":"web"}]},"destination":{"pod_name":"db-0","namespace":"shop"},"is_reply":false},"node_name":"n1"}"#,
+        r#"{"items":[{"action":"Allow","source_name":"web-*","source_namespace":"shop","source_labels":"app=web | b=c","dest_name":"db-*","dest_namespace":"shop","protocol":"tcp","dest_port":5432,"reporter":"Src"}]}"#,
+        "tcp 6 9 ESTABLISHED src=10.1.0.9 dst=10.96.0.7 sport=4 dport=5 src=10.1.0.7 dst=10.1.0.9 sport=5 dport=4 [ASSURED] use=1\nicmp 1 3 src=1.1.1.1 dst=10.1.0.7 type=8 code=0",
+        "from,to,protocol,port,count,verdict\n\"shop/web\",shop/svc/db,tcp,5000,7,allowed\nns:shop,fqdn:a.example,udp,53,,",
+    ];
+    let mut sample = Sample::on(CLUSTER, "cilium");
+    let mut state = 7u64;
+    let mut next = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    };
+    for round in 0..4000 {
+        let mut text: Vec<char> = seeds[round % seeds.len()].chars().collect();
+        for _ in 0..=next(4) {
+            let (at, with) = (next(text.len()), next(12));
+            let odd = [
+                '"', '{', ']', ',', '-', '0', '\n', 'é', '\u{0}', '=', '*', ':',
+            ][with];
+            match next(3) {
+                0 => text[at] = odd,
+                1 => text.insert(at, odd),
+                _ => text.truncate(at.max(1)),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        let file = sample.sources.add("log", text.clone().into()).unwrap();
+        for format in [None, Some(Format::ALL[next(4)])] {
+            let recorded = read(&sample.sources, file, format);
+            for problem in &recorded.problems {
+                let (start, end) = (problem.span.start as usize, problem.span.end as usize);
+                assert!(text.get(start..end).is_some() && !problem.message.is_empty());
+            }
+            let matched = match_to(&sample.world, &recorded);
+            let eval = sample.eval();
+            for observed in matched.connections {
+                eval.verdict(&observed.connection);
+            }
+        }
+    }
+}

@@ -158,4 +158,35 @@ spec:
             assert_eq!(findings(&INVALID, &policy(spec)), "", "V-27 {spec}");
         }
     }
+
+    #[test]
+    fn a_list_that_does_not_say_so() {
+        let items = "items:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n";
+        expect![[r#"
+            error[WT003] the list has no `kind`: a cluster refuses it, and none of its items is read
+              at t.yaml:1:1: `` 
+              fix: add `kind: List`
+                t.yaml:1:1: "" => "apiVersion: v1\nkind: List\n"
+        "#]]
+        .assert_eq(&findings(&INVALID, items));
+        let json =
+            "{\"apiVersion\": \"v1\", \"items\": [{\"apiVersion\": \"v1\", \"kind\": \"Pod\"}]}";
+        assert!(findings(&INVALID, json).contains("add `kind: List`"));
+        // Items of other things are no objects.
+        assert_eq!(findings(&INVALID, "items: [{name: a}]\n"), "");
+    }
+
+    #[test]
+    fn long_values_are_not_repeated() {
+        let name = "x".repeat(100_000);
+        let found = findings(
+            &INVALID,
+            &format!(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web}}\nspec: \
+                 {{ingress: [{{from: [{{ipBlock: {{cidr: {name}}}}}]}}]}}\n"
+            ),
+        );
+        let message = found.lines().next().unwrap();
+        assert!(message.len() < 400 && message.contains("x..."), "{message}");
+    }
 }

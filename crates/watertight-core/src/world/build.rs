@@ -9,32 +9,28 @@ mod hinted;
 mod part;
 mod pods;
 mod preview;
+mod read;
 mod services;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-use self::hinted::Hinted;
-use self::part::{Gatherer, Number, Part, Pod};
+use self::part::{Number, Part, Pod};
 pub use self::preview::{ObjectName, Preview};
+pub use self::read::{build, read, read_two, read_with_hints};
 use super::{
     Assumed, ClusterNode, Endpoint, EndpointId, Ips, Labels, Lifecycle, NAME_LABEL, Namespace,
     NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, PolicyItem, Port, Symbols, Workload,
     WorkloadId, World,
 };
 use crate::diag::Finding;
-use crate::manifest::{
-    self, Belongs, Body, Gather as _, Hint, IgnoreAnnotation, Loaded, Meta, Object, Options,
-    PodSpec, WorkloadKind,
-};
-use crate::parallel::both;
-use crate::source::{FileId, Sources, Span};
+use crate::manifest::{self, Body, IgnoreAnnotation, Meta, Object, PodSpec, WorkloadKind};
+use crate::source::{Sources, Span};
 
 /// What to assume where the input does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,89 +52,6 @@ impl Default for Assume {
             dns: true,
         }
     }
-}
-
-/// Reads all files and builds the world, as `manifest::load_with` and [`build`] do, without ever
-/// holding all objects as they are written: those that come back are none. The findings are those
-/// of reading and then of building.
-#[must_use]
-pub fn read<'s>(
-    sources: &'s Sources,
-    options: &Options,
-    assume: &Assume,
-    progress: Option<&AtomicU64>,
-) -> (World, Loaded<'s>) {
-    let (mut loaded, parts) = manifest::gather::<Gatherer<'s>>(sources, options, progress);
-    let (world, findings) = merge(sources, parts, assume, |_, _| false);
-    loaded.findings.extend(findings);
-    (world, loaded)
-}
-
-/// What was read for one world.
-type Read<'s> = (Loaded<'s>, Vec<Part<'s>>);
-
-/// Reads files for two worlds, first the old one; files that belong to both are read once, and those
-/// that belong to none not at all.
-#[must_use]
-pub fn read_two<'s>(
-    sources: &'s Sources,
-    belongs: impl Fn(FileId) -> Option<Belongs> + Sync,
-    options: &Options,
-    assume: &Assume,
-    preview: Option<&Preview>,
-    progress: Option<&AtomicU64>,
-) -> [(World, Loaded<'s>); 2] {
-    let belongs = &belongs;
-    let [old, new] = manifest::gather_two::<Gatherer<'s>>(sources, belongs, options, progress);
-    let finish = |(mut loaded, parts): Read<'s>, is_meant: &dyn Fn(Span, Span) -> bool| {
-        let (world, findings) = merge(sources, parts, assume, is_meant);
-        loaded.findings.extend(findings);
-        (world, loaded)
-    };
-    let before = |mut old: Read<'s>| {
-        if let Some(preview) = preview {
-            preview.before(&mut old.1);
-        }
-        finish(old, &|_, _| false)
-    };
-    let after = |mut new: Read<'s>| {
-        let Some(preview) = preview else {
-            return finish(new, &|_, _| false);
-        };
-        let staged = preview.after(&mut new.1, &assume.namespace);
-        let is_new = |span: Span| belongs(span.file) == Some(Belongs::New);
-        // What is applied on top of a cluster replaces what is there.
-        finish(new, &|earlier, later| {
-            (is_new(later) && !is_new(earlier)) || staged.binary_search(&later).is_ok()
-        })
-    };
-    let (old, new) = both(|| before(old), || after(new));
-    [old, new]
-}
-
-/// As [`read`], with what objects tell about the connections that their pods need, in reading order.
-#[must_use]
-pub fn read_with_hints<'s>(
-    sources: &'s Sources,
-    options: &Options,
-    assume: &Assume,
-    progress: Option<&AtomicU64>,
-) -> (World, Loaded<'s>, Vec<Hint>) {
-    let (mut loaded, gathered) = manifest::gather::<Hinted<'s>>(sources, options, progress);
-    let (parts, hints): (Vec<_>, Vec<_>) = gathered.into_iter().unzip();
-    let (world, findings) = merge(sources, parts, assume, |_, _| false);
-    loaded.findings.extend(findings);
-    (world, loaded, hints.into_iter().flatten().collect())
-}
-
-/// Builds the world. Of two objects with one name the last one counts, and a finding says so.
-#[must_use]
-pub fn build(sources: &Sources, objects: &[Object<'_>], assume: &Assume) -> (World, Vec<Finding>) {
-    let mut gatherer = Gatherer::default();
-    for object in objects {
-        gatherer.object(object.clone());
-    }
-    merge(sources, vec![gatherer.done()], assume, |_, _| false)
 }
 
 fn merge(

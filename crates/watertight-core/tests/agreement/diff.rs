@@ -382,8 +382,8 @@ fn outside_agrees(
                 .iter()
                 .for_each(|change| ask(&change.v4, &change.v6));
             for ip in asked {
-                // Outside in one world only: no change of what is allowed.
-                if is_owned(&worlds[0], ip) != is_owned(&worlds[1], ip) {
+                // Where somebody has it, it is not outside; that this changes is told elsewhere.
+                if worlds.iter().any(|world| is_owned(world, ip)) {
                     continue;
                 }
                 let at = |row: Option<&OutsideRow>| {

@@ -3,18 +3,19 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use watertight_core::analysis::fix::{Request, plan};
+use watertight_core::analysis::fix::{Request, State, opened, plan};
 use watertight_core::analysis::minimize::minimize;
 use watertight_core::check::{CheckOptions, Checked, check};
 use watertight_core::diag::Finding;
 use watertight_core::engine::Profile;
 use watertight_core::eval::Verdict;
+use watertight_core::eval::reach::Reach;
 use watertight_core::source::Sources;
 
 use super::some_questions;
 use crate::oracle::{Question, Readings};
 use crate::runner::hold;
-use crate::worlds::read::{from_files, verdicts};
+use crate::worlds::read::{Read, from_files, read, read_plain, verdicts};
 use crate::worlds::{Described, describe, files, readings, worlds};
 
 fn options(readings: &Readings) -> Result<CheckOptions, String> {
@@ -120,6 +121,45 @@ fn what_is_fixed_is_gone_and_nothing_new_is_allowed() {
         fixed.get() > 20 && by_name.get() > 5,
         "{fixed:?} {by_name:?}"
     );
+}
+
+/// What two sets of policies allow one and the same pods: no pair opens unseen.
+#[test]
+fn what_opens_is_seen() {
+    let (opens, calm) = (Cell::new(0), Cell::new(0));
+    let input = (worlds(), readings(), proptest::num::u8::ANY);
+    hold(150, input, |(described, readings, choice)| {
+        let mut fewer = described.cluster.clone();
+        if fewer.policies.is_empty() {
+            return Ok(());
+        }
+        fewer
+            .policies
+            .remove(usize::from(*choice) % fewer.policies.len());
+        let (all, fewer) = (read(described, readings)?, read_plain(&fewer, readings)?);
+        let evaluators = [&all, &fewer].map(Read::evaluator);
+        let [before, after] = [0, 1].map(|at| Reach::new(&evaluators[at]));
+        let [a, b] = [(0, &before), (1, &after)].map(|(at, reach)| State {
+            eval: &evaluators[at],
+            reach,
+        });
+        let questions = some_questions(described);
+        for (old, new, one, other) in [(a, b, &all, &fewer), (b, a, &fewer, &all)] {
+            let found = opened(old, new, 1);
+            let count = if found.is_empty() { &calm } else { &opens };
+            count.set(count.get() + 1);
+            for question in &questions {
+                let then = old.reach.outcome(old.eval, &one.connection(question));
+                let now = new.reach.outcome(new.eval, &other.connection(question));
+                if now > then && found.is_empty() {
+                    let what = describe(&described.cluster, question);
+                    return Err(format!("{what}: {then:?} became {now:?}"));
+                }
+            }
+        }
+        Ok(())
+    });
+    assert!(opens.get() > 30 && calm.get() > 30, "{opens:?} {calm:?}");
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub(crate) struct DiffArgs {
 /// How two states are compared, and what is told of it.
 #[derive(Args, Debug)]
 pub(crate) struct CompareArgs {
-    /// Recorded connections: those that would be cut are told first
+    /// Recorded connections, of Hubble or Calico in JSON, of `conntrack -L`, or a table; `-` for
+    /// standard input. Those that would be cut are told first
     #[arg(long, value_name = "FILE", help_heading = "Comparison")]
     pub(crate) flows: Vec<PathBuf>,
     /// What is one in the comparison

@@ -235,6 +235,9 @@ fn flows(paths: &[PathBuf], cluster: &mut Cluster) -> anyhow::Result<Vec<Observe
     Ok(found)
 }
 
+/// More notes than these are counted.
+const MOST_NOTES: usize = 20;
+
 /// The first words of every file that `baseline` writes.
 const MARK: &str = "Made by `watertight baseline`";
 
@@ -281,9 +284,16 @@ fn write_files(
 
 /// What is not in the policies, for who sees nothing else.
 fn tell(report: &BaselineReport, global: &Global) {
-    for note in &report.notes {
-        if !global.quiet {
+    if !global.quiet {
+        for note in report.notes.iter().take(MOST_NOTES) {
             say(&format!("note: {}", output::note_line(note)));
+        }
+        let more = report.notes.len().saturating_sub(MOST_NOTES);
+        if more > 0 {
+            say(&format!(
+                "... and {} more; -o text lists all",
+                count(more, "note")
+            ));
         }
     }
     for proof in report.proofs.iter().filter(|proof| !proof.holds) {

@@ -1,5 +1,6 @@
 //! `watertight diff`: which connections a change opens and cuts; and what `preview` shares with it.
 
+use std::io::Read as _;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -240,9 +241,22 @@ impl<'a> Comparison<'a> {
     fn recorded(&self, sources: &mut Sources) -> anyhow::Result<Vec<Recorded>> {
         let read = |path: &PathBuf| {
             let shown = path.display();
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
+            let is_stdin = path.as_os_str() == "-";
+            let bytes = if is_stdin {
+                let mut bytes = Vec::new();
+                let read = std::io::stdin().lock().read_to_end(&mut bytes);
+                read.map(|_| bytes)
+            } else {
+                std::fs::read(path)
+            };
+            let bytes = bytes.with_context(|| format!("cannot read `{shown}`"))?;
+            let name = if is_stdin {
+                "<stdin>".into()
+            } else {
+                shown.to_string()
+            };
             let file = sources
-                .add(&shown.to_string(), bytes)
+                .add(&name, bytes)
                 .map_err(|error| anyhow!("`{shown}`: {error}"))?;
             let recorded = observed::read(sources, file, None);
             let Some(problem) = recorded.problems.first() else {

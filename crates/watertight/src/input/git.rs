@@ -126,7 +126,7 @@ impl Repository {
     /// The files that are meant, sorted as a walk of a directory sorts them.
     pub(super) fn read(&mut self, spec: &Spec, exclude: &GlobSet) -> anyhow::Result<Vec<Blob>> {
         let root = revision::tree(&self.git, &spec.rev)?;
-        let path = self.from_root(spec)?;
+        let path = self.path_from_root(spec)?;
         let mut reader = Reader::new(&root, spec.prefix(), spec.plain_path(), exclude);
         if path.is_empty() {
             return reader.directory(&path, &root, &mut self.seen);
@@ -142,7 +142,7 @@ impl Repository {
     }
 
     /// The path from the root of the repository, in parts.
-    fn from_root(&self, spec: &Spec) -> anyhow::Result<Vec<String>> {
+    fn path_from_root(&self, spec: &Spec) -> anyhow::Result<Vec<String>> {
         let mut parts = Vec::new();
         if spec.is_from_here() {
             let Some(here) = &self.here else {

@@ -2,8 +2,6 @@
 
 mod junit;
 mod tap;
-#[cfg(test)]
-mod tests;
 
 use std::io::{self, Write};
 

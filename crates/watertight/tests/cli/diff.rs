@@ -177,6 +177,33 @@ fn observed_connections_that_would_be_cut_come_first() {
 }
 
 #[test]
+fn flows_may_come_from_standard_input() {
+    let project = Project::new(&[
+        ("old.yaml", &cluster(&allow(POSTGRES))),
+        ("new.yaml", &cluster("")),
+    ]);
+    let flows = "from,to,protocol,port\nshop/web,shop/db,tcp,5432\n";
+    let arguments = ["diff", "old.yaml", "new.yaml", "--flows", "-"];
+    let ran = project.run_with(&arguments, Some(flows));
+    assert!(
+        ran.stdout.contains("shop/Pod/db:5432/tcp   1 time"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn one_thing_in_the_comparison_may_be_a_namespace_or_a_pod() {
+    let (old, new) = (cluster(""), cluster(&allow(POSTGRES)));
+    let ran = diff(&old, &new, &["--by", "namespace"]);
+    assert!(ran.stdout.contains("+ shop -> shop   5432/tcp*"), "{ran:?}");
+    let ran = diff(&old, &new, &["--by", "pod"]);
+    assert!(
+        ran.stdout.contains("+ shop/web -> shop/db   5432/tcp"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn findings_that_the_change_introduces_and_resolves() {
     let (one, other) = (
         cluster(&allow(POSTGRES)),

@@ -49,6 +49,11 @@ fn measured(world: &str, bytes: u64, reach_ms: f64) -> Results {
         reach: every_ms(&[260]),
         load: every_ms(&[120, 140, 130]),
         explain: every_ms(&[122, 150, 132]),
+        baseline: every_ms(&[250]),
+        changed: Some(Compared {
+            load: every_ms(&[130]),
+            diff: every_ms(&[350]),
+        }),
         check_peak: Some(bytes * 2),
         reach_peak: Some(bytes * 3),
         inside: Some(inside_with(reach_ms)),
@@ -65,6 +70,8 @@ fn failed() -> Results {
         reach: Vec::new(),
         load: Vec::new(),
         explain: Vec::new(),
+        baseline: Vec::new(),
+        changed: None,
         check_peak: None,
         reach_peak: None,
         inside: None,
@@ -84,6 +91,16 @@ fn whole_processes() {
         L         json    15.77     100.0     190.0      1.90 ok     260.0  2.60 MISSED       132.0             2.0 ok          2.00 ok      3.00 MISSED
         some/dir  yaml    12.35         -         -            -         -            -           -                  -                -                -
     "#]].assert_eq(&processes(&all).render(false));
+}
+
+#[test]
+fn answers_are_held_against_loading() {
+    let all = [
+        measured("S", 94_778, 1.0),
+        measured("L", 15_770_000, 20.0),
+        failed(),
+    ];
+    expect![[r#""#]].assert_eq(&answers(&all).render(false));
 }
 
 #[test]

@@ -301,7 +301,9 @@ fn a_route_leads_from_the_proxies_of_its_gateway() {
         GATEWAY.replace("gateway-name: main", "gateway-name: other")
     ));
     let plan = case.plan(&["a"]);
-    expect![[""]].assert_eq(&case.against(&plan));
+    expect![[r#"
+        needs: HTTPRoute a/web leads to Service web, but nothing in the input looks like its controller; name it with --ingress-from NAMESPACE/WORKLOAD
+    "#]].assert_eq(&case.against(&plan));
 }
 
 /// K-73: where the engine asks policies about probes, nodes are allowed to make them.
@@ -385,13 +387,14 @@ fn a_text_that_says_something_else_is_not_proved() {
         tampered("      port: 8080", "      port: 80800"),
     ];
     expect![[r#"
+        isolated: a/db is not isolated for ingress
+        nothing-else: ingress of a/db is open to a/Pod/web on all tcp
 
         dns: a/db does not reach kube-system/Pod/dns on 53/udp: NetworkPolicy a/default-deny; a/web does not reach kube-system/Pod/dns on 53/udp: NetworkPolicy a/default-deny
         nothing-else: egress of a/db is open to kube-system/Pod/dns on 53/sctp, by NetworkPolicy a/allow-dns; egress of a/web is open to kube-system/Pod/dns on 53/sctp, by NetworkPolicy a/allow-dns
 
         needs: edge/proxy -> a/web:8080/tcp is denied
         nothing-else: ingress of a/web is open to edge/Pod/proxy on 8081/tcp, by NetworkPolicy a/web
-
 
         nothing-else: ingress of a/web is open to a/Pod/web on 0-8079/tcp, by NetworkPolicy a/web
 

@@ -207,7 +207,7 @@ fn changes<'w>(
         .filter(|unit| senders.binary_search(unit).is_err())
         .collect();
     let mut collected = Collected::default();
-    let moved = outside::Moved::between([old.eval.world, new.eval.world]);
+    let owned = outside::Owned::of([old.eval.world, new.eval.world]);
     let mut outside = Vec::new();
     let rounds = [
         (senders, &everybody, Direction::Egress, senders),
@@ -247,7 +247,7 @@ fn changes<'w>(
             Direction::Ingress => keys.target,
         };
         outside.extend(outside::compare(
-            joint, direction, sides, concerned, keys, &moved,
+            joint, direction, sides, concerned, keys, &owned,
         ));
     }
     (collected.finish(), outside)

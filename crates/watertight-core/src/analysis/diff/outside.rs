@@ -1,12 +1,10 @@
 //! The outside: addresses and names that units reach, or are reached from, otherwise than before.
 
-use std::net::IpAddr;
-
 use rustc_hash::FxHashMap;
 
 use super::change::{Ports, Shifted, Shifts};
 use super::joint::Joint;
-use crate::analysis::map::{OutsideRow, Reached, Span, Units};
+use crate::analysis::map::{OutsideRow, Reached, Span, Units, beyond, owned};
 use crate::manifest::Direction;
 use crate::sets::{Bound, Runs};
 use crate::world::World;
@@ -35,32 +33,25 @@ pub(super) struct Side<'s> {
     pub world: &'s World,
 }
 
-/// Addresses that have an owner in one world only: they are outside in the other one, which is no
-/// change of what is allowed.
+/// Addresses of pods and nodes.
 #[derive(Debug, Default)]
-pub(super) struct Moved {
-    v4: Runs<u32>,
-    v6: Runs<u128>,
+pub(super) struct Owned {
+    /// Those that have an owner in one world only: they are outside in the other one, which is no
+    /// change of what is allowed.
+    moved: (Runs<u32>, Runs<u128>),
+    /// All of them: a range of nothing else is not outside.
+    all: (Runs<u32>, Runs<u128>),
 }
 
-impl Moved {
-    pub(super) fn between([old, new]: [&World; 2]) -> Self {
-        let owned = |world: &World| {
-            let pods = world.endpoint_ids().flat_map(|id| world[id].ips.iter());
-            let nodes = world.nodes.iter().flat_map(|node| node.ips.iter());
-            let (mut v4, mut v6) = (Vec::new(), Vec::new());
-            for ip in pods.chain(nodes) {
-                match ip {
-                    IpAddr::V4(ip) => v4.push(u32::from(*ip)),
-                    IpAddr::V6(ip) => v6.push(u128::from(*ip)),
-                }
-            }
-            (Runs::from_numbers(v4), Runs::from_numbers(v6))
-        };
+impl Owned {
+    pub(super) fn of([old, new]: [&World; 2]) -> Self {
         let ((a4, a6), (b4, b6)) = (owned(old), owned(new));
         Self {
-            v4: a4.difference(&b4).union(&b4.difference(&a4)),
-            v6: a6.difference(&b6).union(&b6.difference(&a6)),
+            moved: (
+                a4.difference(&b4).union(&b4.difference(&a4)),
+                a6.difference(&b6).union(&b6.difference(&a6)),
+            ),
+            all: (a4.union(&b4), a6.union(&b6)),
         }
     }
 }
@@ -75,7 +66,7 @@ pub(super) fn compare(
     [old, new]: [&Side<'_>; 2],
     units: &[u32],
     keys: &[u32],
-    moved: &Moved,
+    owned: &Owned,
 ) -> Vec<OutsideChange> {
     let (before, after) = (of_units(direction, old), of_units(direction, new));
     let mut shifts = Shifts::default();
@@ -104,7 +95,7 @@ pub(super) fn compare(
         let parts = known.entry((a, b)).or_insert_with(|| {
             let row = |side: &'_ Side<'_>, at: Option<usize>| side.rows.get(at?).cloned();
             let rows = [(row(old, a), old.world), (row(new, b), new.world)];
-            parts(&mut shifts, rows, moved)
+            parts(&mut shifts, rows, owned)
         });
         for (v4, v6, names, change) in &*parts {
             found.push(OutsideChange {
@@ -136,7 +127,7 @@ fn of_units<'s>(direction: Direction, side: &'s Side<'_>) -> FxHashMap<&'s str, 
 
 type Addresses<'a, A> = Vec<(&'a std::sync::Arc<[Span]>, &'a Runs<A>)>;
 
-fn parts(shifts: &mut Shifts, rows: [(Option<OutsideRow>, &World); 2], moved: &Moved) -> Vec<Part> {
+fn parts(shifts: &mut Shifts, rows: [(Option<OutsideRow>, &World); 2], owned: &Owned) -> Vec<Part> {
     let mut v4: FxHashMap<u32, Runs<u32>> = FxHashMap::default();
     let mut v6: FxHashMap<u32, Runs<u128>> = FxHashMap::default();
     let [(old, old_world), (new, new_world)] = &rows;
@@ -155,8 +146,20 @@ fn parts(shifts: &mut Shifts, rows: [(Option<OutsideRow>, &World); 2], moved: &M
             .map(|reached| (&reached.ports, &reached.v6))
             .collect()
     };
-    overlay(&narrow(old), &narrow(new), shifts, &moved.v4, &mut v4);
-    overlay(&wide(old), &wide(new), shifts, &moved.v6, &mut v6);
+    overlay(
+        &narrow(old),
+        &narrow(new),
+        shifts,
+        (&owned.moved.0, &owned.all.0),
+        &mut v4,
+    );
+    overlay(
+        &wide(old),
+        &wide(new),
+        shifts,
+        (&owned.moved.1, &owned.all.1),
+        &mut v6,
+    );
     let mut named: FxHashMap<u32, Vec<Box<str>>> = FxHashMap::default();
     let names = |row: &Option<OutsideRow>, world: &World| {
         let row = row.iter().flat_map(|row| &row.names);
@@ -202,7 +205,7 @@ fn overlay<A: Bound>(
     old: &Addresses<'_, A>,
     new: &Addresses<'_, A>,
     shifts: &mut Shifts,
-    moved: &Runs<A>,
+    (moved, owned): (&Runs<A>, &Runs<A>),
     found: &mut FxHashMap<u32, Runs<A>>,
 ) {
     let all = |of: &Addresses<'_, A>| Runs::union_of(of.iter().map(|(_, runs)| *runs));
@@ -216,7 +219,7 @@ fn overlay<A: Bound>(
     after.push((&nothing, &gone));
     for (was, a) in &before {
         for (is, b) in &after {
-            let both = a.intersection(b).difference(moved);
+            let both = beyond(&a.intersection(b).difference(moved), owned);
             if both.is_empty() {
                 continue;
             }

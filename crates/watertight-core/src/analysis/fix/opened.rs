@@ -81,11 +81,13 @@ pub fn same(a: State<'_, '_>, b: State<'_, '_>) -> bool {
 /// A party in both clusters.
 type Both = (Party, Party);
 
+/// Classes, before and after.
+type Classes = (Option<u32>, Option<u32>);
+
 /// Parties that no row tells apart, by one of them.
 struct Group {
     party: Both,
-    /// Classes, before and after.
-    classes: (Option<u32>, Option<u32>),
+    classes: Classes,
     /// Rows before and after, by direction: ingress, egress.
     rows: [(RowId, RowId); 2],
     own: Own,
@@ -213,7 +215,7 @@ impl<'s, 'w> Comparison<'s, 'w> {
         let Some(subject) = subjects.first() else {
             return;
         };
-        let mut known: FxHashMap<((Option<u32>, Option<u32>), Own), bool> = FxHashMap::default();
+        let mut known: FxHashMap<(Classes, Own), bool> = FxHashMap::default();
         for peer in &self.groups {
             let widened = || self.is_wider(direction, subject.party, peer.party, &points);
             // Peers do not tell members of a class apart.
@@ -354,12 +356,7 @@ impl<'s, 'w> Comparison<'s, 'w> {
 }
 
 impl Group {
-    fn new(
-        party: Both,
-        classes: (Option<u32>, Option<u32>),
-        of: [(Direction, RowId, RowId); 2],
-        own: Own,
-    ) -> Self {
+    fn new(party: Both, classes: Classes, of: [(Direction, RowId, RowId); 2], own: Own) -> Self {
         let mut rows = [(RowId::EVERYTHING, RowId::EVERYTHING); 2];
         for (direction, before, after) in of {
             if let Some(row) = rows.get_mut(slot(direction)) {

@@ -46,7 +46,7 @@ pub enum Outcome {
     /// It holds; the number of pairs of units that were judged.
     Held(usize),
     /// It does not.
-    Broken(Broken),
+    Broken(Box<Broken>),
     /// It is about nobody: why.
     Vacuous(String),
     /// It cannot be judged: why.
@@ -213,7 +213,7 @@ impl<'e, 'w> Checker<'e, 'w> {
                 let subject = resolver.ends(&exactly.subject, lenient);
                 let among = match &exactly.among {
                     Some(among) => spared(resolver.ends(among, lenient)),
-                    None => Ok(Ends::everyone(self.eval.world)),
+                    None => Ok(Ends::anybody()),
                 };
                 let peers = exactly.allowed.iter();
                 let peers = peers.map(|item| spared(resolver.ends(&item.peers, lenient)));
@@ -289,7 +289,7 @@ impl<'e, 'w> Checker<'e, 'w> {
             None => "not denied throughout",
         };
         let flow = crate::analysis::parties::spell(&from.text, &to.text, ports);
-        Ok(Outcome::Broken(Broken {
+        Ok(Outcome::Broken(Box::new(Broken {
             message: format!("{flow} is {found}"),
             more: broken - 1,
             shown: Some(Shown {
@@ -298,7 +298,7 @@ impl<'e, 'w> Checker<'e, 'w> {
                 ports: ports.to_vec(),
                 had_to_be_allowed: allow,
             }),
-        }))
+        })))
     }
 
     /// Everybody but those who may.

@@ -16,20 +16,17 @@ use crate::eval::{Evaluator, Party};
 use crate::manifest::Direction;
 use crate::world::World;
 
-/// Units by number.
+/// Units by number, in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Set {
-    has: Vec<bool>,
-    list: Vec<u32>,
-}
+pub(super) struct Set(Arc<[u32]>);
 
 impl Set {
     pub(super) fn has(&self, unit: u32) -> bool {
-        self.has.get(unit as usize).copied().unwrap_or_default()
+        self.0.binary_search(&unit).is_ok()
     }
 
     pub(super) fn list(&self) -> &[u32] {
-        &self.list
+        &self.0
     }
 }
 
@@ -41,6 +38,8 @@ pub(super) struct Table<'e, 'w> {
     pub(super) outside: Vec<OutsideRow>,
     /// By direction and unit: a row of `outside`.
     rows: [Vec<Option<u32>>; 2],
+    /// All units.
+    everyone: Set,
 }
 
 impl<'e, 'w> Table<'e, 'w> {
@@ -86,6 +85,7 @@ impl<'e, 'w> Table<'e, 'w> {
             unit_of,
             outside,
             rows,
+            everyone: Set((0..).take(count).collect()),
         })
     }
 
@@ -115,31 +115,26 @@ impl<'e, 'w> Table<'e, 'w> {
 
     /// The units that are these pods and nodes; none if a unit is so in part only.
     pub(super) fn units(&self, ends: &Ends) -> Option<Set> {
-        let mut counts = vec![0usize; self.len()];
+        if ends.everyone {
+            return Some(self.everyone.clone());
+        }
         let endpoints = ends.endpoints.iter().map(|id| Party::Endpoint(*id));
         let nodes = ends.nodes.iter().map(|id| Party::Node(*id));
-        for party in endpoints.chain(nodes) {
-            // Pods without an address are in no unit (K-33).
-            if let Some(unit) = self.unit_of.get(&party)
-                && let Some(count) = counts.get_mut(*unit as usize)
-            {
-                *count += 1;
+        // Pods without an address are in no unit (K-33).
+        let found = endpoints
+            .chain(nodes)
+            .filter_map(|party| self.unit_of.get(&party).copied());
+        let mut found: Vec<u32> = found.collect();
+        found.sort_unstable();
+        let mut set = Vec::new();
+        for same in found.chunk_by(|a, b| a == b) {
+            let unit = *same.first()?;
+            if same.len() != self.parties(unit).len() {
+                return None;
             }
+            set.push(unit);
         }
-        let mut set = Set {
-            has: vec![false; counts.len()],
-            list: Vec::new(),
-        };
-        for ((number, count), has) in (0..).zip(counts).zip(&mut set.has) {
-            if count > 0 {
-                if count != self.parties(number).len() {
-                    return None;
-                }
-                *has = true;
-                set.list.push(number);
-            }
-        }
-        Some(set)
+        Some(Set(set.into()))
     }
 
     /// Whether two different pods can be meant by a unit and itself (K-75).

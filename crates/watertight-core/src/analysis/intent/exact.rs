@@ -38,8 +38,9 @@ pub(super) struct Exact {
     pub(super) outside: Ends,
     /// What is expected, each once; the first one is nothing.
     said: Vec<Said>,
-    /// By unit of the other end: a position in `said`.
-    expected: Vec<u32>,
+    /// By unit of the other end: a position in `said`; in the order of units, without those of which
+    /// nothing is expected.
+    expected: Vec<(u32, u32)>,
     /// What is expected of addresses.
     pub(super) v4: Vec<(Runs<u32>, Flat)>,
     pub(super) v6: Vec<(Runs<u128>, Flat)>,
@@ -53,6 +54,13 @@ impl Exact {
             Direction::Egress => self.subject.has(source),
             Direction::Ingress => self.among.has(source),
         }
+    }
+
+    /// What is expected of a unit: a position in `said`.
+    fn of_unit(&self, unit: u32) -> u32 {
+        let found = self.expected.binary_search_by_key(&unit, |(unit, _)| *unit);
+        let found = found.ok().and_then(|at| self.expected.get(at));
+        found.map_or(0, |(_, at)| *at)
     }
 
     /// Whether a name that is not expected is one of a pattern that is, on the same ports.
@@ -77,22 +85,21 @@ pub(super) fn task(
     let set = table.units(among)?;
     let clip = |flat: &Flat| clipped(flat, &ranges);
     let mut said = vec![Said::default()];
-    let mut expected = vec![0u32; table.len()];
+    let mut expected: Vec<(u32, u32)> = Vec::new();
     // Units by the items that they are in: few combinations, however many units.
-    let mut of_unit: Vec<Vec<u32>> = vec![Vec::new(); table.len()];
+    let mut of_unit: Vec<(u32, u32)> = Vec::new();
     for (number, item) in (0..).zip(items) {
-        for unit in table.units(&item.ends)?.list() {
-            if let Some(list) = of_unit.get_mut(*unit as usize) {
-                list.push(number);
-            }
-        }
+        let units = table.units(&item.ends)?;
+        of_unit.extend(units.list().iter().map(|unit| (*unit, number)));
     }
+    of_unit.sort_unstable();
     let mut known: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
-    for (list, entry) in of_unit.into_iter().zip(&mut expected) {
-        if list.is_empty() {
+    for same in of_unit.chunk_by(|a, b| a.0 == b.0) {
+        let Some((unit, _)) = same.first() else {
             continue;
-        }
-        *entry = match known.get(&list) {
+        };
+        let list: Vec<u32> = same.iter().map(|(_, number)| *number).collect();
+        let at = match known.get(&list) {
             Some(known) => *known,
             None => {
                 let chosen = || list.iter().filter_map(|at| items.get(*at as usize));
@@ -111,6 +118,7 @@ pub(super) fn task(
                 at
             }
         };
+        expected.push((*unit, at));
     }
     let outside = |item: &&Item| !item.ipv6;
     let v4 = items.iter().filter(outside);
@@ -241,7 +249,7 @@ pub(super) fn source<'c>(
             Direction::Egress => *target,
             Direction::Ingress => source,
         };
-        let expected = exact.expected.get(other as usize).copied().unwrap_or(0);
+        let expected = exact.of_unit(other);
         let connection = found(*target);
         let actual = match connection {
             None => 0,

@@ -9,10 +9,11 @@ use super::ports::{first_not_allowed, first_not_denied};
 use super::whom::Ends;
 use crate::analysis::map::{Answer, Connection, Kept, SourceRow, Span};
 use crate::analysis::parties::{PortQuery, Selection};
-use crate::eval::reach::Outcome as Verdict;
+use crate::eval::reach::{Outcome as Verdict, RowId};
 use crate::eval::{Connection as Flow, Party, Reason};
 use crate::manifest::Direction;
 use crate::sets::Protocol;
+use crate::world::NodeId;
 
 /// What must be true of every pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Task {
 
     pub(super) fn outcome(&self) -> Outcome {
         match &self.broken {
-            Some(broken) => Outcome::Broken(broken.clone()),
+            Some(broken) => Outcome::Broken(Box::new(broken.clone())),
             None => Outcome::Held(self.pairs),
         }
     }
@@ -333,16 +334,20 @@ fn stands(
     None
 }
 
+/// Members that no rule tells apart.
+struct Alike {
+    class: Option<u32>,
+    rows: [Option<RowId>; 2],
+    /// The node of the first one that was taken.
+    node: Option<NodeId>,
+    taken: usize,
+}
+
 /// Of the members that no rule tells apart two, on different nodes if there are such.
 fn few(checker: &Checker<'_, '_>, table: &Table<'_, '_>, unit: u32) -> Vec<Party> {
     let reach = checker.reach;
     let world = table.world;
-    let mut seen: Vec<(
-        Option<u32>,
-        [Option<crate::eval::reach::RowId>; 2],
-        Option<_>,
-        usize,
-    )> = Vec::new();
+    let mut seen: Vec<Alike> = Vec::new();
     let mut found = Vec::new();
     for party in table.parties(unit) {
         let (class, node) = match party {
@@ -358,10 +363,17 @@ fn few(checker: &Checker<'_, '_>, table: &Table<'_, '_>, unit: u32) -> Vec<Party
                 Party::Address(_) | Party::Name(_) => None,
             }
         });
-        let known = seen.iter_mut().find(|(a, b, ..)| (*a, *b) == (class, rows));
+        let known = seen
+            .iter_mut()
+            .find(|alike| alike.class == class && alike.rows == rows);
         match known {
-            None => seen.push((class, rows, node, 1)),
-            Some((_, _, first, count)) if *count == 1 && *first != node => *count = 2,
+            None => seen.push(Alike {
+                class,
+                rows,
+                node,
+                taken: 1,
+            }),
+            Some(alike) if alike.taken == 1 && alike.node != node => alike.taken = 2,
             Some(_) => continue,
         }
         found.push(*party);

@@ -473,3 +473,49 @@ fn a_map_of_a_part_cannot_be_pinned() {
     part.query.from = Some("shop/web".into());
     assert!(pin(&part).unwrap_err().0.contains("--from"));
 }
+
+#[test]
+fn anything_can_be_in_a_file() {
+    let seed = "apiVersion: watertight.dev/v1
+kind: Intents
+statements:
+- name: a
+  allow: {from: [shop/web, label:app in (web), 10.0.0.0/8], to: shop/svc/db, ports: [5000]}
+- name: b
+  only: {from: {namespace: shop, podSelector: {matchLabels: {app: web}}}, to: shop/db, ports: 80-90/udp}
+  expect: fail
+- name: c
+  exactly: {from: shop/db, among: world, allowed: [{to: 'world:10.0.0.0-10.0.0.9', ports: [none]}]}
+- name: d
+  deny: {from: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}, to: [metadata, nodes, everyone], ports: icmp}
+  allowVacuous: true
+";
+    let sample = Sample::new(CLUSTER);
+    let mut state = 7u64;
+    let mut next = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    };
+    for _ in 0..600 {
+        let mut text: Vec<char> = seed.chars().collect();
+        for _ in 0..=next(3) {
+            let (at, with) = (next(text.len()), next(12));
+            let odd = ['"', '{', ']', ',', '-', '0', '\n', 'é', '/', ' ', '*', ':'][with];
+            match next(2) {
+                0 => text[at] = odd,
+                _ => text.insert(at, odd),
+            }
+        }
+        let mut sources = Sources::new();
+        let text: String = text.into_iter().collect();
+        let file = sources.add("i.yaml", text.clone().into()).unwrap();
+        let intents = read(&sources, file);
+        for problem in &intents.problems {
+            let (start, end) = (problem.span.start as usize, problem.span.end as usize);
+            assert!(text.get(start..end).is_some() && !problem.message.is_empty());
+        }
+        judged(&sample, &intents.statements);
+    }
+}

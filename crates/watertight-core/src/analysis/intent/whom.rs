@@ -14,6 +14,8 @@ use crate::world::{EndpointId, Lifecycle, NameId, NodeId, ServiceId, World};
 /// Parties of one end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ends {
+    /// All pods and nodes, without being listed.
+    pub(super) everyone: bool,
     pub(super) endpoints: Vec<EndpointId>,
     pub(super) nodes: Vec<NodeId>,
     /// Addresses that no pod and no node owns.
@@ -35,12 +37,23 @@ impl Ends {
         }
     }
 
+    /// The same, without listing pods and nodes.
+    pub(super) fn anybody() -> Self {
+        Self {
+            everyone: true,
+            v4: Runs::all(),
+            v6: Runs::all(),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn has_addresses(&self) -> bool {
         !self.v4.is_empty() || !self.v6.is_empty()
     }
 
     fn is_empty(&self) -> bool {
-        self.endpoints.is_empty()
+        !self.everyone
+            && self.endpoints.is_empty()
             && self.nodes.is_empty()
             && !self.has_addresses()
             && self.names.is_empty()

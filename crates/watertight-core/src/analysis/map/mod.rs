@@ -26,6 +26,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 pub use outside::{OutsideRow, Reached};
+pub(super) use outside::{beyond, owned};
 pub use profile::{Answer, PROTOCOLS, Span, is_everything, is_uniform};
 pub use question::{Outside, Question, QuestionError};
 pub use services::{ServiceBackend, ServicePort};

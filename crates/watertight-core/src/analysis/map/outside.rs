@@ -512,7 +512,7 @@ impl Address for u128 {
 }
 
 /// The addresses of pods and nodes.
-fn owned(world: &World) -> (Runs<u32>, Runs<u128>) {
+pub(in crate::analysis) fn owned(world: &World) -> (Runs<u32>, Runs<u128>) {
     let pods = world.endpoint_ids().flat_map(|id| &world[id].ips);
     let pods = pods.filter(|ip| world.endpoint_at(**ip).is_some());
     let nodes = world.node_ids().flat_map(|id| &world[id].ips);
@@ -527,7 +527,7 @@ fn owned(world: &World) -> (Runs<u32>, Runs<u128>) {
 }
 
 /// The ranges that have addresses other than these.
-fn beyond<A: Address>(runs: &Runs<A>, owned: &Runs<A>) -> Runs<A> {
+pub(in crate::analysis) fn beyond<A: Bound>(runs: &Runs<A>, owned: &Runs<A>) -> Runs<A> {
     let inside = |(first, last): &(A, A)| owned.run_of(*first).is_some_and(|(_, end)| *last <= end);
     Runs::from_unsorted(runs.iter().filter(|run| !inside(run)).collect())
 }

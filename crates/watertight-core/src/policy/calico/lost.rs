@@ -36,9 +36,7 @@ pub fn lost_policies(world: &World) -> Vec<Finding> {
             .incomplete();
         finding.field = Some("spec.tier".into());
         finding.fix = Some(match misspelt(&policy.tier, tiers.keys().copied()) {
-            Some(near) => {
-                Fix::replace(format!("write `{near}`"), span, format!("\"{near}\"")).guess()
-            }
+            Some(near) => Fix::rename(span, &policy.tier, near).guess(),
             None => Fix::advice("add the Tier to the input"),
         });
         finding

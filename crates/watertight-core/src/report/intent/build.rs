@@ -70,10 +70,10 @@ impl<'a> Builder<'a> {
                 None,
             ),
             (Outcome::Broken(broken), false) => {
-                ("fail", broken.message.clone(), None, Some(broken))
+                ("fail", broken.message.clone(), None, Some(&**broken))
             }
             (Outcome::Broken(broken), true) => {
-                ("xfail", broken.message.clone(), None, Some(broken))
+                ("xfail", broken.message.clone(), None, Some(&**broken))
             }
             (Outcome::Vacuous(why), _) if statement.allow_vacuous => (
                 "pass",

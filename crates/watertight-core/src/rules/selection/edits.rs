@@ -3,7 +3,7 @@
 //! INVARIANT: an edit is made only if the text at its place is what it is thought to be; text that
 //! an alias shares, or that is written in a way not known here, gets advice instead.
 
-use crate::diag::Edit;
+use crate::diag::{Edit, in_place_of};
 use crate::rules::proposal::scalar;
 use crate::sets::Requirement;
 use crate::source::{Sources, Span};
@@ -69,13 +69,31 @@ pub(in crate::rules) fn value_in(
 pub(in crate::rules) fn replace(sources: &Sources, at: Span, text: &str) -> Edit {
     let file = sources.file(at.file).text();
     let before = file.get(..at.start as usize);
-    let quoted = before.is_some_and(|text| text.ends_with(['"', '\'']));
-    let text = if quoted {
-        text.to_owned()
-    } else {
-        scalar(text).into_owned()
+    let quote = before.and_then(|text| text.chars().next_back());
+    let Some(quote @ ('"' | '\'')) = quote else {
+        let text = scalar(text).into_owned();
+        return Edit { span: at, text };
     };
-    Edit { span: at, text }
+    // The quotes stay where they are: what is between them has to fit.
+    let whole = in_place_of(if quote == '"' { "\"" } else { "'" }, text);
+    let inside = whole
+        .strip_prefix(quote)
+        .and_then(|text| text.strip_suffix(quote));
+    match inside {
+        Some(inside) => Edit {
+            span: at,
+            text: inside.to_owned(),
+        },
+        // Nothing that single quotes can hold.
+        None => Edit {
+            span: Span {
+                start: at.start.saturating_sub(1),
+                end: at.end.saturating_add(1),
+                ..at
+            },
+            text: whole.into_owned(),
+        },
+    }
 }
 
 /// A new first entry of a mapping: `block` where it is written in lines (lines after the first are

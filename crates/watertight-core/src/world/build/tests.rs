@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::manifest::{Gather as _, Options};
+use crate::world::build::part::Gatherer;
 
 const CLUSTER: &str = r#"
 {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: a, tier: web}}}

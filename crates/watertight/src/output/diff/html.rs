@@ -10,7 +10,8 @@ use watertight_core::report::{Evidence, Finding};
 use watertight_core::rules::count;
 
 use super::Rendering;
-use super::words::{self, Names, Sign};
+use super::rows::{self, Names, Sign};
+use super::words;
 use crate::output::one_line;
 use crate::output::reach::page::{COLOURS, escaped};
 
@@ -245,7 +246,7 @@ fn cause(cause: &DiffCause, names: &Names<'_>, out: &mut dyn Write) -> io::Resul
         writeln!(out, "<p>{}</p>", escaped(&one_line(note)))?;
     }
     writeln!(out, "<table class=\"rows\">")?;
-    for row in &cause.rows {
+    for row in rows::rows(cause) {
         self::row(row, names, out)?;
     }
     writeln!(out, "</table>\n</section>")

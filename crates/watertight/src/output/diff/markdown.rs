@@ -11,7 +11,8 @@ use watertight_core::report::diff::{DiffCause, DiffReport};
 use watertight_core::rules::count;
 
 use super::Rendering;
-use super::words::{self, Line, Names, Sign};
+use super::rows::{self, Line, Names, Sign};
+use super::words;
 use crate::output::one_line;
 use crate::output::reach::markdown::escaped;
 
@@ -119,7 +120,7 @@ fn observed(rendering: &Rendering<'_>) -> String {
             let _ = writeln!(
                 text,
                 "| {icon} | {} | {} | {} |",
-                code(&words::observed(observed)),
+                cell(&words::observed(observed)),
                 observed.times,
                 escaped(&words::answer(&observed.new)),
             );
@@ -139,7 +140,7 @@ fn cause(rendering: &Rendering<'_>, names: &Names<'_>, cause: &DiffCause) -> Str
     let _ = writeln!(text, "\n**{}**{place}\n", escaped(&words::title(cause)));
     let remarks: Vec<_> = cause.objects.iter().flat_map(words::remarks).collect();
     for remark in remarks.iter().take(4) {
-        let _ = writeln!(text, "- {}", escaped(remark));
+        let _ = writeln!(text, "- {}", code(remark));
     }
     if remarks.len() > 4 {
         let _ = writeln!(text, "- ... and {}", count(remarks.len() - 4, "more edit"));
@@ -148,7 +149,7 @@ fn cause(rendering: &Rendering<'_>, names: &Names<'_>, cause: &DiffCause) -> Str
         text.push('\n');
     }
     let most = if rendering.all { usize::MAX } else { MOST_ROWS };
-    let rows = cause.rows.iter().take(most);
+    let rows = rows::rows(cause).into_iter().take(most);
     let lines: Vec<Line> = rows.map(|row| names.line(row)).collect();
     let widths = lines.iter().map(|line| line.ends().chars().count());
     let widest = widths
@@ -164,13 +165,12 @@ fn cause(rendering: &Rendering<'_>, names: &Names<'_>, cause: &DiffCause) -> Str
             (_, false, true) => '-',
             _ => '!',
         };
-        let question = if line.sign == Sign::Uncertain {
-            "uncertain: "
-        } else {
-            ""
+        let uncertain = match line.sign {
+            Sign::Uncertain => "   uncertain",
+            _ => "",
         };
-        let told = line.told();
-        let _ = writeln!(block, "{sign} {question}{:widest$}   {told}", line.ends());
+        let (ends, told) = (line.ends(), line.told());
+        let _ = writeln!(block, "{sign} {ends:widest$}   {told}{uncertain}");
     }
     let more = cause.rows.len().saturating_sub(most);
     if more > 0 {
@@ -229,7 +229,7 @@ fn tail(rendering: &Rendering<'_>) -> String {
 
 fn finding(sign: &str, finding: &Finding) -> String {
     let place = finding.locations.first().map(words::at_line);
-    let place = place.map_or(String::new(), |place| code(&place));
+    let place = place.map_or(String::new(), |place| cell(&place));
     format!(
         "| {sign} | {} {} | {place} | {} |\n",
         finding.severity,
@@ -250,8 +250,12 @@ fn fenced(language: &str, text: &str) -> String {
     format!("{fence}{language}\n{text}{fence}\n")
 }
 
-/// Text as code inside of a line, and inside of a table.
+/// Text as code inside of a line.
 fn code(text: &str) -> String {
-    let text = one_line(text).replace('`', "'").replace('|', "\\|");
-    format!("`{text}`")
+    format!("`{}`", one_line(text).replace('`', "'"))
+}
+
+/// Text as code inside of a table.
+fn cell(text: &str) -> String {
+    code(text).replace('|', "\\|")
 }

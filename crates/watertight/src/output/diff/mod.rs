@@ -1,10 +1,11 @@
 //! The formats of `diff` and `preview`: one module for each, all made from the report.
 //!
-//! Every format begins with the verdict and says the same in the same words (`words`), what would be
+//! Every format begins with the verdict and says the same in the same words (`words`, `rows`), what would be
 //! cut of observed connections first. INVARIANT: what is left out for its length is counted.
 
 mod html;
 mod markdown;
+mod rows;
 mod sarif;
 #[cfg(test)]
 mod tests;

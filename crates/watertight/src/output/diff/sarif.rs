@@ -12,7 +12,8 @@ use watertight_core::report::diff::{DiffCause, DiffObject, DiffReport, ObservedC
 use watertight_core::rules::{Rule, count};
 
 use super::Rendering;
-use super::words::{self, Line, Names, Sign};
+use super::rows::{self, Line, Names, Sign};
+use super::words;
 use crate::output::sarif::model::{
     Configuration, Driver, Invocation, Location, Log, Multiformat, Notification, PhysicalLocation,
     Properties, Region, RelatedLocation, ReportingDescriptor, Run, SarifResult, Text, Tool,
@@ -198,7 +199,7 @@ fn of_cause(
 ) -> Vec<SarifResult> {
     let title = words::title(cause);
     let mut found: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    for row in &cause.rows {
+    for row in rows::rows(cause) {
         let line = names.line(row);
         let text = format!("{}: {}", line.ends(), line.told());
         found.entry(kind_of(&line)).or_default().push(text);

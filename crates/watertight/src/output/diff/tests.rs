@@ -384,18 +384,18 @@ fn markdown() {
 
             **NetworkPolicy shop/deny-metadata removed** · `git:main:shop.yaml:12`
 
-            - its rule 1 allowed 0.0.0.0/0 except 169.254.169.254/32
+            - `its rule 1 allowed 0.0.0.0/0 except 169.254.169.254/32`
 
             ```diff
             - shop/cart, shop/catalog, shop/frontend -> world   all
             - shop/cart, shop/catalog, shop/frontend -> nodes   all
             - shop/cart, shop/catalog, shop/frontend -> kube-system/coredns   53/tcp, 53/udp   was: all
-            ! uncertain: shop/cart, shop/catalog, shop/frontend -> platform/node-exporter   nothing   was: 9100/tcp?
+            ! shop/cart, shop/catalog, shop/frontend -> platform/node-exporter   nothing   was: 9100/tcp?   uncertain
             ```
 
             **NetworkPolicy shop/catalog-ingress edited** · `shop.yaml:74`
 
-            - spec.podSelector.matchLabels.app: catalogue -\> catalog
+            - `spec.podSelector.matchLabels.app: catalogue -> catalog`
 
             ```diff
             + shop/frontend -> shop/catalog   8080/tcp

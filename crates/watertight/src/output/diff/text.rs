@@ -8,7 +8,8 @@ use watertight_core::report::diff::DiffCause;
 use watertight_core::rules::count;
 
 use super::Rendering;
-use super::words::{self, Line, Names, Sign};
+use super::rows::{self, Line, Names, Sign};
+use super::words;
 use crate::output::{one_line, wrap};
 
 /// More rows of a cause, causes, observed connections and findings than these are counted.
@@ -131,7 +132,7 @@ impl Printer<'_, '_> {
             }
         }
         let most = self.most(MOST_ROWS);
-        let rows = cause.rows.iter().take(most);
+        let rows = rows::rows(cause).into_iter().take(most);
         let lines: Vec<Line> = rows.map(|row| self.names.line(row)).collect();
         let widths = lines.iter().map(|line| line.ends().chars().count());
         let fitting = widths.filter(|width| *width <= WIDEST);

@@ -13,7 +13,7 @@ mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::infrastructure::Dns;
 use super::needs::{By, Needs, Ports, Whom, Why};
@@ -72,6 +72,9 @@ struct Collector<'a> {
     metadata: Vec<MetadataAddress>,
     /// The ends of a Service port, found once.
     ends: FxHashMap<(ServiceId, u16, Protocol), Vec<(Whom, u16)>>,
+    noted: FxHashSet<(String, Option<Span>)>,
+    /// What selectors of policies select.
+    selected: FxHashMap<String, Vec<UnitId>>,
 }
 
 impl<'a> Collector<'a> {
@@ -102,6 +105,8 @@ impl<'a> Collector<'a> {
             external: FxHashMap::default(),
             metadata: distinct_addresses(Cloud::ALL),
             ends: FxHashMap::default(),
+            selected: FxHashMap::default(),
+            noted: FxHashSet::default(),
         };
         collector.index();
         collector
@@ -228,7 +233,7 @@ impl<'a> Collector<'a> {
             text: text.into(),
             span,
         };
-        if !self.found.notes.contains(&note) {
+        if self.noted.insert((note.text.clone(), note.span)) {
             self.found.notes.push(note);
         }
     }

@@ -21,6 +21,10 @@ use crate::world::PolicyId;
 const WIDEST_V4: u8 = 8;
 const WIDEST_V6: u8 = 16;
 
+/// A rule that names more pairs of workloads than these says how a cluster is divided, and not who needs
+/// whom; written out, such rules would grow with the square of the cluster.
+const MOST_PAIRS: usize = 64;
+
 /// Whom a peer names.
 enum Named {
     /// These.
@@ -166,6 +170,17 @@ impl Collector<'_> {
             }
             return;
         }
+        let pairs = seen.subjects.len() * others.len();
+        if pairs > MOST_PAIRS {
+            if seen.own {
+                let text = format!(
+                    "{} names {pairs} pairs of workloads: that is not carried over; name who needs whom",
+                    seen.why.text
+                );
+                self.note(text, seen.why.span);
+            }
+            return;
+        }
         let targets: Vec<UnitId> = match seen.direction {
             Direction::Ingress => seen.subjects.to_vec(),
             Direction::Egress => others
@@ -302,7 +317,7 @@ impl Collector<'_> {
         found
     }
 
-    fn named(&self, peer: &Peer) -> Named {
+    fn named(&mut self, peer: &Peer) -> Named {
         match peer {
             Peer::Any => Named::Everybody,
             Peer::Endpoints(selector, _) => self.selected(selector),
@@ -311,7 +326,22 @@ impl Collector<'_> {
         }
     }
 
-    fn selected(&self, selector: &EndpointSelector) -> Named {
+    /// The units that a selector selects; many policies have the same ones.
+    fn members(&mut self, selector: &EndpointSelector) -> Vec<UnitId> {
+        let scope = match &selector.namespaces {
+            NamespaceScope::Only(id) => format!("{id:?}"),
+            NamespaceScope::Matching(labels) => format!("{:?}", labels.normal()),
+        };
+        let key = format!("{scope} {:?} {:?}", selector.pods.normal(), selector.also);
+        if let Some(known) = self.selected.get(&key) {
+            return known.clone();
+        }
+        let units = self.units.of_endpoints(&self.eval.members(selector));
+        self.selected.insert(key, units.clone());
+        units
+    }
+
+    fn selected(&mut self, selector: &EndpointSelector) -> Named {
         let everywhere = match &selector.namespaces {
             NamespaceScope::Matching(labels) => labels.is_empty(),
             NamespaceScope::Only(_) => false,
@@ -319,8 +349,7 @@ impl Collector<'_> {
         if everywhere && selector.pods.is_empty() && selector.also.is_none() {
             return Named::AllPods;
         }
-        let members = self.eval.members(selector);
-        let units = self.units.of_endpoints(&members);
+        let units = self.members(selector);
         if units.is_empty() {
             let server = selector.pods.requirements.iter().any(|requirement| {
                 let value = matches!(&requirement.operator, Operator::In(values)

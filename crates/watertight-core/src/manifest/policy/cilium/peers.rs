@@ -313,7 +313,7 @@ fn entity(decoder: &mut Decoder, node: Node<'_, '_>) -> Option<(Entity, Span)> {
         misspelt(&text, names)
     };
     finding.fix = Some(match near {
-        Some(near) => Fix::replace(format!("write `{near}`"), text.span, format!("\"{near}\"")),
+        Some(near) => Fix::rename(text.span, &text, near),
         None => Fix::advice(format!("the entities are {}", names.join(", "))),
     });
     decoder.refuse(finding);
