@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use watertight_core::report::{
-    check_schema, explain_schema, intent_report_schema, intents_schema, minimize_schema,
-    reach_schema,
+    baseline_schema, check_schema, diff_schema, explain_schema, intent_report_schema,
+    intents_schema, minimize_schema, reach_schema,
 };
 use watertight_core::rules::ALL;
 
@@ -22,8 +22,16 @@ pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
     Ok(vec![
         ("docs/rules.md".into(), rules()),
         (
+            "docs/schema/baseline-report.v1.json".into(),
+            text_of(&baseline_schema())?,
+        ),
+        (
             "docs/schema/check-report.v1.json".into(),
             text_of(&check_schema())?,
+        ),
+        (
+            "docs/schema/diff-report.v1.json".into(),
+            text_of(&diff_schema())?,
         ),
         (
             "docs/schema/explain-report.v1.json".into(),

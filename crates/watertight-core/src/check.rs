@@ -8,6 +8,7 @@ use crate::analysis::namespaces::{NamespaceRow, rows};
 use crate::diag::{self, ConfigEntry, Finding, Suppressed};
 use crate::engine::{AnpApi, Inferred, Profile, infer};
 use crate::eval::Evaluator;
+use crate::eval::reach::Reach;
 use crate::facts::metadata::Cloud;
 use crate::manifest::{self, Options};
 use crate::policy::{lower, refused};
@@ -174,7 +175,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
 #[must_use]
 pub fn judge(
     sources: &Sources,
-    eval: &Evaluator<'_>,
+    (eval, reach): (&Evaluator<'_>, &Reach),
     profile: &Profile,
     options: &CheckOptions,
     reading: Vec<Finding>,
@@ -187,7 +188,7 @@ pub fn judge(
     };
     let mut findings = reading;
     findings.extend(refused(eval.world, profile));
-    let context = Context::new(sources, eval, profile, clouds);
+    let context = Context::new(sources, eval, profile, clouds).with_reach(reach);
     rules::run(&context, |rule| options.is_active(rule), &mut findings);
     findings.retain(|finding| finding.incomplete || options.is_active(finding.rule));
     let ignores = &eval.world.ignores;

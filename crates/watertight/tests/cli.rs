@@ -5,6 +5,8 @@ mod harness;
 
 #[path = "cli/baseline.rs"]
 mod baseline;
+#[path = "cli/baseline_example.rs"]
+mod baseline_example;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/explain.rs"]

@@ -22,13 +22,36 @@ pub(super) struct Compiled {
     /// By direction, then by namespace: the policies that select in this namespace only.
     local: [Vec<Vec<PolicyRef>>; 2],
     /// By direction: the policies that select by namespace labels.
-    anywhere: [Vec<PolicyRef>; 2],
+    anywhere: [Vec<Anywhere>; 2],
     /// By direction, then by node: the policies about nodes.
     nodes: [FxHashMap<NodeId, Vec<PolicyRef>>; 2],
     /// By namespace.
     namespaces: Vec<OnceLock<Selections>>,
     /// By direction, then by tier, then by policy.
     subjects: [Vec<Vec<Subjects>>; 2],
+}
+
+/// A policy that selects by namespace labels; what it asks is looked up once for all namespaces.
+#[derive(Debug)]
+struct Anywhere {
+    at: PolicyRef,
+    /// Of namespaces, and of pods.
+    matchers: OnceLock<[Matcher; 2]>,
+}
+
+impl Anywhere {
+    fn matchers(&self, of: &Evaluator<'_>) -> &[Matcher; 2] {
+        self.matchers.get_or_init(|| {
+            let nothing = || [const { Matcher::NOTHING }; 2];
+            let subject = of.ruleset[self.at].subject.endpoints();
+            subject.map_or_else(nothing, |subject| match &subject.namespaces {
+                NamespaceScope::Matching(labels) => {
+                    [labels, &subject.pods].map(|labels| Matcher::new(of.world, labels))
+                }
+                NamespaceScope::Only(_) => nothing(),
+            })
+        })
+    }
 }
 
 /// The policies of the endpoints of one namespace. Few lists are distinct.
@@ -87,7 +110,10 @@ impl Compiled {
                                     list.push(at);
                                 }
                             }
-                            NamespaceScope::Matching(_) => anywhere.push(at),
+                            NamespaceScope::Matching(_) => anywhere.push(Anywhere {
+                                at,
+                                matchers: OnceLock::new(),
+                            }),
                         },
                         Subject::Nodes(of) => {
                             for node in of.iter() {
@@ -159,11 +185,11 @@ impl Compiled {
         let mut places: FxHashMap<(usize, PolicyRef), usize> = FxHashMap::default();
         let mut of_endpoints = Direction::BOTH.map(|direction| {
             let mut current = vec![0; endpoints.len()];
-            for at in self.candidates(namespace, direction) {
+            for (at, pods) in self.candidates(of, namespace, direction) {
                 let Some(subject) = of.ruleset[at].subject.endpoints() else {
                     continue;
                 };
-                for position in self.positions(of, namespace, at, subject) {
+                for position in self.positions(of, namespace, at, (subject, pods)) {
                     if let Some(place) = current.get_mut(position) {
                         *place = *places.entry((*place, at)).or_insert_with(|| {
                             tree.push((*place, at));
@@ -195,18 +221,25 @@ impl Compiled {
         }
     }
 
-    /// The policies that may select endpoints of a namespace, in order.
-    fn candidates(&self, namespace: NamespaceId, direction: Direction) -> Vec<PolicyRef> {
+    /// The policies that may select endpoints of a namespace, in order; those of any namespace with
+    /// what they ask of pods.
+    fn candidates(
+        &self,
+        of: &Evaluator<'_>,
+        namespace: NamespaceId,
+        direction: Direction,
+    ) -> Vec<(PolicyRef, Option<&Matcher>)> {
         let local = self.local.get(slot(direction));
         let local = local.and_then(|local| local.get(namespace.index()));
-        let anywhere = self.anywhere.get(slot(direction));
-        let mut found: Vec<_> = local
-            .into_iter()
-            .chain(anywhere)
-            .flatten()
-            .copied()
-            .collect();
-        found.sort_unstable();
+        let local = local.into_iter().flatten().map(|at| (*at, None));
+        let anywhere = self.anywhere.get(slot(direction)).into_iter().flatten();
+        let anywhere = anywhere.filter_map(|policy| {
+            let [labels, pods] = policy.matchers(of);
+            let is_meant = labels.matches(&of.world[namespace].labels);
+            is_meant.then_some((policy.at, Some(pods)))
+        });
+        let mut found: Vec<_> = local.chain(anywhere).collect();
+        found.sort_unstable_by_key(|(at, _)| *at);
         found
     }
 
@@ -216,20 +249,16 @@ impl Compiled {
         of: &Evaluator<'_>,
         namespace: NamespaceId,
         at: PolicyRef,
-        subject: &EndpointSelector,
+        (subject, pods): (&EndpointSelector, Option<&Matcher>),
     ) -> Vec<usize> {
         let endpoints = &of.world[namespace].endpoints;
-        match &subject.namespaces {
-            NamespaceScope::Only(_) => {
+        match pods {
+            None => {
                 let ids = self.subjects(of, at).iter();
                 ids.filter_map(|id| endpoints.binary_search(id).ok())
                     .collect()
             }
-            NamespaceScope::Matching(labels) => {
-                if !Matcher::new(of.world, labels).matches(&of.world[namespace].labels) {
-                    return Vec::new();
-                }
-                let pods = Matcher::new(of.world, &subject.pods);
+            Some(pods) => {
                 let selected = |id: EndpointId| {
                     pods.matches(&of.world[id].labels)
                         && can_be_selected(of.world, &of.switches, id)
@@ -294,12 +323,14 @@ pub(super) fn is_member(world: &World, selector: &EndpointSelector, id: Endpoint
 }
 
 /// A selector whose texts are looked up once.
+#[derive(Debug)]
 pub(super) struct Matcher {
     requirements: Vec<(Symbol, Test)>,
     /// It asks for a key or a value that nothing in the world has.
     never: bool,
 }
 
+#[derive(Debug)]
 enum Test {
     In(Vec<Symbol>),
     NotIn(Vec<Symbol>),
@@ -308,6 +339,11 @@ enum Test {
 }
 
 impl Matcher {
+    const NOTHING: Self = Self {
+        requirements: Vec::new(),
+        never: true,
+    };
+
     pub(super) fn new(world: &World, selector: &LabelSelector) -> Self {
         let mut matcher = Self {
             requirements: Vec::new(),

@@ -386,7 +386,8 @@ fn anywhere(block: &IpBlock, family: Family) -> Match {
 fn in_public(block: &IpBlock, family: Family) -> Match {
     match anywhere(block, family) {
         Match::Maybe(_) if block.is_within(&NOT_PUBLIC) => Match::No,
-        Match::Maybe(_) if block.is_all_but(&NOT_PUBLIC) => Match::Yes,
+        // Either half of either family has public addresses.
+        Match::Maybe(_) if block.is_whole_family() && block.is_all_but(&NOT_PUBLIC) => Match::Yes,
         otherwise => otherwise,
     }
 }

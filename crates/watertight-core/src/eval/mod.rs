@@ -9,6 +9,7 @@
 mod compile;
 mod connection;
 mod matching;
+mod partly;
 pub mod reach;
 mod side;
 mod trace;
@@ -16,9 +17,12 @@ mod verdict;
 
 pub use connection::{Connection, Icmp, Party, Request, ServiceAddress};
 pub use matching::Cause;
+pub(crate) use partly::Partly;
 pub use side::{Decision, Judged, Maybe, Own, SideTrace, Step};
 pub use trace::Explanation;
 pub use verdict::{Reason, Uncertain, Verdict};
+
+use std::sync::Arc;
 
 use crate::engine::{HostNetwork, Switches};
 use crate::manifest::Direction;
@@ -36,7 +40,9 @@ pub struct Evaluator<'w> {
     pub ruleset: &'w Ruleset,
     /// How the engine reads what the API leaves open.
     pub switches: Switches,
-    compiled: Compiled,
+    compiled: Arc<Compiled>,
+    /// What walks leave out.
+    less: Option<partly::Less>,
 }
 
 impl<'w> Evaluator<'w> {
@@ -48,7 +54,8 @@ impl<'w> Evaluator<'w> {
             world,
             ruleset,
             switches,
-            compiled: Compiled::new(world, ruleset),
+            compiled: Arc::new(Compiled::new(world, ruleset)),
+            less: None,
         }
     }
 

@@ -224,6 +224,7 @@ impl Evaluator<'_> {
     ) -> Judged {
         let mut main = Main::Here;
         let mut other = Other::default();
+        let selected = &*self.looked_at(selected, direction);
         for tier in selected.chunk_by(|a, b| a.tier == b.tier) {
             let mut isolated_by = None;
             for (position, at) in tier.iter().enumerate() {
@@ -259,6 +260,7 @@ impl Evaluator<'_> {
                             traffic: ports == Match::Yes,
                         });
                     }
+                    let action = self.action(rule.action, direction);
                     match peer.min(ports) {
                         Match::No => {}
                         Match::Maybe(cause) => {
@@ -266,16 +268,16 @@ impl Evaluator<'_> {
                                 rule: reference,
                                 cause,
                             };
-                            other.comes_to(rule.action, by);
+                            other.comes_to(action, by);
                         }
-                        Match::Yes if rule.action == Action::Log => {}
+                        Match::Yes if action == Action::Log => {}
                         Match::Yes => {
                             if let Some(by) = other.first.filter(|_| other.here) {
-                                other.comes_to(rule.action, by);
+                                other.comes_to(action, by);
                             }
                             other.here = false;
                             if main == Main::Here {
-                                main = match rule.action {
+                                main = match action {
                                     Action::Pass => Main::Passed,
                                     action => Main::Decided(Decision::Rule {
                                         rule: reference,
@@ -350,8 +352,9 @@ impl Evaluator<'_> {
                 Match::Maybe(cause) => cause,
                 Match::Yes => Cause::Tie,
             };
-            other.comes_to(found.action, Maybe { rule, cause });
-            if reached == Match::Yes && found.action != Action::Log {
+            let action = self.action(found.action, direction);
+            other.comes_to(action, Maybe { rule, cause });
+            if reached == Match::Yes && action != Action::Log {
                 return;
             }
         }

@@ -1,6 +1,8 @@
 //! NetworkPolicy into the Ruleset: one tier, allow rules only, every policy isolates.
 
 use super::admin::{SCOPE_TIER, lower_baseline_exemption};
+use super::calico::DEFAULT as DEFAULT_TIER;
+use super::cilium::CILIUM_TIER;
 use super::{
     Action, Covers, EndpointSelector, NamespaceScope, Origin, Peer, Policy, PolicyRef, Rule,
     Ruleset, Stage, Subject, Tier,
@@ -35,8 +37,12 @@ pub fn lower_kubernetes(world: &World, switches: &Switches) -> Ruleset {
     ruleset
 }
 
+/// What all NetworkPolicies become.
 #[cfg(feature = "parallel")]
-fn lower_all(ids: &[PolicyId], lower: impl Fn(PolicyId) -> Option<Policy> + Sync) -> Vec<Policy> {
+pub(super) fn lower_all<R: Send>(
+    ids: &[PolicyId],
+    lower: impl Fn(PolicyId) -> Option<R> + Sync,
+) -> Vec<R> {
     use rayon::prelude::*;
     // Threads cost more than they save on a few hundred policies.
     if ids.len() < 1000 {
@@ -46,68 +52,144 @@ fn lower_all(ids: &[PolicyId], lower: impl Fn(PolicyId) -> Option<Policy> + Sync
 }
 
 #[cfg(not(feature = "parallel"))]
-fn lower_all(ids: &[PolicyId], lower: impl Fn(PolicyId) -> Option<Policy>) -> Vec<Policy> {
+pub(super) fn lower_all<R>(ids: &[PolicyId], lower: impl Fn(PolicyId) -> Option<R>) -> Vec<R> {
     ids.iter().filter_map(|id| lower(*id)).collect()
 }
 
+/// What has become of a ruleset of which one policy was lowered again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relowered {
+    /// Policies that are others now, those that are new among them.
+    pub changed: Vec<PolicyRef>,
+    /// Policies that are new in the middle of a tier: those behind have moved by one.
+    pub inserted: Vec<PolicyRef>,
+}
+
 /// Lowers one NetworkPolicy again that is new, has changed or is gone; tells which policies of the
-/// ruleset are others now. One that acts in a direction no more leaves a void behind. None where the
-/// engine has NetworkPolicies among other policies (C-53, L-24): then everything is lowered again.
+/// ruleset are others now. One that acts in a direction no more leaves a void behind. None where its
+/// place among policies of other languages (C-53, L-24) cannot be told: then everything is lowered
+/// again.
+pub fn relower(
+    ruleset: &mut Ruleset,
+    world: &World,
+    switches: &Switches,
+    id: PolicyId,
+) -> Option<Relowered> {
+    let mut found = Relowered::default();
+    if switches.enforcement.is_off() {
+        return Some(found);
+    }
+    let is_there = world.policy_ids().any(|known| known == id);
+    for direction in Direction::BOTH {
+        let tiers = ruleset.tiers_mut(direction);
+        let has = |name: &&str| tiers.iter().any(|tier| *tier.name == **name);
+        let own = [TIER, CILIUM_TIER, DEFAULT_TIER].into_iter().find(has)?;
+        // L-47, L-78
+        let ipblock_nodes =
+            switches.ipblock_nodes || (own == CILIUM_TIER && switches.cidr_match_nodes);
+        let switches = Switches {
+            ipblock_nodes,
+            ..*switches
+        };
+        let lowered = lower_kubernetes_policy(world, &switches, id, direction);
+        let exemption = Some(lower_baseline_exemption(world, id));
+        for (name, lowered) in [(own, lowered), (SCOPE_TIER, exemption)] {
+            let lowered = lowered.filter(|_| is_there);
+            let mut tiers = tiers.iter_mut().enumerate();
+            let Some((tier, of)) = tiers.find(|(_, tier)| &*tier.name == name) else {
+                continue;
+            };
+            let at = |policy| PolicyRef {
+                direction,
+                tier,
+                policy,
+            };
+            match put(&mut of.policies, lowered, name, world, id)? {
+                Put::Nowhere => {}
+                Put::In(policy) => found.changed.push(at(policy)),
+                Put::Before(policy) => {
+                    found.changed.push(at(policy));
+                    found.inserted.push(at(policy));
+                }
+            }
+        }
+    }
+    Some(found)
+}
+
+/// As [`relower`], for those who cannot follow policies that move: none then.
 pub fn relower_kubernetes(
     ruleset: &mut Ruleset,
     world: &World,
     switches: &Switches,
     id: PolicyId,
 ) -> Option<Vec<PolicyRef>> {
-    let mut changed = Vec::new();
-    let has_own_tier = |direction| {
-        let mut tiers = ruleset.tiers(direction).iter();
-        switches.enforcement.is_off() || tiers.any(|tier| &*tier.name == TIER)
-    };
-    if !Direction::BOTH.into_iter().all(has_own_tier) {
-        return None;
-    }
-    let is_there = world.policy_ids().any(|known| known == id);
-    for direction in Direction::BOTH {
-        let own = lower_kubernetes_policy(world, switches, id, direction);
-        let exemption = Some(lower_baseline_exemption(world, id));
-        for (name, lowered) in [(TIER, own), (SCOPE_TIER, exemption)] {
-            let lowered = lowered.filter(|_| is_there);
-            let mut tiers = ruleset.tiers_mut(direction).iter_mut().enumerate();
-            let Some((at, tier)) = tiers.find(|(_, tier)| &*tier.name == name) else {
-                continue;
-            };
-            let replaced = replace(&mut tier.policies, lowered, world, id);
-            changed.extend(replaced.map(|policy| PolicyRef {
-                direction,
-                tier: at,
-                policy,
-            }));
-        }
-    }
-    Some(changed)
+    let found = relower(ruleset, world, switches, id)?;
+    found.inserted.is_empty().then_some(found.changed)
 }
 
-/// Puts what a NetworkPolicy has become in the place of what it was, and tells where that is.
-fn replace(
+/// Where a policy was put.
+enum Put {
+    Nowhere,
+    /// In the place of what it was, or behind all others.
+    In(usize),
+    /// Before those that are behind it now.
+    Before(usize),
+}
+
+/// Puts what a NetworkPolicy has become in the place of what it was, or where it belongs; none if that
+/// cannot be told.
+fn put(
     policies: &mut Vec<Policy>,
     lowered: Option<Policy>,
+    tier: &str,
     world: &World,
     id: PolicyId,
-) -> Option<usize> {
+) -> Option<Put> {
     let origin = Origin::Kubernetes(id);
     let position = policies.iter().position(|policy| policy.origin == origin);
-    match (position.and_then(|at| policies.get_mut(at)), lowered) {
-        (None, None) => None,
-        (None, Some(new)) => {
-            policies.push(new);
-            Some(policies.len() - 1)
-        }
-        (Some(old), new) => {
-            *old = new.unwrap_or_else(|| void(world, id));
-            position
-        }
+    Some(
+        match (position.and_then(|at| policies.get_mut(at)), lowered) {
+            (None, None) => Put::Nowhere,
+            (None, Some(new)) => {
+                let at = match tier {
+                    CILIUM_TIER | DEFAULT_TIER => place(policies, tier, world, id)?,
+                    _ => policies.len(),
+                };
+                let is_last = at == policies.len();
+                policies.insert(at, new);
+                if is_last {
+                    Put::In(at)
+                } else {
+                    Put::Before(at)
+                }
+            }
+            (Some(old), new) => {
+                *old = new.unwrap_or_else(|| void(world, id));
+                position.map_or(Put::Nowhere, Put::In)
+            }
+        },
+    )
+}
+
+/// Where a new NetworkPolicy belongs among those that are there, if no policy of another language is
+/// between them.
+fn place(policies: &[Policy], tier: &str, world: &World, id: PolicyId) -> Option<usize> {
+    let is_one = |policy: &Policy| policy.origin.kubernetes().is_some();
+    let first = policies.iter().position(is_one)?;
+    let behind = policies.get(first..)?;
+    let count = behind.iter().take_while(|policy| is_one(policy)).count();
+    let (own, others) = behind.split_at_checked(count)?;
+    if others.iter().any(is_one) {
+        return None;
     }
+    if tier == CILIUM_TIER {
+        return Some(first + count);
+    }
+    // C-1, C-53
+    let key = |id: PolicyId| (&*world[id].name, &*world[world[id].namespace].name);
+    let is_before = |policy: &Policy| policy.origin.kubernetes().map(key) < Some(key(id));
+    Some(first + own.partition_point(is_before))
 }
 
 /// What selects nobody and says nothing.
@@ -229,3 +311,6 @@ fn lower_port(port: &PolicyPort, switches: &Switches) -> PortMatch {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,9 @@ pub use antrea::{AntreaTiers, lower_antrea};
 pub use calico::{lost_policies, lower_calico, without_tier};
 pub use cilium::{CILIUM_TIER, lower_cilium};
 pub use egress_firewall::lower_egress_firewall;
-pub use kubernetes::{lower_kubernetes, lower_kubernetes_policy, relower_kubernetes};
+pub use kubernetes::{
+    Relowered, lower_kubernetes, lower_kubernetes_policy, relower, relower_kubernetes,
+};
 pub use stack::{lower, refused};
 
 use std::sync::Arc;

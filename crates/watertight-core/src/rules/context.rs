@@ -36,6 +36,8 @@ pub struct Context<'a> {
     /// By policy, for ingress and for egress.
     refs: Vec<[Option<PolicyRef>; 2]>,
     groups: OnceLock<Groups>,
+    /// Rows that somebody has made already.
+    given: Option<&'a Reach>,
     reach: OnceLock<Reach>,
     selectors: OnceLock<Index>,
     in_force: OnceLock<Vec<(PolicyId, PolicyRef)>>,
@@ -88,11 +90,21 @@ impl<'a> Context<'a> {
             has_other_languages,
             refs,
             groups: OnceLock::new(),
+            given: None,
             reach: OnceLock::new(),
             selectors: OnceLock::new(),
             in_force: OnceLock::new(),
             resolvers: OnceLock::new(),
             addresses: OnceLock::new(),
+        }
+    }
+
+    /// With rows that somebody has made already.
+    #[must_use]
+    pub fn with_reach(self, reach: &'a Reach) -> Self {
+        Self {
+            given: Some(reach),
+            ..self
         }
     }
 
@@ -111,7 +123,10 @@ impl<'a> Context<'a> {
     /// All connections at once: what rules ask in bulk. Evidence comes from the evaluator.
     #[must_use]
     pub fn reach(&self) -> &Reach {
-        self.reach.get_or_init(|| Reach::new(self.eval))
+        match self.given {
+            Some(given) => given,
+            None => self.reach.get_or_init(|| Reach::new(self.eval)),
+        }
     }
 
     /// Whether a connection is allowed, for questions about many.
@@ -162,13 +177,27 @@ impl<'a> Context<'a> {
             all.sort_unstable();
             all
         });
+        let behind = |rest: &'c [(IpAddr, EndpointId)], last: IpAddr| {
+            let start = rest.partition_point(|(ip, _)| *ip <= last);
+            rest.get(start..).unwrap_or_default()
+        };
         let net = block.cidr.net;
         let start = all.partition_point(|(ip, _)| *ip < net.network());
-        let behind = all.get(start..).unwrap_or_default().iter();
-        let inside = behind.take_while(move |(ip, _)| *ip <= net.broadcast());
-        inside
-            .filter(|(ip, _)| block.contains(*ip))
-            .map(|(_, id)| *id)
+        let mut rest = all.get(start..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            loop {
+                let (ip, id) = rest.first().filter(|(ip, _)| *ip <= net.broadcast())?;
+                let mut except = block.except.iter();
+                match except.find(|except| except.net.contains(ip)) {
+                    // Most pods of a cluster may be in one exception: never one by one.
+                    Some(except) => rest = behind(rest, except.net.broadcast()),
+                    None => {
+                        rest = rest.get(1..).unwrap_or_default();
+                        return Some(*id);
+                    }
+                }
+            }
+        })
     }
 
     /// The groups of a namespace.

@@ -10,7 +10,7 @@ use super::selection::{Selection, sample};
 use crate::diag::Evidence;
 use crate::eval::{Connection, Decision, Party, Verdict};
 use crate::manifest::{Dialect, Direction};
-use crate::policy::{NamespaceScope, Origin, Peer, PolicyRef, Rule, RuleRef, Ruleset};
+use crate::policy::{NamespaceScope, Origin, Peer, PolicyRef, Rule, RuleRef};
 use crate::sets::{PortMatch, Protocol};
 use crate::world::EndpointId;
 
@@ -161,33 +161,6 @@ pub(super) fn evidence(
         by,
         ..context.word(connection, verdict)
     }
-}
-
-/// A ruleset in which only some policies have rules and isolate; places stay what they are.
-pub(super) fn only(
-    context: &Context<'_>,
-    direction: Direction,
-    kept: impl Fn(PolicyRef) -> bool,
-) -> Ruleset {
-    let mut ruleset = context.eval.ruleset.clone();
-    let tiers = match direction {
-        Direction::Ingress => &mut ruleset.ingress,
-        Direction::Egress => &mut ruleset.egress,
-    };
-    for (tier, found) in tiers.iter_mut().enumerate() {
-        for (policy, found) in found.policies.iter_mut().enumerate() {
-            let at = PolicyRef {
-                direction,
-                tier,
-                policy,
-            };
-            if !kept(at) {
-                found.rules.clear();
-                found.isolates = false;
-            }
-        }
-    }
-    ruleset
 }
 
 /// The statement that makes a denial of this policy's language final.

@@ -53,7 +53,7 @@ use std::collections::BTreeMap;
 use super::isolation::{enforced, is_system};
 use super::{Check, Context, Group, Rule, count, witness};
 use crate::diag::{Evidence, Finding, Fix, Severity};
-use crate::eval::{Decision, Evaluator};
+use crate::eval::{Decision, Partly};
 use crate::manifest::{Dialect, Direction};
 use crate::policy::{Action, Origin, PolicyRef, RuleRef};
 
@@ -93,8 +93,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             }
         }
         for (tier, rules) in tiers {
-            let ruleset = witness::only(context, direction, |at| at.tier > tier);
-            let later = Evaluator::new(context.world, &ruleset, context.eval.switches);
+            let later = context.eval.only(direction, |at| at.tier > tier);
             for (rule, groups) in rules {
                 findings.extend(judge(context, &later, rule, &groups));
             }
@@ -110,7 +109,7 @@ struct Voided {
 
 fn judge(
     context: &Context<'_>,
-    later: &Evaluator<'_>,
+    later: &Partly<'_>,
     at: RuleRef,
     groups: &[&Group],
 ) -> Option<Finding> {
@@ -156,12 +155,7 @@ fn judge(
     })))
 }
 
-fn voided(
-    context: &Context<'_>,
-    later: &Evaluator<'_>,
-    at: RuleRef,
-    group: &Group,
-) -> Option<Voided> {
+fn voided(context: &Context<'_>, later: &Partly<'_>, at: RuleRef, group: &Group) -> Option<Voided> {
     let direction = at.policy.direction;
     let rule = &context.eval.ruleset[at];
     let tries = witness::connections(context, direction, rule, group.example());

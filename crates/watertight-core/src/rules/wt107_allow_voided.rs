@@ -57,7 +57,7 @@ use rustc_hash::FxHashSet;
 use super::isolation::enforced;
 use super::{Check, Context, Rule, count, some_of, witness};
 use crate::diag::{Evidence, Finding, Fix, Severity};
-use crate::eval::{Decision, Evaluator};
+use crate::eval::{Decision, Partly};
 use crate::manifest::Direction;
 use crate::policy::{Action, PolicyRef, RuleRef};
 use crate::world::EndpointId;
@@ -88,8 +88,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let namespaced = |at| context.namespace_of(at).is_some();
-        let ruleset = witness::only(context, direction, namespaced);
-        let own = Evaluator::new(context.world, &ruleset, context.eval.switches);
+        let own = context.eval.only(direction, namespaced);
         let mut voided: BTreeMap<RuleRef, Vec<(RuleRef, Evidence)>> = BTreeMap::new();
         for (at, evidence, by) in allows(context, direction, &wide)
             .filter_map(|(at, pods)| judge(context, &own, at, &pods))
@@ -157,7 +156,7 @@ fn allows<'c>(
 /// The denial that voids a rule, if each connection that the rule would allow is denied by one.
 fn judge(
     context: &Context<'_>,
-    own: &Evaluator<'_>,
+    own: &Partly<'_>,
     at: RuleRef,
     pods: &[EndpointId],
 ) -> Option<(RuleRef, Evidence, RuleRef)> {

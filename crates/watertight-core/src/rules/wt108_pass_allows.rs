@@ -48,9 +48,9 @@ use std::collections::BTreeMap;
 use super::isolation::{enforced, is_system};
 use super::{Check, Context, Group, Rule, count, witness};
 use crate::diag::{Evidence, Finding, Fix, Severity};
-use crate::eval::{Connection, Decision, Evaluator};
+use crate::eval::{Connection, Decision, Partly};
 use crate::manifest::{Dialect, Direction};
-use crate::policy::{Action, Origin, Policy, PolicyRef, RuleRef, Ruleset};
+use crate::policy::{Action, Origin, Policy, PolicyRef, RuleRef};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -100,8 +100,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         if rules.is_empty() {
             continue;
         }
-        let ruleset = without_pass(context, direction);
-        let denying = Evaluator::new(context.world, &ruleset, context.eval.switches);
+        let denying = context.eval.without_pass(direction);
         for (at, groups) in rules {
             findings.extend(judge(context, &denying, at, &groups));
         }
@@ -115,23 +114,6 @@ fn is_firewall(context: &Context<'_>, at: PolicyRef) -> bool {
     context.world[id].kind.dialect == Dialect::EgressFirewall
 }
 
-/// The same policies without a Pass.
-fn without_pass(context: &Context<'_>, direction: Direction) -> Ruleset {
-    let mut ruleset = context.eval.ruleset.clone();
-    let tiers = match direction {
-        Direction::Ingress => &mut ruleset.ingress,
-        Direction::Egress => &mut ruleset.egress,
-    };
-    for policy in tiers.iter_mut().flat_map(|tier| &mut tier.policies) {
-        for rule in &mut policy.rules {
-            if rule.action == Action::Pass {
-                rule.action = Action::Log;
-            }
-        }
-    }
-    ruleset
-}
-
 /// A connection that a Pass lets through.
 struct Let {
     evidence: Evidence,
@@ -141,7 +123,7 @@ struct Let {
 
 fn judge(
     context: &Context<'_>,
-    denying: &Evaluator<'_>,
+    denying: &Partly<'_>,
     at: RuleRef,
     groups: &[&Group],
 ) -> Option<Finding> {
@@ -215,7 +197,7 @@ fn is_last(context: &Context<'_>, at: PolicyRef) -> bool {
 
 fn let_through(
     context: &Context<'_>,
-    denying: &Evaluator<'_>,
+    denying: &Partly<'_>,
     at: RuleRef,
     group: &Group,
     promises: bool,

@@ -164,6 +164,12 @@ impl IpBlock {
     /// Whether all addresses of the block are in these networks.
     #[must_use]
     pub fn is_within(&self, nets: &[IpNet]) -> bool {
+        if nets.iter().any(|net| net.contains(&self.cidr.net)) {
+            return true;
+        }
+        if self.except.is_empty() && !nets.iter().any(|net| self.cidr.net.contains(net)) {
+            return false;
+        }
         let except = self.except.iter().map(|except| except.net);
         let left = without(vec![self.cidr.net], except);
         without(left, nets.iter().copied()).is_empty()

@@ -137,10 +137,15 @@ impl<'a> Comparison<'a> {
             ReachBy::Workload => By::Workload,
             ReachBy::Namespace => By::Namespace,
         };
-        let difference = compare(&two.sources, judged_old, judged_new, by);
+        let judged_by = [(eval_old, &*before), (eval_new, &*after)];
+        // The comparison does not keep all cores busy by itself.
+        let (difference, findings) = rayon::join(
+            || compare(&two.sources, judged_old, judged_new, by),
+            || self.findings(&two, judged_by, [&old, &new]),
+        );
         let difference = ManuallyDrop::new(difference);
+        let findings = findings?;
         let matched = self.matched(&two.sources, [&old.world, &new.world], &recorded);
-        let findings = self.findings(&two, [(eval_old, &old), (eval_new, &new)])?;
         let [found_old, found_new] = &findings;
         let problems = problems(&two, [&old, &new]);
         let problems: Vec<_> = problems.iter().collect();
@@ -310,7 +315,8 @@ impl<'a> Comparison<'a> {
     fn findings(
         &self,
         two: &Two,
-        sides: [(&Evaluator<'_>, &Side); 2],
+        judged: [(&Evaluator<'_>, &Reach); 2],
+        sides: [&Side; 2],
     ) -> anyhow::Result<[Vec<Finding>; 2]> {
         let config = &self.config;
         let clouds = config.clouds.iter();
@@ -325,13 +331,16 @@ impl<'a> Comparison<'a> {
             suppressions: super::check::suppressions(config, &two.sources)?,
             ..CheckOptions::default()
         };
-        let find = |(eval, side): (&Evaluator<'_>, &Side), belongs: Belongs| {
+        let find = |judged: (&Evaluator<'_>, &Reach), side: &Side, belongs: Belongs| {
             let meant = |file| two.is_of(belongs, file);
             let (profile, reading) = (&options.profile, side.reading.clone());
-            judge(&two.sources, eval, profile, &options, reading, meant)
+            judge(&two.sources, judged, profile, &options, reading, meant)
         };
-        let [old, new] = sides;
-        let (old, new) = rayon::join(|| find(old, Belongs::Old), || find(new, Belongs::New));
+        let ([before, after], [old, new]) = (judged, sides);
+        let (old, new) = rayon::join(
+            || find(before, old, Belongs::Old),
+            || find(after, new, Belongs::New),
+        );
         Ok([old, new])
     }
 

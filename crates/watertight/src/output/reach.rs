@@ -151,7 +151,7 @@ impl Rendering<'_, '_> {
         }
         match self.reporter.map.by() {
             By::Namespace => Err("-o intent needs --by workload or --by pod".into()),
-            By::Pod | By::Workload => Ok(25_000_000),
+            By::Pod | By::Workload => Ok(100_000_000),
         }
     }
 
@@ -171,6 +171,12 @@ impl Rendering<'_, '_> {
         );
         if sources.saturating_mul(targets.max(1)) <= most {
             return Ok(());
+        }
+        if format == ReachFormat::Intent {
+            return Err(format!(
+                "{sources} sources and {targets} destinations are too many for a file that people \
+                 read; `watertight test` takes the map of -o json as well"
+            ));
         }
         let coarser = match self.reporter.map.by() {
             By::Namespace => "",

@@ -1,4 +1,8 @@
 //! `git:REV[:PATH]`: files of a revision, on repositories that are made here.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose repository cannot be made fails"
+)]
 
 use gix::ObjectId;
 use gix::object::tree::EntryKind;

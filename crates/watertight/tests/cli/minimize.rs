@@ -78,7 +78,7 @@ fn what_can_go_and_why() {
           policies.yaml:24:18  `shop/deny` isolates the same pods
     "#]].assert_eq(&ran.stdout);
     expect![[r#"
-        analysed 3 NetworkPolicies for any pods (engine the reference semantics): 1 policy and 1 part of others can go
+        analysed 3 NetworkPolicies for any pods (engine the reference semantics): 1 policy and part of another can go
     "#]].assert_eq(&said(&ran));
     let ran = shop().run(&["minimize", "--for-these-pods", "-n", "shop"]);
     expect![[r#"

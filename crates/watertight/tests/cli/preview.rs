@@ -32,17 +32,11 @@ spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]}
 ";
 
 fn preview(arguments: &[&str]) -> Ran {
+    let (_, db) = CLUSTER.rsplit_once("---\n").unwrap_or_default();
     let project = Project::new(&[
         ("k8s/cluster.yaml", CLUSTER),
         ("deny.yaml", DENY),
-        (
-            "db.yaml",
-            &CLUSTER
-                .rsplit("---\n")
-                .next()
-                .unwrap()
-                .replace("5432", "9187"),
-        ),
+        ("db.yaml", &db.replace("5432", "9187")),
     ]);
     let mut all = vec!["preview", "k8s"];
     all.extend(arguments);

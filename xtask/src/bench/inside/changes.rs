@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use watertight_core::engine::Profile;
 use watertight_core::eval::reach::{Change, Reach};
 use watertight_core::eval::{Connection, Evaluator};
-use watertight_core::policy::{Ruleset, lower, relower_kubernetes};
+use watertight_core::policy::{Ruleset, lower, relower};
 use watertight_core::world::{Endpoint, EndpointId, Labels, Policy, PolicyId, World};
 
 use super::sample::{Dice, Sample};
@@ -192,11 +192,16 @@ impl Cluster {
 
     /// None where everything was lowered again.
     fn relower(&mut self, id: PolicyId) -> Option<Change> {
-        match relower_kubernetes(&mut self.ruleset, &self.world, &self.profile.switches, id) {
-            Some(policies) => Some(Change {
-                policies,
-                endpoints: Vec::new(),
-            }),
+        match relower(&mut self.ruleset, &self.world, &self.profile.switches, id) {
+            Some(relowered) => {
+                for at in relowered.inserted {
+                    self.reach.make_room(at);
+                }
+                Some(Change {
+                    policies: relowered.changed,
+                    endpoints: Vec::new(),
+                })
+            }
             None => {
                 self.ruleset = lower(&self.world, &self.profile);
                 None

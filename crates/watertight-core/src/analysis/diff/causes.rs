@@ -81,8 +81,9 @@ impl<'c, 'e, 'w> Causes<'c, 'e, 'w> {
         let mut numbers: FxHashMap<BTreeSet<Cause>, u32> = FxHashMap::default();
         for direction in Direction::BOTH {
             let mut keys = Vec::with_capacity(joint.units.len());
-            for unit in 0..u32::try_from(joint.units.len()).unwrap_or(u32::MAX) {
-                let possible = causes.possible(unit, direction);
+            let units: Vec<u32> = (0..).take(joint.units.len()).collect();
+            let all = crate::parallel::map(&units, |unit| causes.possible(*unit, direction));
+            for possible in all {
                 let next = u32::try_from(causes.sets.len()).unwrap_or(u32::MAX);
                 let key = *numbers.entry(possible).or_insert_with_key(|possible| {
                     causes.sets.push(possible.clone());

@@ -3,6 +3,8 @@
 //! A column is a pair of classes, one of each world, that some endpoint, node or name has. Sets of either
 //! world, seen as sets of columns, can be compared: that is the common refinement of both.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::Judged;
@@ -23,8 +25,8 @@ pub(super) struct Match {
 /// All units.
 #[derive(Debug)]
 pub(super) struct Joint {
-    pub old: Units,
-    pub new: Units,
+    pub old: Arc<Units>,
+    pub new: Arc<Units>,
     /// In order of namespace and name; nodes behind all others.
     pub units: Vec<Match>,
     /// Whether nodes have names of their own.
@@ -39,7 +41,8 @@ impl Joint {
             let of = |judged: &Judged<'_, '_>, views: Views<'_>| {
                 let world = judged.eval.world;
                 let nodes: Vec<_> = world.node_ids().collect();
-                Units::new(judged.eval, views, by, world.endpoint_ids(), &nodes, apart)
+                let endpoints = world.endpoint_ids();
+                Arc::new(Units::new(judged.eval, views, by, endpoints, &nodes, apart))
             };
             let ([old, new], [before, after]) = (judged, views);
             crate::parallel::both(|| of(old, before), || of(new, after))
@@ -222,6 +225,8 @@ pub(super) struct Columns {
     count: u32,
     of_old: Lists,
     of_new: Lists,
+    /// Whether classes of both worlds have the same numbers.
+    plain: bool,
 }
 
 impl Columns {
@@ -231,6 +236,7 @@ impl Columns {
         pairs.dedup();
         let [old, new] = classes.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         let count = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+        let plain = old == new && count == old && pairs.iter().all(|(old, new)| old == new);
         let by_old: Vec<_> = pairs.iter().map(|(class, _)| *class).zip(0..).collect();
         let mut by_new: Vec<_> = pairs.iter().map(|(_, class)| *class).zip(0..).collect();
         by_new.sort_unstable();
@@ -238,6 +244,7 @@ impl Columns {
             count,
             of_old: Lists::new(old, &by_old),
             of_new: Lists::new(new, &by_new),
+            plain,
         }
     }
 
@@ -245,6 +252,9 @@ impl Columns {
     pub(super) fn are_same(&self, old: &Runs<u32>, new: &Runs<u32>) -> bool {
         if old.is_all() && new.is_all() {
             return true;
+        }
+        if self.plain && !old.is_all() && !new.is_all() {
+            return old == new;
         }
         seen(&self.of_old, old, self.count) == seen(&self.of_new, new, self.count)
     }

@@ -217,14 +217,20 @@ fn changes<'w>(
         if concerned.is_empty() {
             continue;
         }
-        let ends = (sources.as_slice(), targets.as_slice());
-        let before = map_between(joint, old, &also[0], true, ends, direction);
-        let after = map_between(joint, new, &also[1], false, ends, direction);
+        // Those who are not concerned are all but a few: no need to group them again.
+        let ends = match direction {
+            Direction::Egress => (Some(sources.as_slice()), None),
+            Direction::Ingress => (None, Some(targets.as_slice())),
+        };
+        let (before, after) = crate::parallel::both(
+            || map_between(joint, old, &also[0], true, ends, direction),
+            || map_between(joint, new, &also[1], false, ends, direction),
+        );
         let maps = Maps {
             old: &before,
             new: &after,
         };
-        collected.compare(joint, &maps, sources, keys);
+        collected.compare(joint, &maps, (sources, targets), keys);
         let (rows_before, rows_after) = (before.outside(), after.outside());
         let [before_units, after_units] = match direction {
             Direction::Egress => [before.sources(), after.sources()],
@@ -253,17 +259,25 @@ fn changes<'w>(
     (collected.finish(), outside)
 }
 
-/// The map of one world between some of its units.
+/// The map of one world between some of its units; none for all.
 fn map_between<'e, 'w>(
     joint: &Joint,
     judged: &Judged<'e, 'w>,
     also: &Arc<Alternatives<'w>>,
     is_old: bool,
-    (sources, targets): (&[u32], &[u32]),
+    (sources, targets): (Option<&[u32]>, Option<&[u32]>),
     direction: Direction,
 ) -> ReachMap<'e, 'w> {
     let units = if is_old { &joint.old } else { &joint.new };
-    let end = |numbers: &[u32]| {
+    let end = |numbers: Option<&[u32]>| {
+        let Some(numbers) = numbers else {
+            return End {
+                endpoints: None,
+                nodes: Vec::new(),
+                apart: joint.apart,
+                made: Some(Arc::clone(units)),
+            };
+        };
         let mut endpoints = Vec::new();
         let mut nodes: Vec<NodeId> = Vec::new();
         for number in numbers {
@@ -284,6 +298,7 @@ fn map_between<'e, 'w>(
             endpoints: Some(endpoints),
             nodes,
             apart: joint.apart,
+            made: None,
         }
     };
     let (world, nothing) = (Outside::World, Outside::Nothing);

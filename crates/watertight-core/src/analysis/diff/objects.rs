@@ -1,6 +1,7 @@
 //! Which objects are not what they were: policies, by name, and workloads and namespaces, by what
 //! selectors and rules look at.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::edits::{self, Edit};
@@ -43,7 +44,8 @@ pub struct ObjectChange {
 /// A policy of a world as it can be found in another one.
 type Key<'w> = (&'static str, &'static str, Option<&'w str>, &'w str);
 
-fn policies(world: &World) -> BTreeMap<Key<'_>, (Origin, Span)> {
+/// All policies, in the order of their keys.
+fn policies(world: &World) -> Vec<(Key<'_>, (Origin, Span))> {
     let name = |id: NamespaceId| &*world[id].name;
     let kubernetes = world.policy_ids().map(|id| {
         let policy = &world[id];
@@ -61,7 +63,16 @@ fn policies(world: &World) -> BTreeMap<Key<'_>, (Origin, Span)> {
         let key = (item.kind.kind, item.kind.group, namespace, &*item.name);
         (key, (Origin::Object(id), item.span))
     });
-    kubernetes.chain(objects).collect()
+    let mut all: Vec<_> = kubernetes.chain(objects).collect();
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all.dedup_by(|(later, of_later), (key, of)| {
+        let same = later == key;
+        if same {
+            *of = *of_later;
+        }
+        same
+    });
+    all
 }
 
 /// All changed policies, and which of them a policy of either world is.
@@ -83,20 +94,33 @@ fn index(origin: Origin) -> Option<(bool, usize)> {
 impl Changed {
     pub(super) fn find(sources: &Sources, [old, new]: [&World; 2]) -> Self {
         let (before, after) = (policies(old), policies(new));
-        let keys: BTreeSet<&Key<'_>> = before.keys().chain(after.keys()).collect();
         let mut found = Self::default();
         let mut kept: Vec<(&Key<'_>, Origin, Origin)> = Vec::new();
         let mut pairs: Vec<(Span, Span)> = Vec::new();
-        for key in keys {
-            match (before.get(key), after.get(key)) {
-                (Some((_, a)), Some((_, b))) if a == b || sources.text(*a) == sources.text(*b) => {}
-                (Some((origin, a)), Some((other, b))) => {
+        let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+        loop {
+            let order = match (before.peek(), after.peek()) {
+                (Some((a, _)), Some((b, _))) => a.cmp(b),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let a = before.next_if(|_| order != Ordering::Greater);
+            let b = after.next_if(|_| order != Ordering::Less);
+            match (a, b) {
+                (Some((_, (_, a))), Some((_, (_, b))))
+                    if a == b || sources.text(*a) == sources.text(*b) => {}
+                (Some((key, (origin, a))), Some((_, (other, b)))) => {
                     kept.push((key, *origin, *other));
                     pairs.push((*a, *b));
                 }
-                (Some((origin, _)), None) => found.add((old, new), key, [Some(*origin), None]),
-                (None, Some((origin, _))) => found.add((old, new), key, [None, Some(*origin)]),
-                (None, None) => {}
+                (Some((key, (origin, _))), None) => {
+                    found.add((old, new), key, [Some(*origin), None]);
+                }
+                (None, Some((key, (origin, _)))) => {
+                    found.add((old, new), key, [None, Some(*origin)]);
+                }
+                (None, None) => break,
             }
         }
         let edits = edits::find(sources, &pairs);

@@ -59,6 +59,9 @@ impl Owned {
 /// What of the outside changes alike: the addresses, the names, the change.
 type Part = (Runs<u32>, Runs<u128>, Vec<Box<str>>, Shifted);
 
+/// The rows of a unit in both worlds, and the key that keeps it apart.
+type Rows = (Option<usize>, Option<usize>, u32);
+
 /// Compares one direction; `keys` keeps units apart.
 pub(super) fn compare(
     joint: &Joint,
@@ -72,8 +75,8 @@ pub(super) fn compare(
     let mut shifts = Shifts::default();
     let mut known: FxHashMap<(Option<usize>, Option<usize>), Vec<Part>> = FxHashMap::default();
     // By rows and key: the units.
-    let mut groups: Vec<((Option<usize>, Option<usize>, u32), Vec<u32>)> = Vec::new();
-    let mut positions: FxHashMap<(Option<usize>, Option<usize>, u32), usize> = FxHashMap::default();
+    let mut groups: Vec<(Rows, Vec<u32>)> = Vec::new();
+    let mut positions: FxHashMap<Rows, usize> = FxHashMap::default();
     for unit in units {
         let name = joint.name(*unit);
         let rows = (before.get(name).copied(), after.get(name).copied());

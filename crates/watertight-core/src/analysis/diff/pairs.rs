@@ -30,24 +30,29 @@ pub(super) struct Maps<'m, 'w> {
 
 /// From the units of a map to those of both worlds, and back.
 struct Numbers {
-    /// By unit of the map.
-    joint: Vec<u32>,
-    /// By joint unit.
-    own: FxHashMap<u32, u32>,
+    /// By unit of the map: its position among those that are compared.
+    position: Vec<u32>,
+    /// By position.
+    own: Vec<Option<u32>>,
 }
 
 impl Numbers {
-    fn new(of_name: &FxHashMap<&str, u32>, units: &[Unit]) -> Self {
-        let joint: Vec<u32> = units
+    fn new(of_name: &FxHashMap<&str, u32>, count: usize, units: &[Unit]) -> Self {
+        let position: Vec<u32> = units
             .iter()
             .map(|unit| of_name.get(&*unit.name).copied().unwrap_or(u32::MAX))
             .collect();
-        let own = joint.iter().copied().zip(0..).collect();
-        Self { joint, own }
+        let mut own = vec![None; count];
+        for (number, position) in (0..).zip(&position) {
+            if let Some(entry) = own.get_mut(*position as usize) {
+                *entry = Some(number);
+            }
+        }
+        Self { position, own }
     }
 
-    fn joint(&self, own: u32) -> u32 {
-        self.joint.get(own as usize).copied().unwrap_or(u32::MAX)
+    fn position(&self, own: u32) -> u32 {
+        self.position.get(own as usize).copied().unwrap_or(u32::MAX)
     }
 }
 
@@ -74,40 +79,42 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Compares what sources reach in both maps.
+    /// Compares which of some targets sources reach in both maps.
     pub(super) fn compare(
         &mut self,
         joint: &Joint,
         maps: &Maps<'_, '_>,
-        sources: &[u32],
+        (sources, targets): (&[u32], &[u32]),
         keys: Keys<'_>,
     ) {
-        let of_name: FxHashMap<&str, u32> = (0..)
-            .take(joint.units.len())
-            .map(|number| (joint.name(number), number))
-            .collect();
-        let [old_sources, new_sources] =
-            [maps.old, maps.new].map(|map| Numbers::new(&of_name, map.sources().all()));
-        let [old_targets, new_targets] =
-            [maps.old, maps.new].map(|map| Numbers::new(&of_name, map.targets().all()));
+        let of_name = |of: &[u32]| -> FxHashMap<&str, u32> {
+            let names = of.iter().map(|number| joint.name(*number));
+            names.zip(0..).collect()
+        };
+        let (source_names, target_names) = (of_name(sources), of_name(targets));
+        let [old_sources, new_sources] = [maps.old, maps.new]
+            .map(|map| Numbers::new(&source_names, sources.len(), map.sources().all()));
+        let [old_targets, new_targets] = [maps.old, maps.new]
+            .map(|map| Numbers::new(&target_names, targets.len(), map.targets().all()));
         let (before, after) = (Kept::default(), Kept::default());
-        let count = joint.units.len();
-        for sources in sources.chunks(TOGETHER) {
-            let found = crate::parallel::few(sources, |source| {
+        let positions: Vec<usize> = (0..sources.len()).collect();
+        for positions in positions.chunks(TOGETHER) {
+            let found = crate::parallel::few(positions, |source| {
                 let row = |map: &ReachMap<'_, '_>, numbers: &Numbers, kept: &Kept| {
-                    let own = numbers.own.get(source)?;
-                    Some(map.of_source(*own, kept))
+                    let own = numbers.own.get(*source).copied().flatten()?;
+                    Some(map.of_source(own, kept))
                 };
                 let old = row(maps.old, &old_sources, &before);
                 let new = row(maps.new, &new_sources, &after);
                 of_source(
-                    count,
+                    targets,
                     (old.as_ref(), &old_targets),
                     (new.as_ref(), &new_targets),
                     keys.target,
                 )
             });
-            for (source, found) in sources.iter().zip(found) {
+            let sources = positions.iter().filter_map(|at| sources.get(*at));
+            for (source, found) in sources.zip(found) {
                 for ((before, after, target_key), targets) in found {
                     let Some(change) = self.shifts.add(before, after) else {
                         continue;
@@ -155,24 +162,24 @@ impl Collected {
 type OfSource = Vec<((Ports, Ports, u32), Vec<u32>)>;
 
 fn of_source(
-    units: usize,
+    targets: &[u32],
     (old, old_numbers): (Option<&SourceRow>, &Numbers),
     (new, new_numbers): (Option<&SourceRow>, &Numbers),
     target_keys: &[u32],
 ) -> OfSource {
     // By destination: the connection in each world, counted from one.
-    let mut reached = vec![(0u32, 0u32); units];
+    let mut reached = vec![(0u32, 0u32); targets.len()];
     let connections = |row: Option<&SourceRow>| row.map_or(0, |row| row.connections.len());
     for (at, connection) in (1..).zip(old.into_iter().flat_map(|row| &row.connections)) {
         for target in &connection.targets {
-            if let Some(entry) = reached.get_mut(old_numbers.joint(*target) as usize) {
+            if let Some(entry) = reached.get_mut(old_numbers.position(*target) as usize) {
                 entry.0 = at;
             }
         }
     }
     for (at, connection) in (1..).zip(new.into_iter().flat_map(|row| &row.connections)) {
         for target in &connection.targets {
-            if let Some(entry) = reached.get_mut(new_numbers.joint(*target) as usize) {
+            if let Some(entry) = reached.get_mut(new_numbers.position(*target) as usize) {
                 entry.1 = at;
             }
         }
@@ -187,7 +194,7 @@ fn of_source(
     let mut differ: FxHashMap<(u32, u32), bool> = FxHashMap::default();
     differ.reserve(connections(old) + connections(new));
     let mut found: FxHashMap<(u32, u32, u32), Vec<u32>> = FxHashMap::default();
-    for (target, (old, new)) in (0..).zip(&reached) {
+    for (target, (old, new)) in targets.iter().zip(&reached) {
         if (*old, *new) == (0, 0) {
             continue;
         }
@@ -196,8 +203,8 @@ fn of_source(
             !matches!((old, new), (Some(old), Some(new)) if old.says_as(new))
         });
         if *differs {
-            let of = (*old, *new, key(target_keys, target));
-            found.entry(of).or_default().push(target);
+            let of = (*old, *new, key(target_keys, *target));
+            found.entry(of).or_default().push(*target);
         }
     }
     let mut found: Vec<_> = found.into_iter().collect();

@@ -7,18 +7,19 @@
 //! INVARIANT: parties are those that are in both clusters, and addresses outside; an answer that is
 //! less sure than "denied" counts as allowed, so that nothing opens unseen.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::eval::reach::{Outcome, Peer as Seen, Ports, Reach, RowId};
+use crate::eval::reach::{Band, Outcome, Peer as Seen, Ports, Reach, RowId, SetId, Side};
 use crate::eval::{Connection, Evaluator, Family, Party};
 use crate::manifest::Direction;
 use crate::policy::{Peer, Ruleset};
 use crate::rules::some_of;
-use crate::sets::Protocol;
+use crate::sets::{Protocol, Runs};
 use crate::world::{Endpoint, EndpointId, NameId, NodeId, World};
 
 /// A cluster with its rows.
@@ -78,6 +79,9 @@ pub fn same(a: State<'_, '_>, b: State<'_, '_>) -> bool {
     opened(a, b, 1).is_empty() && opened(b, a, 1).is_empty()
 }
 
+/// A direction, and what is allowed and may be, before and after.
+type Sets = (Direction, (SetId, SetId), (SetId, SetId));
+
 /// A party in both clusters.
 type Both = (Party, Party);
 
@@ -108,6 +112,12 @@ struct Comparison<'s, 'w> {
     before: State<'s, 'w>,
     after: State<'s, 'w>,
     groups: Vec<Group>,
+    /// The classes of all groups, after and before, each pair once and in order.
+    classes: Vec<(u32, u32)>,
+    /// Those that belong to no class.
+    names: Vec<usize>,
+    /// What has been found out about sets.
+    known: RefCell<FxHashMap<Sets, bool>>,
     /// One address of every stretch that some block bounds.
     addresses: Vec<IpAddr>,
 }
@@ -173,7 +183,16 @@ impl<'s, 'w> Comparison<'s, 'w> {
         let mut addresses = BTreeSet::new();
         bounds(before.eval.ruleset, &mut addresses);
         bounds(after.eval.ruleset, &mut addresses);
+        let classes: BTreeSet<(u32, u32)> = groups
+            .iter()
+            .filter_map(|group| group.classes.1.zip(group.classes.0))
+            .collect();
+        let all = groups.iter().enumerate();
+        let names = all.filter(|(_, group)| group.classes.0.zip(group.classes.1).is_none());
         Self {
+            names: names.map(|(at, _)| at).collect(),
+            classes: classes.into_iter().collect(),
+            known: RefCell::default(),
             before,
             after,
             groups,
@@ -215,6 +234,18 @@ impl<'s, 'w> Comparison<'s, 'w> {
         let Some(subject) = subjects.first() else {
             return;
         };
+        if !self.may_widen(direction, rows, &points) {
+            // Whoever has no class is asked about one by one.
+            let peers = self.names.iter().filter_map(|at| self.groups.get(*at));
+            for peer in peers {
+                if self.is_wider(direction, subject.party, peer.party, &points) {
+                    for subject in subjects {
+                        self.pair(direction, subject.party, peer.party, found);
+                    }
+                }
+            }
+            return;
+        }
         let mut known: FxHashMap<(Classes, Own), bool> = FxHashMap::default();
         for peer in &self.groups {
             let widened = || self.is_wider(direction, subject.party, peer.party, &points);
@@ -246,6 +277,71 @@ impl<'s, 'w> Comparison<'s, 'w> {
                 }
             }
         }
+    }
+
+    /// Whether a row allows some class or some address more than the row before, by whole sets: many
+    /// rows have the same ones, and most have not changed.
+    fn may_widen(
+        &self,
+        direction: Direction,
+        rows: (RowId, RowId),
+        points: &BTreeSet<(Protocol, u16)>,
+    ) -> bool {
+        let before = self.before.reach.side(direction);
+        let after = self.after.reach.side(direction);
+        let sets = |band: Option<&Band>| {
+            let none = (SetId::NONE, SetId::NONE);
+            band.map_or(none, |band| (band.allowed, band.maybe))
+        };
+        points.iter().any(|(protocol, port)| {
+            let now = sets(after.band(rows.1, *protocol, *port));
+            let then = sets(before.band(rows.0, *protocol, *port));
+            if now == (SetId::NONE, SetId::NONE) || then.0 == SetId::ALL {
+                return false;
+            }
+            let key = (direction, then, now);
+            if let Some(known) = self.known.borrow().get(&key) {
+                return *known;
+            }
+            let allowed = self.is_more((before, &[then.0]), (after, now.0));
+            let found = allowed || self.is_more((before, &[then.0, then.1]), (after, now.1));
+            self.known.borrow_mut().insert(key, found);
+            found
+        })
+    }
+
+    /// Whether a set has a class or an address that none of the sets before has.
+    fn is_more(&self, then: (&Side, &[SetId]), now: (&Side, SetId)) -> bool {
+        let (before, olds) = then;
+        let (after, new) = (now.0.sets(), now.1);
+        let old = before.sets();
+        let by_class = [Family::V4, Family::V6].into_iter().any(|family| {
+            let had = Runs::union_of(
+                olds.iter()
+                    .map(|set| old.classes(*set, family))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(AsRef::as_ref),
+            );
+            let has = after.classes(new, family);
+            has.iter().any(|(first, last)| {
+                let from = self.classes.partition_point(|(class, _)| *class < first);
+                let classes = self.classes.iter().skip(from);
+                let mut classes = classes.take_while(|(class, _)| *class <= last);
+                classes.any(|(_, class)| !had.contains(*class))
+            })
+        });
+        if by_class {
+            return true;
+        }
+        let v4: Vec<_> = olds.iter().map(|set| old.v4(*set)).collect();
+        let v6: Vec<_> = olds.iter().map(|set| old.v6(*set)).collect();
+        !after
+            .v4(new)
+            .is_subset(&Runs::union_of(v4.iter().map(AsRef::as_ref)))
+            || !after
+                .v6(new)
+                .is_subset(&Runs::union_of(v6.iter().map(AsRef::as_ref)))
     }
 
     /// One port of every band of either row, and the ports behind.

@@ -8,7 +8,7 @@ use super::ends::{Set, Table};
 use super::flows::{Task, TaskKind};
 use super::ports::{Flat, flat, of_spans};
 use super::whom::Ends;
-use crate::analysis::map::Connection;
+use crate::analysis::map::{Connection, SourceRow};
 use crate::analysis::parties::{PortQuery, spell};
 use crate::manifest::Direction;
 use crate::sets::Bound;
@@ -49,10 +49,11 @@ pub(super) struct Exact {
 }
 
 impl Exact {
-    pub(super) fn is_about_source(&self, source: u32) -> bool {
+    /// The sources of the pairs that it is about.
+    pub(super) fn sources(&self) -> &[u32] {
         match self.direction {
-            Direction::Egress => self.subject.has(source),
-            Direction::Ingress => self.among.has(source),
+            Direction::Egress => self.subject.list(),
+            Direction::Ingress => self.among.list(),
         }
     }
 
@@ -61,6 +62,12 @@ impl Exact {
         let found = self.expected.binary_search_by_key(&unit, |(unit, _)| *unit);
         let found = found.ok().and_then(|at| self.expected.get(at));
         found.map_or(0, |(_, at)| *at)
+    }
+
+    /// Where it is that is said of a pair; nowhere if nobody expects it.
+    fn position(&self, one: &Said) -> u32 {
+        let at = self.said.iter().position(|said| said == one);
+        at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX)
     }
 
     /// Whether a name that is not expected is one of a pattern that is, on the same ports.
@@ -223,69 +230,70 @@ pub(super) fn joined<T: Bound>(parts: Vec<(Runs<T>, Flat)>) -> Vec<(Runs<T>, Fla
     by_flat.into_iter().map(|(flat, set)| (set, flat)).collect()
 }
 
-/// Judges the pairs of one source.
+/// Judges the pairs of one source. Looked at are those of which something is expected or found.
 pub(super) fn source<'c>(
     table: &Table<'_, '_>,
     task: &mut Task,
-    source: u32,
+    row: &'c SourceRow,
     found: impl Fn(u32) -> Option<&'c Connection>,
 ) {
     let TaskKind::Exact(exact) = &task.kind else {
         return;
     };
+    let source = row.source;
     let targets = match exact.direction {
-        Direction::Egress => exact.among.list(),
-        Direction::Ingress => exact.subject.list(),
+        Direction::Egress => &exact.among,
+        Direction::Ingress => &exact.subject,
     };
-    let mut wrong: Option<(u32, Said, Said)> = None;
-    let (mut more, mut pairs) = (0, 0);
-    let mut known: Vec<(*const Connection, u32, Said)> = Vec::new();
-    for target in targets {
-        if source == *target && !table.has_pairs(source) {
-            continue;
-        }
-        pairs += 1;
-        let other = match exact.direction {
-            Direction::Egress => *target,
-            Direction::Ingress => source,
-        };
-        let expected = exact.of_unit(other);
-        let connection = found(*target);
-        let actual = match connection {
-            None => 0,
-            Some(connection) => {
-                let pointer = std::ptr::from_ref(connection);
-                match known.iter().find(|(known, ..)| *known == pointer) {
-                    Some((_, at, _)) => *at,
-                    None => {
-                        let one = said_of(connection, &task.ranges);
-                        let at = exact.said.iter().position(|said| *said == one);
-                        let at = at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX);
-                        known.push((pointer, at, one));
-                        at
-                    }
-                }
-            }
-        };
-        if actual == expected {
-            continue;
-        }
-        if wrong.is_some() {
-            more += 1;
-            continue;
-        }
-        let actual = connection.map_or(Said::default(), |found| said_of(found, &task.ranges));
-        let expected = exact
-            .said
-            .get(expected as usize)
-            .cloned()
-            .unwrap_or_default();
-        wrong = Some((*target, expected, actual));
+    let actual: Vec<(&Connection, u32)> = row
+        .connections
+        .iter()
+        .map(|connection| {
+            (
+                connection,
+                exact.position(&said_of(connection, &task.ranges)),
+            )
+        })
+        .collect();
+    let of_target = |target: u32| match exact.direction {
+        Direction::Egress => exact.of_unit(target),
+        Direction::Ingress => exact.of_unit(source),
+    };
+    let is_meant = |target: u32| {
+        (targets.list().len() == table.len() || targets.has(target))
+            && (source != target || table.has_pairs(source))
+    };
+    let mut wrong: Vec<u32> = Vec::new();
+    for (connection, actual) in &actual {
+        let differing = connection.targets.iter().copied();
+        let differing = differing.filter(|target| of_target(*target) != *actual);
+        wrong.extend(differing.filter(|target| is_meant(*target)));
     }
-    task.pairs += pairs;
-    if let Some((target, expected, actual)) = wrong {
-        let make = || broken(table, (source, target), &expected, &actual);
-        task.breaks(make);
+    let missing = |target: &u32| found(*target).is_none() && is_meant(*target);
+    match exact.direction {
+        Direction::Egress => {
+            let expected = exact.expected.iter().filter(|(_, at)| *at != 0);
+            wrong.extend(expected.map(|(unit, _)| *unit).filter(missing));
+        }
+        Direction::Ingress if exact.of_unit(source) != 0 => {
+            wrong.extend(targets.list().iter().copied().filter(missing));
+        }
+        Direction::Ingress => {}
+    }
+    let more = wrong.len().saturating_sub(1);
+    let first = wrong.into_iter().min();
+    let told = first.map(|target| {
+        let expected = exact.said.get(of_target(target) as usize);
+        let actual = found(target).map(|found| said_of(found, &task.ranges));
+        let (expected, actual) = (
+            expected.cloned().unwrap_or_default(),
+            actual.unwrap_or_default(),
+        );
+        broken(table, (source, target), &expected, &actual)
+    });
+    task.pairs += targets.list().len();
+    if let Some(told) = told {
+        task.breaks(|| told);
         if let Some(broken) = &mut task.broken {
             broken.more += more;
         }

@@ -113,19 +113,27 @@ impl Task {
         }
     }
 
-    fn is_about_source(&self, source: u32) -> bool {
+    /// The sources of the pairs that it is about.
+    fn sources(&self) -> &[u32] {
         match &self.kind {
-            TaskKind::Flow { sources, .. } => sources.has(source),
-            TaskKind::Exact(exact) => exact.is_about_source(source),
+            TaskKind::Flow { sources, .. } => sources.list(),
+            TaskKind::Exact(exact) => exact.sources(),
         }
     }
 }
 
 /// Judges all statements on one map.
 pub(super) fn run(checker: &Checker<'_, '_>, table: &Table<'_, '_>, tasks: &mut [Task]) {
-    let count = u32::try_from(table.len()).unwrap_or(u32::MAX);
-    let wanted = (0..count).filter(|source| tasks.iter().any(|task| task.is_about_source(*source)));
-    let wanted: Vec<u32> = wanted.collect();
+    let mut of_source: Vec<Vec<usize>> = vec![Vec::new(); table.len()];
+    for (number, task) in tasks.iter().enumerate() {
+        for source in task.sources() {
+            if let Some(list) = of_source.get_mut(*source as usize) {
+                list.push(number);
+            }
+        }
+    }
+    let wanted = (0..).zip(&of_source).filter(|(_, list)| !list.is_empty());
+    let wanted: Vec<u32> = wanted.map(|(source, _)| source).collect();
     let mut conn_of: Vec<u32> = vec![0; table.len()];
     let mut take = |row: &SourceRow, tasks: &mut [Task]| {
         for (number, connection) in (1..).zip(&row.connections) {
@@ -135,8 +143,9 @@ pub(super) fn run(checker: &Checker<'_, '_>, table: &Table<'_, '_>, tasks: &mut 
                 }
             }
         }
-        for task in tasks.iter_mut() {
-            if task.is_about_source(row.source) {
+        let numbers = of_source.get(row.source as usize).into_iter().flatten();
+        for number in numbers {
+            if let Some(task) = tasks.get_mut(*number) {
                 source(checker, table, task, row, &conn_of);
             }
         }
@@ -189,8 +198,7 @@ fn source(
 ) {
     let from = row.source;
     if matches!(task.kind, TaskKind::Exact(_)) {
-        let found = |target| connection(row, conn_of, target);
-        return super::exact::source(table, task, from, found);
+        return super::exact::source(table, task, row, |target| connection(row, conn_of, target));
     }
     let TaskKind::Flow { rule, targets, .. } = &task.kind else {
         return;

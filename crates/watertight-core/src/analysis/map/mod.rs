@@ -114,9 +114,9 @@ pub struct ReachMap<'e, 'w> {
     by: By,
     /// The ports in question; empty for all.
     ports: Vec<(Protocol, u16, u16)>,
-    sources: Units,
+    sources: Arc<Units>,
     /// None if they are the sources.
-    targets: Option<Units>,
+    targets: Option<Arc<Units>>,
     /// The Service in question: its backends are met through its address.
     service: Option<ServiceId>,
     outside_sources: Outside,
@@ -134,6 +134,8 @@ pub struct ReachMap<'e, 'w> {
     shapes: Shapes,
     /// By destination, where destinations are not the sources: sources with common members.
     overlaps: FxHashMap<u32, Vec<u32>>,
+    /// By source: the same the other way round.
+    overlapped: FxHashMap<u32, Vec<u32>>,
 }
 
 impl<'e, 'w> ReachMap<'e, 'w> {
@@ -179,7 +181,7 @@ impl<'e, 'w> ReachMap<'e, 'w> {
             .targets
             .as_ref()
             .map(|targets| targets.units(eval, views, by));
-        let seen = targets.as_ref().unwrap_or(&sources);
+        let seen = targets.as_deref().unwrap_or(&sources);
         let egress_parts = Parts::new(&sources, |group| group.look.seen.egress);
         let ingress_parts = Parts::new(seen, |group| group.look.seen.ingress);
         let egress = PlainSide::new(reach.side(Direction::Egress), egress_parts.rows(), unsure);
@@ -201,6 +203,12 @@ impl<'e, 'w> ReachMap<'e, 'w> {
             Some(targets) => overlaps(&sources, targets),
             None => FxHashMap::default(),
         };
+        let mut overlapped: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for target in (0..).take(targets.as_ref().map_or(0, |targets| targets.all().len())) {
+            for source in overlaps.get(&target).into_iter().flatten() {
+                overlapped.entry(*source).or_default().push(target);
+            }
+        }
         let mut map = Self {
             eval,
             reach,
@@ -227,6 +235,7 @@ impl<'e, 'w> ReachMap<'e, 'w> {
             irregular_targets,
             shapes: Shapes::default(),
             overlaps,
+            overlapped,
         };
         map.shapes = map.find_shapes();
         map
@@ -267,7 +276,7 @@ impl<'e, 'w> ReachMap<'e, 'w> {
     /// To whom.
     #[must_use]
     pub fn targets(&self) -> &Units {
-        self.targets.as_ref().unwrap_or(&self.sources)
+        self.targets.as_deref().unwrap_or(&self.sources)
     }
 
     /// Whether sources and destinations are the same units, under the same numbers.
@@ -318,11 +327,7 @@ impl<'e, 'w> ReachMap<'e, 'w> {
     fn overlapping_targets(&self, source: u32) -> Vec<u32> {
         match self.targets {
             None => vec![source],
-            Some(_) => {
-                let targets = (0..).zip(self.targets().all());
-                let both = targets.filter(|(target, _)| self.overlap(source, *target));
-                both.map(|(target, _)| target).collect()
-            }
+            Some(_) => self.overlapped.get(&source).cloned().unwrap_or_default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What is asked: which ends, in which grouping, on which ports.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 
 use super::units::{By, Units, Views};
@@ -54,6 +56,8 @@ pub(in crate::analysis) struct End {
     pub(in crate::analysis) nodes: Vec<NodeId>,
     /// Whether nodes are asked for one by one.
     pub(in crate::analysis) apart: bool,
+    /// The units that it comes to, where they are known.
+    pub(in crate::analysis) made: Option<Arc<Units>>,
 }
 
 /// Both ends of a question.
@@ -129,12 +133,14 @@ impl End {
             endpoints: Some(endpoints),
             nodes,
             apart,
+            made: None,
         };
         let Some(selection) = selection else {
             let everybody = Self {
                 endpoints: None,
                 nodes: world.node_ids().collect(),
                 apart: false,
+                made: None,
             };
             return (everybody, Outside::World);
         };
@@ -179,17 +185,20 @@ impl End {
         eval: &Evaluator<'_>,
         views: Views<'_>,
         by: By,
-    ) -> Units {
+    ) -> Arc<Units> {
+        if let Some(made) = &self.made {
+            return Arc::clone(made);
+        }
         let world = eval.world;
         let apart = self.apart || by == By::Pod;
-        match &self.endpoints {
+        Arc::new(match &self.endpoints {
             None => Units::new(eval, views, by, world.endpoint_ids(), &self.nodes, apart),
             Some(endpoints) => {
                 let by = coarsest(world, by, endpoints);
                 let endpoints = endpoints.iter().copied();
                 Units::new(eval, views, by, endpoints, &self.nodes, apart)
             }
-        }
+        })
     }
 }
 

@@ -112,7 +112,7 @@ impl Tiers {
 }
 
 /// Rows of fewer items than this are made without a memory of what was met before.
-const FEW: usize = 16;
+const FEW: usize = 4;
 
 /// Makes a row from the rules of its policies, in their order.
 pub(super) fn compute(sets: &mut Sets, tiers: &Tiers, items: &[Item]) -> Row {
@@ -213,10 +213,18 @@ fn walk(sets: &mut Sets, tiers: &Tiers, items: &[Item], active: &[usize]) -> (Se
     let mut allowed = Vec::new();
     for (tier, isolates) in &tiers.tiers {
         let mut passed = SetId::NONE;
-        for item in items().filter(|item| item.tier == *tier && item.action != Action::Log) {
-            let met = sets.intersection(remaining, item.yes);
+        let of_tier = items().filter(|item| item.tier == *tier && item.action != Action::Log);
+        let of_tier: Vec<(Action, SetId)> = of_tier.map(|item| (item.action, item.yes)).collect();
+        // Rules of one action behind each other are one rule.
+        for alike in of_tier.chunk_by(|(a, _), (b, _)| a == b) {
+            let Some((action, _)) = alike.first() else {
+                continue;
+            };
+            let meant: Vec<SetId> = alike.iter().map(|(_, yes)| *yes).collect();
+            let meant = sets.union(&meant);
+            let met = sets.intersection(remaining, meant);
             remaining = sets.difference(remaining, met);
-            match item.action {
+            match action {
                 Action::Allow => allowed.push(met),
                 Action::Pass => passed = sets.union(&[passed, met]),
                 Action::Deny | Action::Log => {}

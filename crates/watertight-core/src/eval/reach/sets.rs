@@ -57,11 +57,14 @@ impl Parts {
     fn map2(self, other: Self, mut op: impl FnMut(Axis, PartId, PartId) -> PartId) -> Self {
         let [mine4, mine6] = self.classes;
         let [other4, other6] = other.classes;
+        let narrow = op(Axis::Classes, mine4, other4);
+        // Most sets have the same classes over both families.
+        let wide = match (mine4, other4) == (mine6, other6) {
+            true => narrow,
+            false => op(Axis::Classes, mine6, other6),
+        };
         Self {
-            classes: [
-                op(Axis::Classes, mine4, other4),
-                op(Axis::Classes, mine6, other6),
-            ],
+            classes: [narrow, wide],
             v4: op(Axis::V4, self.v4, other.v4),
             v6: op(Axis::V6, self.v6, other.v6),
         }
@@ -146,6 +149,8 @@ pub struct Sets {
     /// IPv6 addresses.
     wide: Pool<Runs<u128>>,
     sets: Pool<Stored>,
+    /// What was combined before: many rows begin alike.
+    combined: FxHashMap<(Op, SetId, SetId), SetId>,
 }
 
 impl Sets {
@@ -156,7 +161,13 @@ impl Sets {
             sets: Pool::starting_with(
                 [PartId::NONE, PartId::ALL].map(|part| Stored::Parts(Parts::same(part))),
             ),
+            combined: FxHashMap::default(),
         }
+    }
+
+    /// Forgets what helps only while many rows are made.
+    pub(super) fn settle(&mut self) {
+        self.combined = FxHashMap::default();
     }
 
     /// Stores a set.
@@ -332,10 +343,13 @@ impl Sets {
             let all: Vec<PartId> = parts.iter().map(of).collect();
             union(&mut self.narrow, all)
         };
-        let classes = [
-            narrow(|parts| parts.classes[0]),
-            narrow(|parts| parts.classes[1]),
-        ];
+        let over4 = narrow(|parts| parts.classes[0]);
+        let mut all = parts.iter();
+        let over6 = match all.all(|parts| parts.classes[0] == parts.classes[1]) {
+            true => over4,
+            false => narrow(|parts| parts.classes[1]),
+        };
+        let classes = [over4, over6];
         let v4 = narrow(|parts| parts.v4);
         let v6 = union(&mut self.wide, parts.iter().map(|parts| parts.v6).collect());
         self.put(Parts { classes, v4, v6 })
@@ -371,16 +385,21 @@ impl Sets {
     }
 
     fn combine(&mut self, a: SetId, b: SetId, op: Op) -> SetId {
+        if let Some(known) = self.combined.get(&(op, a, b)) {
+            return *known;
+        }
         let (mine, other) = (self.one(a), self.one(b));
         let parts = mine.map2(other, |axis, a, b| match axis {
             Axis::Classes | Axis::V4 => op.apply(&mut self.narrow, a, b),
             Axis::V6 => op.apply(&mut self.wide, a, b),
         });
-        self.put(parts)
+        let found = self.put(parts);
+        self.combined.insert((op, a, b), found);
+        found
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Op {
     And,
     Without,

@@ -107,6 +107,7 @@ impl Side {
             let row = side.find_node(eval, classes, node);
             side.of_node.push(row);
         }
+        side.sets.settle();
         side.fresh = side.stored();
         side
     }
@@ -236,6 +237,25 @@ impl Side {
             }
         }
         changed
+    }
+
+    /// Makes place for a policy in the middle of a tier: those behind it move.
+    pub(super) fn make_room(&mut self, at: PolicyRef) {
+        if let Some(tier) = self.rules.get_mut(at.tier)
+            && at.policy <= tier.len()
+        {
+            tier.insert(at.policy, Box::default());
+        }
+        let moved = std::mem::take(&mut self.ids).into_iter();
+        let moved = moved.map(|((mut policies, own), row)| {
+            for of in &mut policies {
+                if of.tier == at.tier && of.policy >= at.policy {
+                    of.policy += 1;
+                }
+            }
+            ((policies, own), row)
+        });
+        self.ids = moved.collect();
     }
 
     /// Every row.

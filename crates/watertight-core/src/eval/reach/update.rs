@@ -36,6 +36,15 @@ pub struct Updated {
 }
 
 impl Reach {
+    /// Follows a policy that is new in the middle of a tier; before [`Self::update`], whose change names
+    /// it as well.
+    pub fn make_room(&mut self, at: PolicyRef) {
+        match at.direction {
+            Direction::Ingress => self.ingress.make_room(at),
+            Direction::Egress => self.egress.make_room(at),
+        }
+    }
+
     /// Follows a change; `eval` is of the changed world and ruleset.
     pub fn update(&mut self, eval: &Evaluator<'_>, change: &Change) -> Updated {
         match self.try_update(eval, change) {

@@ -20,6 +20,7 @@ pub use lost::{lost_policies, without_tier};
 
 use std::collections::BTreeMap;
 
+use super::kubernetes::lower_all;
 use super::{Origin, Policy, Ruleset, Stage, Subject, Tier, lower_admin, lower_kubernetes_policy};
 use crate::engine::Switches;
 use crate::manifest::policy::admin::AdminTier;
@@ -30,7 +31,7 @@ use hosts::Hosts;
 use rules::Owner;
 
 /// The tier of NetworkPolicies, and of Calico policies that name no other (C-11).
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// The tier of ClusterNetworkPolicy and AdminNetworkPolicy (C-60).
 const KUBE_ADMIN: &str = "kube-admin";
@@ -288,9 +289,10 @@ impl Lowering<'_> {
 
     /// NetworkPolicies (C-53).
     fn kubernetes(&self, direction: Direction) -> Vec<Placed> {
-        let world = self.world;
-        let lowered = world.policy_ids().filter_map(|id| {
-            let lowered = lower_kubernetes_policy(world, self.switches, id, direction)?;
+        let (world, switches) = (self.world, self.switches);
+        let ids: Vec<_> = world.policy_ids().collect();
+        lower_all(&ids, |id| {
+            let lowered = lower_kubernetes_policy(world, switches, id, direction)?;
             let policy = &world[id];
             Some(Placed {
                 order: Some(KUBERNETES_ORDER),
@@ -299,8 +301,7 @@ impl Lowering<'_> {
                 kind: "KubernetesNetworkPolicy",
                 lowered: vec![lowered],
             })
-        });
-        lowered.collect()
+        })
     }
 
     /// Admin policies: their priority is their order (C-60).

@@ -11,7 +11,7 @@ mod peers;
 mod tests;
 mod traffic;
 
-use super::kubernetes::lower_kubernetes_policy;
+use super::kubernetes::{lower_all, lower_kubernetes_policy};
 use super::{Action, EndpointSelector, NamespaceScope, Origin, Peer, Policy, Rule, Subject, Tier};
 use crate::engine::{EnforcementSwitch, Switches};
 use crate::manifest::policy::cilium::{
@@ -44,10 +44,10 @@ pub fn lower_cilium(world: &World, switches: &Switches, direction: Direction) ->
         ipblock_nodes: switches.ipblock_nodes || switches.cidr_match_nodes,
         ..*switches
     };
-    let policies = world.policy_ids();
-    let policies =
-        policies.filter_map(|id| lower_kubernetes_policy(world, &kubernetes, id, direction));
-    lowering.plain.extend(policies);
+    let ids: Vec<_> = world.policy_ids().collect();
+    lowering.plain.extend(lower_all(&ids, |id| {
+        lower_kubernetes_policy(world, &kubernetes, id, direction)
+    }));
     let Lowering {
         mut denials,
         plain,

@@ -53,11 +53,14 @@ impl Lookups {
         names: &[FqdnSelector],
     ) -> Vec<(Subject, Vec<Peer>)> {
         // A rule of a namespace meets those of its namespace and the cluster-wide ones.
-        let near = self
-            .seen
-            .iter()
-            .filter(|(of, _)| own.is_none() || of.is_none() || **of == own);
-        let near = near.flat_map(|(_, seen)| seen);
+        let near: Vec<&Vec<Seen>> = match own {
+            None => self.seen.values().collect(),
+            Some(_) => {
+                let near = [None, own].into_iter();
+                near.filter_map(|of| self.seen.get(&of)).collect()
+            }
+        };
+        let near = near.into_iter().flatten();
         let (covering, others): (Vec<&Seen>, Vec<&Seen>) =
             near.partition(|seen| covers(&seen.subject, subject));
         let mut found = Vec::new();

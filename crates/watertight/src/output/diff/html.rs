@@ -10,6 +10,7 @@ use watertight_core::report::{Evidence, Finding};
 use watertight_core::rules::count;
 
 use super::Rendering;
+use super::fold::folded;
 use super::rows::{self, Names, Sign};
 use super::words;
 use crate::output::one_line;
@@ -35,7 +36,7 @@ pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Resu
     if !report.causes.is_empty() {
         filter(report, out)?;
     }
-    for cause in &report.causes {
+    for cause in &folded(report) {
         self::cause(cause, &names, out)?;
     }
     if let Some(told) = words::without_effect(report) {
@@ -195,7 +196,7 @@ fn matrix(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
 const MOST_SPACES: usize = 60;
 
 fn filter(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
-    let causes = count(report.causes.len(), "cause");
+    let causes = count(folded(report).len(), "cause");
     writeln!(out, "<h2>{causes}</h2>\n<form class=\"filter\" hidden>")?;
     for sign in [Sign::Lost, Sign::Gained, Sign::Ports, Sign::Uncertain] {
         writeln!(
@@ -262,8 +263,11 @@ fn row(row: &DiffRow, names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> 
         sign.mark(),
         escaped(&line.from),
         escaped(&line.to),
-        escaped(&line.told())
+        escaped(&line.ports)
     )?;
+    if let Some(was) = &line.was {
+        write!(out, "<br><small>was: {}</small>", escaped(was))?;
+    }
     if let Some(example) = &row.example {
         let told = |when: &str, judged: &Option<Evidence>| match judged {
             Some(judged) => format!("<p>{when}: {}</p>", escaped(&words::answer(judged))),

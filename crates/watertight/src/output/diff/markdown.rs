@@ -11,6 +11,7 @@ use watertight_core::report::diff::{DiffCause, DiffReport};
 use watertight_core::rules::count;
 
 use super::Rendering;
+use super::fold::folded;
 use super::rows::{self, Line, Names, Sign};
 use super::words;
 use crate::output::one_line;
@@ -39,7 +40,7 @@ fn comment(rendering: &Rendering<'_>) -> String {
     let room = MOST_BYTES.saturating_sub(text.len() + tail.len());
     let mut causes = String::new();
     let mut left_out = 0;
-    for cause in &report.causes {
+    for cause in &folded(report) {
         let part = self::cause(rendering, &names, cause);
         if rendering.all || (left_out == 0 && causes.len() + part.len() <= room) {
             causes += &part;
@@ -138,7 +139,10 @@ fn cause(rendering: &Rendering<'_>, names: &Names<'_>, cause: &DiffCause) -> Str
     let place = words::place_of(cause);
     let place = place.map_or(String::new(), |place| format!(" · {}", code(&place)));
     let _ = writeln!(text, "\n**{}**{place}\n", escaped(&words::title(cause)));
-    let remarks: Vec<_> = cause.objects.iter().flat_map(words::remarks).collect();
+    let remarks: Vec<_> = words::told_apart(cause)
+        .iter()
+        .flat_map(words::remarks)
+        .collect();
     for remark in remarks.iter().take(4) {
         let _ = writeln!(text, "- {}", code(remark));
     }

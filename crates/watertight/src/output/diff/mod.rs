@@ -3,6 +3,7 @@
 //! Every format begins with the verdict and says the same in the same words (`words`, `rows`), what would be
 //! cut of observed connections first. INVARIANT: what is left out for its length is counted.
 
+mod fold;
 mod html;
 mod markdown;
 mod rows;

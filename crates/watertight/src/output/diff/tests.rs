@@ -574,3 +574,32 @@ fn nothing_to_tell_is_one_line() {
     "#]]
     .assert_eq(&rendered(&report, DiffFormat::Markdown, false));
 }
+
+#[test]
+fn workloads_that_come_are_one_cause() {
+    let mut report = everything();
+    let workload = |name: &str| DiffObject {
+        kind: "Deployment".into(),
+        ..policy("added", name, None, Some(3))
+    };
+    let cause = |objects: &[&str], from: &str, to: &str| DiffCause {
+        objects: objects.iter().map(|name| workload(name)).collect(),
+        rows: vec![row("gained", from, to, "", "80/tcp")],
+    };
+    let (a, b) = ("shop/Deployment/frontend", "shop/Deployment/cart");
+    report.causes.push(cause(&["shop/frontend"], a, "nodes"));
+    report.causes.push(cause(&["shop/cart"], b, "nodes"));
+    report
+        .causes
+        .push(cause(&["shop/cart", "shop/frontend"], a, b));
+    let text = rendered(&report, DiffFormat::Text, false);
+    let (_, told) = text.split_once("+ 2 Deployments added\n").unwrap();
+    let rows: Vec<_> = told.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(
+        rows,
+        [
+            "  + shop/cart, shop/frontend -> nodes   80/tcp",
+            "  + shop/frontend -> shop/cart          80/tcp",
+        ]
+    );
+}

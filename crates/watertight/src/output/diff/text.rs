@@ -8,6 +8,7 @@ use watertight_core::report::diff::DiffCause;
 use watertight_core::rules::count;
 
 use super::Rendering;
+use super::fold::folded;
 use super::rows::{self, Line, Names, Sign};
 use super::words;
 use crate::output::{one_line, wrap};
@@ -56,10 +57,11 @@ impl Printer<'_, '_> {
         writeln!(self.out, "{verdict}")?;
         self.observed()?;
         let most = self.most(MOST_CAUSES);
-        for cause in report.causes.iter().take(most) {
+        let causes = folded(report);
+        for cause in causes.iter().take(most) {
             self.cause(cause)?;
         }
-        self.more(report.causes.len(), most, "cause")?;
+        self.more(causes.len(), most, "cause")?;
         if let Some(told) = words::without_effect(report) {
             let told = format!("changed without an effect on any connection: {told}");
             writeln!(self.out, "\n{}", wrap(&told, self.rendering.width))?;
@@ -115,7 +117,7 @@ impl Printer<'_, '_> {
             }
             None => writeln!(self.out, "\n{heading}")?,
         }
-        for object in &cause.objects {
+        for object in words::told_apart(cause) {
             if cause.objects.len() > 1
                 && let Some(place) = words::place(object)
             {

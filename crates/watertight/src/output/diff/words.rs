@@ -29,10 +29,32 @@ pub(super) fn title(cause: &DiffCause) -> String {
     match cause.objects.as_slice() {
         [] => "addresses, nodes or assumptions".to_owned(),
         [one] => became(one),
+        several if told_apart(cause).is_empty() => {
+            let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+            for object in several {
+                *kinds.entry(&object.kind).or_default() += 1;
+            }
+            let kinds = kinds.iter();
+            let kinds = kinds.map(|(kind, number)| count(*number, &one_line(kind)));
+            let change = several.first().map_or("", |first| &first.change);
+            format!("{} {change}", kinds.collect::<Vec<_>>().join(", "))
+        }
         several => {
             let all: Vec<_> = several.iter().map(became).collect();
             format!("together: {}", all.join(" and "))
         }
+    }
+}
+
+/// Objects of a cause that are named one by one: not workloads that all come or all go.
+pub(super) fn told_apart(cause: &DiffCause) -> &[DiffObject] {
+    let all = |word: &str| {
+        let mut objects = cause.objects.iter();
+        objects.all(|object| object.change == word && !object.kind.contains("Policy"))
+    };
+    match cause.objects.len() > 1 && (all("added") || all("removed")) {
+        true => &[],
+        false => &cause.objects,
     }
 }
 

@@ -73,6 +73,8 @@ struct Collector<'a> {
     /// The ends of a Service port, found once.
     ends: FxHashMap<(ServiceId, u16, Protocol), Vec<(Whom, u16)>>,
     noted: FxHashSet<(String, Option<Span>)>,
+    /// By unit, the ports that its containers declare.
+    declared: FxHashMap<UnitId, BTreeSet<Ports>>,
     /// What selectors of policies select.
     selected: FxHashMap<String, Vec<UnitId>>,
 }
@@ -107,6 +109,7 @@ impl<'a> Collector<'a> {
             ends: FxHashMap::default(),
             selected: FxHashMap::default(),
             noted: FxHashSet::default(),
+            declared: FxHashMap::default(),
         };
         collector.index();
         collector
@@ -120,6 +123,10 @@ impl<'a> Collector<'a> {
         }
         for namespace in world.namespace_ids() {
             for id in self.units.of_namespace(namespace) {
+                let members = self.units[*id].members.iter();
+                let ports = members.flat_map(|id| world[*id].ports.iter());
+                let ports = ports.map(|port| Ports::one(port.protocol, port.number));
+                self.declared.insert(*id, ports.collect());
                 let workload: Option<WorkloadId> = self.units[*id].workload;
                 if let Some(workload) = workload.map(|id| &world[id]) {
                     let key = (namespace, workload.kind.api(), &*workload.name);
@@ -260,12 +267,12 @@ impl<'a> Collector<'a> {
 
     /// The ports that the containers of a unit declare, of one protocol or of all.
     fn declared(&self, unit: UnitId, protocol: Option<Protocol>) -> BTreeSet<Ports> {
-        let members = self.units[unit].members.iter();
-        let ports = members.flat_map(|id| self.world[*id].ports.iter());
-        ports
-            .filter(|port| protocol.is_none_or(|wanted| port.protocol == wanted))
-            .map(|port| Ports::one(port.protocol, port.number))
-            .collect()
+        let all = self.declared.get(&unit).into_iter().flatten();
+        let wanted = all.filter(|ports| match (ports, protocol) {
+            (Ports::Range(own, ..), Some(wanted)) => *own == wanted,
+            _ => true,
+        });
+        wanted.copied().collect()
     }
 
     fn unit_name(&self, unit: UnitId) -> String {

@@ -208,8 +208,8 @@ impl Collector<'_> {
                 for ports in self.ports(seen.rule, target) {
                     // A selector of all pods means those that listen there.
                     let listens = |unit: &UnitId| self.listens(*unit, ports);
-                    let elsewhere = targets.iter().any(listens);
-                    if broad && elsewhere && !target.as_ref().is_none_or(listens) {
+                    if broad && !target.as_ref().is_none_or(listens) && targets.iter().any(listens)
+                    {
                         continue;
                     }
                     self.need(from, to, ports, &seen.why);
@@ -220,7 +220,8 @@ impl Collector<'_> {
 
     /// Whether a unit declares one of these ports.
     fn listens(&self, unit: UnitId, ports: Ports) -> bool {
-        self.declared(unit, None).iter().any(|own| match own {
+        let declared = self.declared.get(&unit);
+        declared.into_iter().flatten().any(|own| match own {
             Ports::Range(protocol, port, _) => ports.covers(*protocol, *port, *port),
             Ports::All => true,
         })
