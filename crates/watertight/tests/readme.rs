@@ -43,7 +43,7 @@ fn blocks(page: &str) -> Vec<(&str, String)> {
         }
         let inside = lines.by_ref().take_while(|line| *line != fence);
         let text: Vec<&str> = inside.collect();
-        found.push((&line[fence.len()..], text.join("\n")));
+        found.push((line.trim_start_matches('`'), text.join("\n")));
     }
     found
 }
@@ -54,11 +54,11 @@ fn the_excerpts_are_real() {
     let mut command: Option<Vec<String>> = None;
     let mut excerpts = 0;
     for (kind, text) in blocks(&readme) {
-        let run = text
+        let mut run = text
             .lines()
             .filter_map(|line| line.strip_prefix("$ cargo run --release -- "));
         if kind == "console" {
-            command = run.last().map(arguments);
+            command = run.next_back().map(arguments);
             continue;
         }
         let Some(command) = command.take() else {

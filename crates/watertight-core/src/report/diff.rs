@@ -43,7 +43,7 @@ pub struct DiffReport {
     pub observed: Vec<ObservedChange>,
     /// What changes, by cause: policies first, then namespaces, then workloads.
     pub causes: Vec<DiffCause>,
-    /// Objects that differ without an effect on any connection.
+    /// Objects that differ, and that are the cause of no change: they may keep what others would change.
     pub unaffecting: Vec<DiffObject>,
     /// Findings that the change brings and settles; none if they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

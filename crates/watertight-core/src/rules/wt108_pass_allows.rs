@@ -203,6 +203,9 @@ fn let_through(
     promises: bool,
 ) -> Option<Let> {
     let direction = at.policy.direction;
+    if always_decided(context, direction, group) {
+        return None;
+    }
     let rule = &context.eval.ruleset[at];
     let tries = witness::connections(context, direction, rule, group.example());
     tries.into_iter().find_map(|connection| {
@@ -234,6 +237,22 @@ fn let_through(
             otherwise,
         })
     })
+}
+
+/// Whether every connection of a group is decided: the last tier that isolates it ends all ways that
+/// come to it, unless somebody passes from there on.
+fn always_decided(context: &Context<'_>, direction: Direction, group: &Group) -> bool {
+    let ruleset = context.eval.ruleset;
+    let policies = group.policies(direction);
+    let Some(last) = policies.iter().rfind(|at| ruleset[**at].isolates) else {
+        return false;
+    };
+    let mut behind = policies.iter().filter(|at| at.tier >= last.tier);
+    let passes = |at: &PolicyRef| {
+        let mut rules = ruleset[*at].rules.iter();
+        rules.any(|rule| rule.action == Action::Pass)
+    };
+    !behind.any(passes)
 }
 
 /// Whether this rule is the one that passes a connection on.

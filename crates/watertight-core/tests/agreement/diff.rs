@@ -73,17 +73,16 @@ fn changed(cluster: &Cluster, seed: u64) -> Cluster {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state % count == 0
+        state.is_multiple_of(count)
     };
     let mut found = cluster.clone();
     found.policies.retain(|_| !one_in(4));
     found.cluster_policies.retain(|_| !one_in(4));
     for policy in &mut found.policies {
         if let Some(spec) = &mut policy.spec {
-            for rules in [&mut spec.ingress, &mut spec.egress] {
-                if let Some(rules) = rules {
-                    rules.retain(|_| !one_in(6));
-                }
+            let sections = [&mut spec.ingress, &mut spec.egress];
+            for rules in sections.into_iter().flatten() {
+                rules.retain(|_| !one_in(6));
             }
         }
     }

@@ -133,7 +133,7 @@ fn every_way_to_name_a_revision() {
         "origin/old",
         "refs/heads/feature/x",
         &hash,
-        &hash[..8],
+        hash.get(..8).unwrap(),
         &tree,
         "main...v1",
         "main~1^{tree}",
@@ -142,7 +142,7 @@ fn every_way_to_name_a_revision() {
         assert_eq!(ran.code, 1, "{rev}: {ran:?}");
     }
     let ran = repository.check(&[&format!("git:{hash}")]);
-    let short = format!("git:{}:k8s/a.yaml:4:9: ", &hash[..10]);
+    let short = format!("git:{}:k8s/a.yaml:4:9: ", hash.get(..10).unwrap());
     assert!(ran.stdout.starts_with(&short), "{ran:?}");
 }
 
@@ -462,7 +462,8 @@ fn objects_that_a_partial_clone_lacks_cost_their_file_only() {
     ];
     repository.commit_to("main", &files);
     let lost = repository.blob(OPEN).to_string();
-    let lost = format!(".git/objects/{}/{}", &lost[..2], &lost[2..]);
+    let (folder, file) = lost.split_at(2);
+    let lost = format!(".git/objects/{folder}/{file}");
     std::fs::remove_file(repository.project.path().join(lost)).unwrap();
     let ran = repository.check(&["git:HEAD"]);
     assert_eq!(ran.code, 2, "{ran:?}");

@@ -1,6 +1,11 @@
 //! `watertight test` from end to end: the example in every format, files that are found, and what goes
 //! wrong.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot copy its example fails"
+)]
+
 use expect_test::{Expect, expect};
 
 use crate::harness::{Project, Ran};

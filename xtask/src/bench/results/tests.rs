@@ -100,7 +100,13 @@ fn answers_are_held_against_loading() {
         measured("L", 15_770_000, 20.0),
         failed(),
     ];
-    expect![[r#""#]].assert_eq(&answers(&all).render(false));
+    expect![[r#"
+        world     format  load ms  load both ms  diff ms  diff/load both  baseline ms  baseline/load
+        S         json      130.0         260.0    350.0            1.35        250.0           1.92
+        L         json      130.0         260.0    350.0     1.35 MISSED        250.0        1.92 ok
+        some/dir  yaml          -             -        -               -            -              -
+    "#]]
+    .assert_eq(&answers(&all).render(false));
 }
 
 #[test]

@@ -230,8 +230,7 @@ pub fn plan(eval: &Evaluator<'_>, hints: &[Hint], request: &Request<'_>) -> Plan
     };
     plan.note_twins(world, &request.namespaces);
     let by_unit = set::ByUnit::new(world, &plan);
-    let namespaces = request.namespaces.iter().map(|id| by_unit.namespace(*id));
-    let namespaces: Vec<_> = namespaces.collect();
+    let namespaces = crate::parallel::map(&request.namespaces, |id| by_unit.namespace(*id));
     plan.namespaces = namespaces;
     plan.guard = request
         .guard

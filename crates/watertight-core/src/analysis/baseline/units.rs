@@ -248,7 +248,7 @@ impl<'w> Shapes<'w> {
 
     /// The sets of other units that have all these labels.
     fn others<'s>(&'s self, unit: usize, pairs: &'s [Pair]) -> impl Iterator<Item = &'s Labels> {
-        let all = pairs.is_empty().then(|| 0..self.sets.len());
+        let all = pairs.is_empty().then_some(0..self.sets.len());
         let lists = pairs.iter().filter_map(|pair| self.with.get(pair));
         let shortest = lists.min_by_key(|list| list.len());
         let some = shortest.into_iter().flatten().copied();

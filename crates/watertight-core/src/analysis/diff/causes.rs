@@ -237,24 +237,25 @@ impl<'c, 'e, 'w> Causes<'c, 'e, 'w> {
         }) = example
         {
             let widens = outcome(new) > outcome(old);
-            for (direction, possible) in possible {
+            for (direction, _) in possible {
                 let (a, b) = (side(old, *direction), side(new, *direction));
                 let moved = match widens {
                     true => level(&b) > level(&a),
                     false => level(&b) < level(&a),
                 };
                 if moved {
-                    found.extend(self.of_side(*direction, (&a, old), (&b, new), possible, example));
+                    found.extend(self.of_side(*direction, &a, &b, example));
                 }
             }
+        }
+        // No policy that decides has changed: those at the ends have, or what else selects them.
+        if found.is_empty() {
+            found.extend(ends.iter().flat_map(|unit| self.own(*unit)));
         }
         if found.is_empty() {
             let objects = possible.iter().flat_map(|(_, possible)| possible.iter());
             let objects = objects.filter(|cause| matches!(cause, Cause::Object(_)));
             found.extend(objects.copied());
-        }
-        if found.is_empty() {
-            found.extend(ends.iter().flat_map(|unit| self.own(*unit)));
         }
         if found.is_empty() {
             found.push(Cause::Other);
@@ -266,9 +267,8 @@ impl<'c, 'e, 'w> Causes<'c, 'e, 'w> {
     fn of_side(
         &self,
         direction: Direction,
-        (before, _): (&Judgement, &Verdict),
-        (after, _): (&Judgement, &Verdict),
-        possible: &BTreeSet<Cause>,
+        before: &Judgement,
+        after: &Judgement,
         example: Option<&Example>,
     ) -> Vec<Cause> {
         let own = |of: Option<&(Connection, Verdict)>| {
@@ -279,35 +279,52 @@ impl<'c, 'e, 'w> Causes<'c, 'e, 'w> {
         };
         let example = example.map(|example| (own(example.old.as_ref()), own(example.new.as_ref())));
         let (old_own, new_own) = example.unwrap_or_default();
-        let deciding = |judged: &Judged<'_, '_>, own: Option<Party>, judgement: &Judgement| {
-            let mut origins = own.map_or_else(Vec::new, |own| {
-                deciding(judged.eval, own, direction, &judgement.decision)
-            });
-            origins.extend(
-                judgement
-                    .maybe
-                    .map(|maybe| judged.eval.ruleset[maybe.rule.policy].origin),
-            );
-            origins
-        };
         let [old, new] = self.judged;
-        let was: Vec<usize> = deciding(old, old_own, before)
-            .into_iter()
-            .filter_map(|origin| self.changed.of_old(origin))
-            .collect();
-        let is: Vec<usize> = deciding(new, new_own, after)
-            .into_iter()
-            .filter_map(|origin| self.changed.of_new(origin))
-            .collect();
-        // What decides now, if it is new; or else what decided, if it is gone.
-        let objects = if is.is_empty() { was } else { is };
-        if !objects.is_empty() {
-            return objects.into_iter().map(Cause::Object).collect();
+        let was: Told<'_, 'e, 'w> = (old, old_own, before, true);
+        let is = (new, new_own, after, false);
+        let (allowing, denying) = if level(after) > level(before) {
+            (is, was)
+        } else {
+            (was, is)
+        };
+        let changed = |(judged, own, judgement, is_old): Told<'_, 'e, 'w>, kind: Kind| {
+            let origins = match (judgement.decision, kind) {
+                (Decision::Rule { rule, .. }, Kind::Rule) => {
+                    vec![judged.eval.ruleset[rule.policy].origin]
+                }
+                (Decision::NoRule { isolated_by }, Kind::Isolation) => own
+                    .map_or_else(Vec::new, |own| {
+                        isolating(judged.eval, own, direction, isolated_by.tier)
+                    }),
+                (_, Kind::Maybe) => judgement
+                    .maybe
+                    .map(|maybe| judged.eval.ruleset[maybe.rule.policy].origin)
+                    .into_iter()
+                    .collect(),
+                _ => Vec::new(),
+            };
+            let object = |origin| match is_old {
+                true => self.changed.of_old(origin),
+                false => self.changed.of_new(origin),
+            };
+            let objects = origins.into_iter().filter_map(object);
+            objects.map(Cause::Object).collect::<Vec<_>>()
+        };
+        // A rule that refuses comes or goes; or one that allows; or what isolates.
+        let told = [
+            (denying, Kind::Rule),
+            (allowing, Kind::Rule),
+            (denying, Kind::Maybe),
+            (allowing, Kind::Maybe),
+            (denying, Kind::Isolation),
+        ];
+        for (side, kind) in told {
+            let objects = changed(side, kind);
+            if !objects.is_empty() {
+                return objects;
+            }
         }
-        let objects = possible.iter().copied();
-        objects
-            .filter(|cause| matches!(cause, Cause::Object(_)))
-            .collect()
+        Vec::new()
     }
 
     /// A pair of pods whose answer moved as it should.
@@ -456,22 +473,24 @@ fn policies<'e>(
     }
 }
 
-/// Where that comes from which decides a side.
-fn deciding(
-    eval: &Evaluator<'_>,
-    own: Party,
-    direction: Direction,
-    decision: &Decision,
-) -> Vec<Origin> {
-    match decision {
-        Decision::NotSubject | Decision::NotIsolated => Vec::new(),
-        Decision::Rule { rule, .. } => vec![eval.ruleset[rule.policy].origin],
-        Decision::NoRule { isolated_by } => policies(eval, own, direction)
-            .iter()
-            .filter(|at| at.tier == isolated_by.tier && eval.ruleset[**at].isolates)
-            .map(|at| eval.ruleset[*at].origin)
-            .collect(),
-    }
+/// A side of an example: its world, its subject, what it comes to, and whether it is the old one.
+type Told<'c, 'e, 'w> = (&'c Judged<'e, 'w>, Option<Party>, &'c Judgement, bool);
+
+/// What of a decision may have come or gone.
+#[derive(Clone, Copy)]
+enum Kind {
+    Rule,
+    Maybe,
+    Isolation,
+}
+
+/// Where the policies come from that isolate a party in a tier.
+fn isolating(eval: &Evaluator<'_>, own: Party, direction: Direction, tier: usize) -> Vec<Origin> {
+    let policies = policies(eval, own, direction).iter();
+    policies
+        .filter(|at| at.tier == tier && eval.ruleset[**at].isolates)
+        .map(|at| eval.ruleset[*at].origin)
+        .collect()
 }
 
 /// An address of a change.

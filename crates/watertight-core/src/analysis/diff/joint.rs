@@ -117,6 +117,11 @@ fn matched(old: (&Units, &World), new: (&Units, &World)) -> Vec<Match> {
         let local = name.rsplit('/').next().unwrap_or_default().to_owned();
         (namespace.is_none(), namespace, local, name.to_owned())
     };
+    // What is assumed on one side only is no part of the change (M-2).
+    let is_assumed = |of: &Units, at: Option<u32>| {
+        let unit = at.and_then(|at| of.all().get(at as usize));
+        unit.is_some_and(|unit| unit.assumed)
+    };
     let mut found: Vec<_> = all(old.0.all().len())
         .map(|at| (key(old, at), Some(at), None))
         .chain(all(new.0.all().len()).map(|at| (key(new, at), None, Some(at))))
@@ -134,6 +139,11 @@ fn matched(old: (&Units, &World), new: (&Units, &World)) -> Vec<Match> {
         }
         before = Some(key);
     }
+    units.retain(|of| match of {
+        Match { old: None, new: at } => !is_assumed(new.0, *at),
+        Match { old: at, new: None } => !is_assumed(old.0, *at),
+        _ => true,
+    });
     units
 }
 

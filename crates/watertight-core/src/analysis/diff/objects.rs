@@ -64,7 +64,7 @@ fn policies(world: &World) -> Vec<(Key<'_>, (Origin, Span))> {
         (key, (Origin::Object(id), item.span))
     });
     let mut all: Vec<_> = kubernetes.chain(objects).collect();
-    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all.sort_by_key(|(key, _)| *key);
     all.dedup_by(|(later, of_later), (key, of)| {
         let same = later == key;
         if same {

@@ -65,6 +65,11 @@ struct Compared {
 
 /// Compares texts; `preview` takes the new ones on top of the old ones.
 fn compared(old: &[&str], new: &[&str], preview: Option<&Preview>) -> Compared {
+    compared_assuming(false, old, new, preview)
+}
+
+/// The same; `dns` says whether a cluster DNS is assumed.
+fn compared_assuming(dns: bool, old: &[&str], new: &[&str], preview: Option<&Preview>) -> Compared {
     let mut sources = Sources::new();
     for (prefix, texts) in [("old", old), ("new", new)] {
         for (number, text) in texts.iter().enumerate() {
@@ -80,7 +85,7 @@ fn compared(old: &[&str], new: &[&str], preview: Option<&Preview>) -> Compared {
         })
     };
     let assume = Assume {
-        dns: false,
+        dns,
         ..Assume::default()
     };
     let options = Options::default();
@@ -432,4 +437,34 @@ fn names_are_shared() {
         names
     };
     assert_eq!(names(&old), names(&new));
+}
+
+/// A policy that allowed goes, another one comes: what allowed is the cause, not what isolates still.
+#[test]
+fn the_rule_that_allowed_is_the_cause_where_both_isolate() {
+    let egress = |name: &str, rules: &str| {
+        format!(
+            "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: {name}, namespace: shop}}
+spec: {{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Egress], egress: {rules}}}
+"
+        )
+    };
+    let open = egress("open", "[{}]");
+    let dns = egress("dns", "[{ports: [{port: 53}]}]");
+    let found = compared(&[PODS, &open], &[PODS, &dns], None);
+    assert!(found.difference.narrows() && !found.difference.widens());
+    let show = found.show();
+    assert!(show.contains("because of open"), "{show}");
+    assert!(!show.contains("because of dns"), "{show}");
+}
+
+/// M-2: an assumed DNS on one side only is no change.
+#[test]
+fn what_is_assumed_on_one_side_is_no_change() {
+    let found = compared_assuming(true, &[], &[PODS], None).show();
+    assert!(found.contains("shop/Pod/web"), "{found}");
+    assert!(!found.contains("kube-dns"), "{found}");
 }

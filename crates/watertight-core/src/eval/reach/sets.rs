@@ -293,10 +293,20 @@ impl Sets {
             _ if sets.contains(&SetId::ALL) => return SetId::ALL,
             _ => {}
         }
-        let mut members: Vec<SetId> = sets.iter().flat_map(|set| self.members(*set)).collect();
+        let mut members: Vec<SetId> = Vec::with_capacity(sets.len());
+        for set in sets.iter().filter(|set| **set != SetId::NONE) {
+            match self.sets.get(set.0) {
+                Stored::Parts(_) => members.push(*set),
+                Stored::Union(more) => members.extend_from_slice(more),
+            }
+        }
         members.sort_unstable();
         members.dedup();
-        members.retain(|set| *set != SetId::NONE);
+        match *members {
+            [] => return SetId::NONE,
+            [one] => return one,
+            _ => {}
+        }
         let (large, small): (Vec<SetId>, Vec<SetId>) =
             members.iter().partition(|set| self.is_large(**set));
         if large.is_empty() || large.len() > MEMBERS {

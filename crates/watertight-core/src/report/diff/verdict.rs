@@ -98,20 +98,19 @@ fn described(counts: &DiffCounts) -> Option<String> {
             found.push(format!("{} {verb}", count(number, "pair")));
         }
     };
-    say(counts.gained, "gains connections", "gain connections");
+    let outside = match counts.gained_external {
+        0 => String::new(),
+        all if all == counts.gained => " with the outside".into(),
+        some => format!(" ({some} of them with the outside)"),
+    };
+    let gain = |verb: &str| format!("{verb} connections{outside}");
+    say(counts.gained, &gain("gains"), &gain("gain"));
     say(counts.lost, "loses connections", "lose connections");
     say(
         counts.mixed,
         "gains some and loses others",
         "gain some and lose others",
     );
-    let what = "of which only what is not known changes";
-    say(counts.uncertain, what, what);
-    if counts.gained_external > 0 {
-        found.push(format!(
-            "{} of them with the outside",
-            counts.gained_external
-        ));
-    }
+    say(counts.uncertain, "is uncertain", "are uncertain");
     (!found.is_empty()).then(|| found.join(", "))
 }

@@ -42,7 +42,7 @@ pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Resu
     if let Some(told) = words::without_effect(report) {
         writeln!(
             out,
-            "<h2>Changed without an effect on any connection</h2>\n<p>{}</p>",
+            "<h2>No connection changes because of</h2>\n<p>{}</p>",
             escaped(&told)
         )?;
     }

@@ -193,7 +193,7 @@ fn tail(rendering: &Rendering<'_>) -> String {
         let objects = count(report.unaffecting.len(), "object");
         let _ = writeln!(
             text,
-            "\n<details><summary>Changed without an effect on any connection: {objects}</summary>\n\n{}\n\n</details>",
+            "\n<details><summary>No connection changes because of {objects}</summary>\n\n{}\n\n</details>",
             escaped(&told)
         );
     }

@@ -63,7 +63,7 @@ impl Printer<'_, '_> {
         }
         self.more(causes.len(), most, "cause")?;
         if let Some(told) = words::without_effect(report) {
-            let told = format!("changed without an effect on any connection: {told}");
+            let told = format!("no connection changes because of {told}");
             writeln!(self.out, "\n{}", wrap(&told, self.rendering.width))?;
         }
         self.findings()?;

@@ -15,7 +15,7 @@ impl Collector<'_> {
         for asked in &request.allow {
             let why = why(By::Flag, format!("--allow '{}'", asked.text), None);
             for from in self.whom(&asked.from) {
-                self.to_selection(&from, &asked.to, &asked.ports, &why);
+                self.allow_selection(&from, &asked.to, &asked.ports, &why);
             }
         }
         for (who, ports) in &request.internet {
@@ -62,9 +62,9 @@ impl Collector<'_> {
         }
     }
 
-    fn to_selection(&mut self, from: &Whom, to: &Selection, ports: &[PortQuery], why: &Why) {
+    fn allow_selection(&mut self, from: &Whom, to: &Selection, ports: &[PortQuery], why: &Why) {
         if let Some(service) = to.service() {
-            self.to_service(from, service, ports, why);
+            self.allow_service(from, service, ports, why);
             return;
         }
         for to in self.whom(to) {
@@ -78,7 +78,7 @@ impl Collector<'_> {
         }
     }
 
-    fn to_service(&mut self, from: &Whom, service: ServiceId, ports: &[PortQuery], why: &Why) {
+    fn allow_service(&mut self, from: &Whom, service: ServiceId, ports: &[PortQuery], why: &Why) {
         if ports.is_empty() {
             self.calls(from, service, None, why);
         }
@@ -192,7 +192,7 @@ impl Collector<'_> {
         match key {
             "allow-to" => {
                 for (to, ports) in self.entries(unit, value, why) {
-                    self.to_selection(&own, &to, &ports, why);
+                    self.allow_selection(&own, &to, &ports, why);
                 }
             }
             "allow-from" => {
@@ -223,7 +223,7 @@ impl Collector<'_> {
             },
             _ => {
                 let known = ["allow-to", "allow-from", "internet", "api-server"];
-                let near = crate::suggest::misspelt(key, known.into_iter());
+                let near = crate::suggest::misspelt(key, known);
                 let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
                 self.unmet(
                     format!("{}: there is no such annotation{hint}", why.text),
@@ -268,7 +268,7 @@ impl Collector<'_> {
                         Whom::Internet => Whom::Everyone,
                         other => other,
                     };
-                    self.to_service(&from, service, &ports, &why);
+                    self.allow_service(&from, service, &ports, &why);
                 }
             }
         }

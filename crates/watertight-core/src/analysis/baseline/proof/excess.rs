@@ -67,6 +67,8 @@ pub(super) struct Table<'t> {
     world: &'t World,
     plan: &'t Plan,
     classes: BTreeMap<u32, Class>,
+    /// Every address with the class that has it, in order.
+    by_ip: Vec<(IpAddr, u32)>,
     /// By unit, how many of its endpoints are in which class.
     units: FxHashMap<UnitId, Vec<(u32, usize)>>,
     known: BTreeMap<Whom, Peers>,
@@ -106,9 +108,16 @@ impl<'t> Table<'t> {
                 entry.who.get_or_insert(Party::Node(id));
             }
         }
+        let ips = classes.iter().flat_map(|(class, found)| {
+            let ips = found.ips.iter();
+            ips.map(move |ip| (*ip, *class))
+        });
+        let mut by_ip: Vec<(IpAddr, u32)> = ips.collect();
+        by_ip.sort_unstable();
         Self {
             world,
             plan,
+            by_ip,
             classes,
             units,
             known: BTreeMap::new(),
@@ -260,17 +269,22 @@ impl<'t> Table<'t> {
             let left_out = |net: &IpNet| block.except.iter().any(|except| except.contains(net));
             touches(block) && !assumed.iter().all(left_out)
         });
-        let is_hit = |class: &Class| {
-            class.somewhere
-                || class.without_ip && in_assumed
-                || class
-                    .ips
-                    .iter()
-                    .any(|ip| blocks.iter().any(|block| has(block, *ip)))
-        };
-        let hit = self.classes.iter().filter(|(_, class)| is_hit(class));
+        let unknown = self
+            .classes
+            .iter()
+            .filter(|(_, class)| class.somewhere || class.without_ip && in_assumed);
+        let known = blocks.iter().flat_map(|block| {
+            let start = self
+                .by_ip
+                .partition_point(|(ip, _)| *ip < block.net.network());
+            let behind = self.by_ip.get(start..).unwrap_or_default().iter();
+            let inside = behind.take_while(|(ip, _)| *ip <= block.net.broadcast());
+            inside.filter(|(ip, _)| has(block, *ip))
+        });
+        let known = known.map(|(_, class)| *class);
+        let hit = unknown.map(|(class, _)| *class).chain(known);
         Peers {
-            classes: Runs::from_numbers(hit.map(|(class, _)| *class)),
+            classes: Runs::from_numbers(hit),
             v4: Runs::union_of(&blocks.iter().map(runs_v4).collect::<Vec<_>>()),
             v6: Runs::union_of(&blocks.iter().map(runs_v6).collect::<Vec<_>>()),
         }

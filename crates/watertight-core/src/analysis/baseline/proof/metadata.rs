@@ -18,7 +18,7 @@ use crate::world::EndpointId;
 enum Open {
     Closed,
     Asked,
-    Open(Protocol, u16),
+    Wide(Protocol, u16),
 }
 
 impl Judge<'_> {
@@ -41,7 +41,7 @@ impl Judge<'_> {
                         Open::Asked => {
                             asked_for.insert(format!("{} -> {ip}", self.name(*unit)));
                         }
-                        Open::Open(protocol, port) => open.push((member, *ip, protocol, port)),
+                        Open::Wide(protocol, port) => open.push((member, *ip, protocol, port)),
                     }
                 }
             }
@@ -82,7 +82,7 @@ impl Judge<'_> {
             let open = known
                 .iter()
                 .filter_map(|ip| match self.open(row, *ip, &[]) {
-                    Open::Open(protocol, port) => Some((id, *ip, protocol, port)),
+                    Open::Wide(protocol, port) => Some((id, *ip, protocol, port)),
                     Open::Closed | Open::Asked => None,
                 });
             let open: Vec<_> = open.collect();
@@ -122,7 +122,7 @@ impl Judge<'_> {
             })
         });
         match allowed.first() {
-            Some(ports) if !is_asked => Open::Open(ports.protocol, ports.first),
+            Some(ports) if !is_asked => Open::Wide(ports.protocol, ports.first),
             _ => Open::Asked,
         }
     }
