@@ -180,17 +180,14 @@ pub fn baseline(
         text: why.text,
         location: place(why.span),
     };
-    let mut needs: Vec<_> = plan
-        .needs
-        .iter()
-        .map(|(from, to, need)| BaselineNeed {
-            from: whom(world, plan, from),
-            to: whom(world, plan, to),
-            ports: ports(&need.ports),
-            times: (need.times > 0).then_some(need.times),
-            why: need.why().map(why).collect(),
-        })
-        .collect();
+    let needs: Vec<_> = plan.needs.iter().collect();
+    let mut needs = crate::parallel::map(&needs, |(from, to, need)| BaselineNeed {
+        from: whom(world, plan, from),
+        to: whom(world, plan, to),
+        ports: ports(&need.ports),
+        times: (need.times > 0).then_some(need.times),
+        why: need.why().map(why).collect(),
+    });
     needs.extend(plan.api_users.iter().map(|(unit, reasons)| BaselineNeed {
         from: plan.units.name(world, *unit),
         to: "the API server".into(),

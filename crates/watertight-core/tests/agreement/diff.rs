@@ -193,6 +193,8 @@ type Levels = (Level, Level);
 /// What a map says, by name.
 struct Known {
     units: BTreeSet<String>,
+    /// Those that were assumed, not read (M-2).
+    assumed: BTreeSet<String>,
     pairs: BTreeMap<(String, String), Vec<Span>>,
     outside: BTreeMap<(Direction, String), OutsideRow>,
 }
@@ -215,17 +217,25 @@ impl Known {
                 outside.insert((row.direction, name(*unit)), row.clone());
             }
         }
+        let units = map.sources().all().iter();
+        let assumed = units.clone().filter(|unit| unit.assumed);
         Self {
-            units: map
-                .sources()
-                .all()
-                .iter()
-                .map(|unit| unit.name.clone())
-                .collect(),
+            assumed: assumed.map(|unit| unit.name.clone()).collect(),
+            units: units.map(|unit| unit.name.clone()).collect(),
             pairs,
             outside,
         }
     }
+}
+
+/// All units; what is assumed on one side only is no part of the change (M-2).
+fn meant<'k>(old: &'k Known, new: &'k Known) -> BTreeSet<&'k String> {
+    let units = old.units.union(&new.units);
+    let is_meant = |name: &&String| {
+        let in_both = old.units.contains(*name) && new.units.contains(*name);
+        in_both || !(old.assumed.contains(*name) || new.assumed.contains(*name))
+    };
+    units.filter(is_meant).collect()
 }
 
 fn level_of(answer: Answer) -> Level {
@@ -322,7 +332,7 @@ fn pairs_agree(found: &Difference, old: &Known, new: &Known) -> Result<(), Strin
             }
         }
     }
-    let units: BTreeSet<&String> = old.units.union(&new.units).collect();
+    let units = meant(old, new);
     for from in &units {
         for to in &units {
             let pair = ((*from).clone(), (*to).clone());
@@ -345,7 +355,7 @@ fn outside_agrees(
         pods.any(|id| world[id].ips.contains(&ip))
             || world.nodes.iter().any(|node| node.ips.contains(&ip))
     };
-    let units: BTreeSet<&String> = old.units.union(&new.units).collect();
+    let units = meant(old, new);
     for direction in Direction::BOTH {
         for unit in &units {
             let key = (direction, (*unit).clone());

@@ -1,5 +1,6 @@
 //! `watertight baseline`: the policies that namespaces need.
 
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -37,8 +38,9 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
             .collect(),
         exclude: args.input.exclude.clone(),
     };
-    let (mut cluster, hints) =
-        Cluster::read_with_hints(&input, &args.cluster, &args.config, global)?;
+    let (cluster, hints) = Cluster::read_with_hints(&input, &args.cluster, &args.config, global)?;
+    // The process ends: taking a large cluster apart piece by piece would only take time.
+    let mut cluster = ManuallyDrop::new(cluster);
     for text in &args.allow {
         if let Ok(flow) = Flow::parse(text) {
             cluster.know_name(&flow.to.text);
@@ -52,11 +54,11 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
     let plan = {
         let eval = cluster.evaluator();
         let request = request(args, &cluster.world, &flows)?;
-        baseline::plan(&eval, &hints, &request)
+        ManuallyDrop::new(baseline::plan(&eval, &hints, &request))
     };
     let profile = cluster.settings.profile;
     let (proofs, notes) = baseline::prove(&mut cluster.world, &profile, &plan);
-    let report = watertight_core::report::baseline::baseline(
+    let report = ManuallyDrop::new(watertight_core::report::baseline::baseline(
         &cluster.sources,
         &cluster.world,
         &profile,
@@ -64,7 +66,7 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
         &proofs,
         &notes,
         cluster.is_complete(),
-    );
+    ));
     if let Some(directory) = &args.out {
         let mut manifests = plan.manifests(&cluster.world);
         manifests.sort_by(|a, b| a.name.cmp(&b.name));
@@ -75,7 +77,7 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
             BaselineFormat::Yaml => output::yaml(&report, out),
             BaselineFormat::Text => output::text(&report, color, out),
             BaselineFormat::Json => {
-                serde_json::to_writer_pretty(&mut *out, &report)?;
+                serde_json::to_writer_pretty(&mut *out, &*report)?;
                 writeln!(out)
             }
         }?;

@@ -113,7 +113,6 @@ fn the_whole_map_of_the_example() {
         platform/node-exporter                     world                         53/tcp, 53/udp, all?
         platform/prometheus                        world (IPv4) except 192.0.2.21-192.0.2.22,   53/tcp, 53/udp
                                                    world (IPv6)
-                                                   192.0.2.21-192.0.2.22         53/tcp, 9100/tcp, 53/udp
         shop/cart, shop/catalog, shop/frontend,    world (IPv4) except 169.254.169.254   all
         shop/orders-db
         shop/checkout                              world (IPv4) except 169.254.169.254   all
@@ -170,7 +169,6 @@ fn namespaces_of_the_example() {
                                192.0.2.21-192.0.2.22, 203.0.113.40,
                                world (IPv6)
                                10.96.0.1, 203.0.113.40                      53/tcp, 53/udp, 443/tcp*, all*?
-                               192.0.2.21-192.0.2.22                        53/tcp, 53/udp, 9100/tcp*, all*?
         shop                   world (IPv4) except 169.254.169.254          all
                                169.254.169.254, world (IPv6)                80/tcp*, 443/tcp*
         world                  kube-system                                  all

@@ -153,6 +153,11 @@ impl Need {
         })
     }
 
+    /// What they say.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.why.keys().map(|(_, text)| text.as_str())
+    }
+
     /// Joins ports that overlap or follow each other.
     fn normalise(&mut self) {
         if self.ports.contains(&Ports::All) {

@@ -104,7 +104,7 @@ pub fn prove(world: &mut World, profile: &Profile, plan: &Plan) -> (Vec<Proof>, 
         reach: &reach,
         plan,
         by_unit: &by_unit,
-        table: Table::new(&eval, &reach, plan),
+        table: Table::new(&eval, &reach, plan, &by_unit),
         scope: plan
             .namespaces
             .iter()
@@ -244,11 +244,9 @@ impl<'j> Judge<'j> {
         }
     }
 
-    fn nothing_else(&mut self) -> Proof {
-        let mut against = Vec::new();
-        let mut rows = 0_usize;
-        let subjects = std::mem::take(&mut self.subjects);
-        for (unit, members) in &subjects {
+    fn nothing_else(&self) -> Proof {
+        let found = crate::parallel::map(&self.subjects, |(unit, members)| {
+            let (mut rows, mut against) = (0_usize, Vec::new());
             for direction in Direction::BOTH {
                 let asked = self.by_unit.asked(*unit, direction);
                 for (row, member) in self.rows(direction, members) {
@@ -268,8 +266,10 @@ impl<'j> Judge<'j> {
                     break;
                 }
             }
-        }
-        self.subjects = subjects;
+            (rows, against)
+        });
+        let rows: usize = found.iter().map(|(rows, _)| rows).sum();
+        let against = found.into_iter().flat_map(|(_, against)| against).collect();
         Proof {
             claim: Claim::NothingElse,
             text: format!(
@@ -309,8 +309,14 @@ pub(super) fn has(block: &Block, ip: IpAddr) -> bool {
     block.net.contains(&ip) && !block.except.iter().any(|net| net.contains(&ip))
 }
 
-fn shortened(mut against: Vec<String>) -> Vec<String> {
-    let more = against.len().saturating_sub(MOST);
+fn shortened(against: Vec<String>) -> Vec<String> {
+    let count = against.len();
+    shortened_to(against, count)
+}
+
+/// The first of so many; what nobody reads needs no words.
+fn shortened_to(mut against: Vec<String>, count: usize) -> Vec<String> {
+    let more = count.saturating_sub(MOST);
     if more > 0 {
         against.truncate(MOST);
         against.push(format!("and {more} more"));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::needs::{Block, Need, Ports, Whom, Why};
+use super::needs::{Block, Need, Ports, Whom};
 use super::units::{Unit, UnitId};
 use super::yaml::{Lines, MANAGED, PeerText, PolicyText, RuleText, scalar};
 use super::{Labels, NamespacePlan, Plan};
@@ -22,7 +22,12 @@ pub(super) struct ByUnit<'p> {
     plan: &'p Plan,
     world: &'p World,
     of: BTreeMap<(UnitId, Direction), Vec<(&'p Whom, &'p Need)>>,
+    /// The API server, for those who need it.
+    api: Vec<(Whom, BTreeSet<Ports>)>,
 }
+
+/// Who is asked for, and on which ports.
+pub(super) type Asked<'a> = (&'a Whom, &'a BTreeSet<Ports>);
 
 impl<'p> ByUnit<'p> {
     pub(super) fn new(world: &'p World, plan: &'p Plan) -> Self {
@@ -37,7 +42,16 @@ impl<'p> ByUnit<'p> {
                 needs.push((from, need));
             }
         }
-        Self { plan, world, of }
+        let api = plan.api.peers().into_iter().map(|(port, whom)| {
+            let port = Ports::one(crate::sets::Protocol::Tcp, port);
+            (whom, BTreeSet::from([port]))
+        });
+        Self {
+            plan,
+            world,
+            of,
+            api: api.collect(),
+        }
     }
 
     /// What is asked for a unit in a direction, besides DNS.
@@ -46,21 +60,31 @@ impl<'p> ByUnit<'p> {
     }
 
     /// Everything that is asked for a unit in a direction.
-    pub(super) fn asked(&self, unit: UnitId, direction: Direction) -> Vec<(Whom, BTreeSet<Ports>)> {
+    pub(super) fn asked(&self, unit: UnitId, direction: Direction) -> Vec<Asked<'_>> {
         let needs = self.needs(unit, direction).iter();
-        let mut asked: Vec<_> = needs
-            .map(|(whom, need)| ((*whom).clone(), need.ports.clone()))
-            .collect();
+        let mut asked: Vec<Asked<'_>> = needs.map(|(whom, need)| (*whom, &need.ports)).collect();
         if direction == Direction::Egress {
-            let dns = self.plan.dns.peers.iter();
-            asked.extend(dns.map(|(whom, ports)| (whom.clone(), ports.clone())));
+            asked.extend(
+                self.plan
+                    .dns
+                    .peers
+                    .iter()
+                    .map(|(whom, ports)| (whom, ports)),
+            );
             if self.plan.api_users.contains_key(&unit) {
-                let api = self.plan.api.peers().into_iter();
-                let tcp = |port| Ports::one(crate::sets::Protocol::Tcp, port);
-                asked.extend(api.map(|(port, whom)| (whom, BTreeSet::from([tcp(port)]))));
+                asked.extend(self.api.iter().map(|(whom, ports)| (whom, ports)));
             }
         }
         asked
+    }
+
+    /// Everybody who is asked for by somebody, each once.
+    pub(super) fn everybody_asked(&self) -> BTreeSet<&Whom> {
+        let needs = self.plan.needs.iter();
+        let ends = needs.flat_map(|(from, to, _)| [from, to]);
+        let dns = self.plan.dns.peers.iter().map(|(whom, _)| whom);
+        let api = self.api.iter().map(|(whom, _)| whom);
+        ends.chain(dns).chain(api).collect()
     }
 
     /// The peers that say who is meant, as a policy of a namespace has to name them.
@@ -162,7 +186,10 @@ impl<'p> ByUnit<'p> {
         if let (Direction::Egress, Some(why)) = (direction, self.plan.api_users.get(&unit)) {
             for (port, whom) in self.plan.api.peers() {
                 rules.push(RuleText {
-                    comments: vec![format!("to the API server: {}", said(why.iter().cloned()))],
+                    comments: vec![format!(
+                        "to the API server: {}",
+                        said(why.iter().map(|why| &*why.text))
+                    )],
                     peers: self.peers(&whom, namespace),
                     ports: BTreeSet::from([Ports::one(crate::sets::Protocol::Tcp, port)]),
                     joins: false,
@@ -195,7 +222,7 @@ impl<'p> ByUnit<'p> {
     }
 
     fn because(&self, need: &Need) -> String {
-        let mut text = said(need.why());
+        let mut text = said(need.texts());
         if need.times > 0 {
             let times = match need.times {
                 1 => "once".to_owned(),
@@ -458,9 +485,9 @@ pub(super) fn addresses(world: &World, unit: &Unit) -> BTreeSet<IpAddr> {
         .collect()
 }
 
-fn said(why: impl Iterator<Item = Why>) -> String {
-    let all: Vec<String> = why.map(|why| why.text).collect();
-    let shown: Vec<&str> = all.iter().take(MOST_WHY).map(String::as_str).collect();
+fn said<'a>(why: impl Iterator<Item = &'a str>) -> String {
+    let all: Vec<&str> = why.collect();
+    let shown: Vec<&str> = all.iter().take(MOST_WHY).copied().collect();
     let mut text = shown.join("; ");
     if let Some(more) = all.len().checked_sub(MOST_WHY).filter(|more| *more > 0) {
         text.push_str(&format!("; {more} more"));

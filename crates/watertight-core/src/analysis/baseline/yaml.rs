@@ -59,26 +59,44 @@ pub(super) struct Lines {
 impl Lines {
     /// A line at a depth of two spaces each.
     pub(super) fn line(&mut self, depth: usize, text: &str) {
-        self.text.extend(std::iter::repeat_n("  ", depth));
-        self.text.push_str(text);
+        self.start(depth, text);
         self.text.push('\n');
     }
 
     /// A comment, wrapped.
     pub(super) fn comment(&mut self, depth: usize, text: &str) {
         let room = 98_usize.saturating_sub(depth * 2);
-        let mut line = String::new();
+        self.start(depth, "#");
+        let mut used = 0;
         for word in text.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-                self.line(depth, &format!("# {line}"));
-                line.clear();
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > room {
+                self.text.push('\n');
+                self.start(depth, "#");
+                used = 0;
             }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+            used += length + usize::from(used > 0);
+            self.text.push(' ');
+            self.text.push_str(word);
         }
-        self.line(depth, &format!("# {line}"));
+        if used == 0 {
+            self.text.push(' ');
+        }
+        self.text.push('\n');
+    }
+
+    /// The first text of a line.
+    fn start(&mut self, depth: usize, text: &str) {
+        self.text.extend(std::iter::repeat_n("  ", depth));
+        self.text.push_str(text);
+    }
+
+    /// A line with a key and its value.
+    fn pair(&mut self, depth: usize, key: &str, value: &str) {
+        self.start(depth, key);
+        self.text.push_str(": ");
+        self.text.push_str(value);
+        self.text.push('\n');
     }
 
     /// Starts the next document.
@@ -98,10 +116,10 @@ impl PolicyText {
         out.line(0, "apiVersion: networking.k8s.io/v1");
         out.line(0, "kind: NetworkPolicy");
         out.line(0, "metadata:");
-        out.line(1, &format!("name: {}", scalar(&self.name)));
-        out.line(1, &format!("namespace: {}", scalar(&self.namespace)));
+        out.pair(1, "name", &scalar(&self.name));
+        out.pair(1, "namespace", &scalar(&self.namespace));
         out.line(1, "labels:");
-        out.line(2, &format!("{}: {}", MANAGED.0, MANAGED.1));
+        out.pair(2, MANAGED.0, MANAGED.1);
         out.line(0, "spec:");
         selector(out, 1, "podSelector", &self.pods);
         let types: Vec<_> = self.types.iter().map(|direction| direction.api()).collect();
@@ -141,7 +159,7 @@ impl RuleText {
             let Ports::Range(protocol, first, last) = ports else {
                 continue;
             };
-            out.line(2, &format!("- protocol: {}", protocol.api()));
+            out.pair(2, "- protocol", protocol.api());
             if *first <= 1 && *last == u16::MAX {
                 continue;
             }
@@ -212,7 +230,7 @@ pub(super) fn selector(out: &mut Lines, depth: usize, field: &str, terms: &[Term
             if std::mem::take(&mut first) {
                 out.line(depth + 1, "matchLabels:");
             }
-            out.line(depth + 2, &format!("{}: {}", scalar(key), scalar(value)));
+            out.pair(depth + 2, &scalar(key), &scalar(value));
         }
     }
     let mut first = true;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Claim, Judge, Proof, shortened};
+use super::{Claim, Judge, MOST, Proof, shortened_to};
 use crate::eval::reach::Outcome;
 use crate::eval::{Connection, Party};
 use crate::manifest::Direction;
@@ -20,19 +20,25 @@ impl Judge<'_> {
             );
         }
         let servers = self.dns_servers();
-        for (unit, members) in &self.subjects {
-            for (_, client) in self.rows(Direction::Egress, members) {
-                if let Some(denied) = self.asks_in_vain(client, &servers) {
-                    against.push(format!("{} {denied}", self.name(*unit)));
-                    break;
-                }
-            }
-        }
+        let in_vain = crate::parallel::map(&self.subjects, |(unit, members)| {
+            let rows = self.rows(Direction::Egress, members);
+            let mut clients = rows.into_iter().map(|(_, client)| client);
+            let found = clients.find_map(|client| self.asks_in_vain(client, &servers))?;
+            Some((*unit, found))
+        });
+        let in_vain: Vec<_> = in_vain.into_iter().flatten().collect();
+        let told = in_vain.iter().take(MOST);
+        let told = told.map(|(unit, (query, outcome))| {
+            format!("{} {}", self.name(*unit), self.in_vain(query, *outcome))
+        });
+        let before = against.len();
+        against.extend(told);
+        let count = before + in_vain.len();
         let assumed = if dns.assumed { " (assumed, M-2)" } else { "" };
         Proof {
             claim: Claim::Dns,
             text: format!("every pod gets answers from the DNS of the cluster{assumed}"),
-            against: shortened(against),
+            against: shortened_to(against, count),
         }
     }
 
@@ -62,7 +68,7 @@ impl Judge<'_> {
         &self,
         client: EndpointId,
         servers: &[(Party, Vec<(Protocol, u16)>)],
-    ) -> Option<String> {
+    ) -> Option<(Connection, Outcome)> {
         for (server, ports) in servers {
             if *server == Party::Endpoint(client) {
                 continue;
@@ -71,18 +77,21 @@ impl Judge<'_> {
                 let query = Connection::new(Party::Endpoint(client), *server, *protocol, *port);
                 let outcome = self.reach.outcome(self.eval, &query);
                 if outcome != Outcome::Allowed {
-                    let name = self.party(*server);
-                    let word = protocol.word();
-                    return Some(match outcome {
-                        Outcome::Uncertain => format!(
-                            "may not reach {name} on {port}/{word}: {}",
-                            "its address is not in the input"
-                        ),
-                        _ => format!("does not reach {name} on {port}/{word}{}", self.by(&query)),
-                    });
+                    return Some((query, outcome));
                 }
             }
         }
         None
+    }
+
+    fn in_vain(&self, query: &Connection, outcome: Outcome) -> String {
+        let name = self.party(query.to);
+        let (word, port) = (query.protocol.word(), query.port.unwrap_or_default());
+        match outcome {
+            Outcome::Uncertain => {
+                format!("may not reach {name} on {port}/{word}: its address is not in the input")
+            }
+            _ => format!("does not reach {name} on {port}/{word}{}", self.by(query)),
+        }
     }
 }

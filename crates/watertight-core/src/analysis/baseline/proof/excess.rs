@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::has;
 use crate::analysis::baseline::Plan;
 use crate::analysis::baseline::needs::{Block, Ports, Whom};
-use crate::analysis::baseline::set::{addresses, everyone};
+use crate::analysis::baseline::set::{Asked, ByUnit, addresses, everyone};
 use crate::analysis::baseline::units::UnitId;
 use crate::eval::reach::{Band, Reach, RowId, Side};
 use crate::eval::{Evaluator, Family, Party};
@@ -71,11 +71,17 @@ pub(super) struct Table<'t> {
     by_ip: Vec<(IpAddr, u32)>,
     /// By unit, how many of its endpoints are in which class.
     units: FxHashMap<UnitId, Vec<(u32, usize)>>,
-    known: BTreeMap<Whom, Peers>,
+    /// What those who are asked for by address are as sets.
+    by_address: BTreeMap<&'t Whom, Peers>,
 }
 
 impl<'t> Table<'t> {
-    pub(super) fn new(eval: &Evaluator<'t>, reach: &Reach, plan: &'t Plan) -> Self {
+    pub(super) fn new(
+        eval: &Evaluator<'t>,
+        reach: &Reach,
+        plan: &'t Plan,
+        by_unit: &'t ByUnit<'t>,
+    ) -> Self {
         let world = eval.world;
         let mut classes: BTreeMap<u32, Class> = BTreeMap::new();
         let mut units: FxHashMap<UnitId, Vec<(u32, usize)>> = FxHashMap::default();
@@ -114,23 +120,28 @@ impl<'t> Table<'t> {
         });
         let mut by_ip: Vec<(IpAddr, u32)> = ips.collect();
         by_ip.sort_unstable();
-        Self {
+        let mut table = Self {
             world,
             plan,
             by_ip,
             classes,
             units,
-            known: BTreeMap::new(),
-        }
+            by_address: BTreeMap::new(),
+        };
+        let asked = by_unit.everybody_asked().into_iter();
+        let asked: Vec<&Whom> = asked.filter(|whom| !table.is_by_class(whom)).collect();
+        let found = crate::parallel::map(&asked, |whom| table.find_by_address(whom));
+        table.by_address = asked.into_iter().zip(found).collect();
+        table
     }
 
     /// The first peer that a row allows on some ports without that it was asked for.
     pub(super) fn excess(
-        &mut self,
+        &self,
         reach: &Reach,
         direction: Direction,
         row: RowId,
-        asked: &[(Whom, BTreeSet<Ports>)],
+        asked: &[Asked<'_>],
     ) -> Option<Excess> {
         let side = reach.side(direction);
         let bands = side.row(row).bands().iter();
@@ -139,18 +150,13 @@ impl<'t> Table<'t> {
             .find_map(|band| self.of_band(side, &band, asked))
     }
 
-    fn of_band(
-        &mut self,
-        side: &Side,
-        band: &Band,
-        asked: &[(Whom, BTreeSet<Ports>)],
-    ) -> Option<Excess> {
+    fn of_band(&self, side: &Side, band: &Band, asked: &[Asked<'_>]) -> Option<Excess> {
         for (first, last) in cuts(band, asked) {
             let wanted = asked.iter().filter(|(_, ports)| {
                 let mut ports = ports.iter();
                 ports.any(|ports| ports.covers(band.protocol, first, last))
             });
-            let wanted: Vec<&Whom> = wanted.map(|(whom, _)| whom).collect();
+            let wanted: Vec<&Whom> = wanted.map(|(whom, _)| *whom).collect();
             let peers = self.peers(&wanted);
             let found = self.outside_of(side, band, &peers);
             if let Some((whom, party)) = found {
@@ -208,17 +214,17 @@ impl<'t> Table<'t> {
 
     /// Everybody who was asked for. A class counts if all of it was: who cannot be told apart from
     /// somebody who was asked for has not been asked for.
-    fn peers(&mut self, whom: &[&Whom]) -> Peers {
+    fn peers(&self, whom: &[&Whom]) -> Peers {
         let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
         let mut parts = Vec::new();
         for whom in whom {
             match whom {
-                Whom::Unit(unit) if !self.plan.units[*unit].host_network => {
+                Whom::Unit(unit) if self.is_by_class(whom) => {
                     for (class, count) in self.units.get(unit).into_iter().flatten() {
                         *counts.entry(*class).or_default() += count;
                     }
                 }
-                whom => parts.push(self.by_address(whom)),
+                whom => parts.extend(self.by_address.get(whom)),
             }
         }
         let whole = counts.into_iter().filter(|(class, count)| {
@@ -234,13 +240,9 @@ impl<'t> Table<'t> {
         }
     }
 
-    fn by_address(&mut self, whom: &Whom) -> Peers {
-        if let Some(known) = self.known.get(whom) {
-            return known.clone();
-        }
-        let found = self.find_by_address(whom);
-        self.known.insert(whom.clone(), found.clone());
-        found
+    /// Whether rules name an end by its labels.
+    fn is_by_class(&self, whom: &Whom) -> bool {
+        matches!(whom, Whom::Unit(unit) if !self.plan.units[*unit].host_network)
     }
 
     fn find_by_address(&self, whom: &Whom) -> Peers {
@@ -292,9 +294,9 @@ impl<'t> Table<'t> {
 }
 
 /// A band in parts that no asked ports cut through.
-fn cuts(band: &Band, asked: &[(Whom, BTreeSet<Ports>)]) -> Vec<(u16, u16)> {
+fn cuts(band: &Band, asked: &[Asked<'_>]) -> Vec<(u16, u16)> {
     let mut starts = BTreeSet::from([band.first]);
-    for ports in asked.iter().flat_map(|(_, ports)| ports) {
+    for ports in asked.iter().flat_map(|(_, ports)| *ports) {
         if let Ports::Range(protocol, first, last) = ports
             && *protocol == band.protocol
         {

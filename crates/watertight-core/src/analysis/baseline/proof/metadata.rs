@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use rustc_hash::FxHashSet;
 
 use super::{Claim, Judge, Proof, has, shortened};
-use crate::analysis::baseline::needs::{Ports, Whom};
+use crate::analysis::baseline::needs::Whom;
+use crate::analysis::baseline::set::Asked;
 use crate::eval::Party;
 use crate::eval::reach::{Peer, RowId};
 use crate::facts::metadata::{Cloud, distinct_addresses};
@@ -29,23 +30,26 @@ impl Judge<'_> {
             .filter(|found| found.reachable_from_pod())
             .map(|found| found.address)
             .collect();
-        let mut against = Vec::new();
-        let mut asked_for = BTreeSet::new();
-        for (unit, members) in &self.subjects {
+        let found = crate::parallel::map(&self.subjects, |(unit, members)| {
             let asked = self.by_unit.asked(*unit, Direction::Egress);
-            let mut open = Vec::new();
+            let (mut open, mut asked_for) = (Vec::new(), Vec::new());
             for (row, member) in self.rows(Direction::Egress, members) {
                 for ip in &known {
                     match self.open(row, *ip, &asked) {
                         Open::Closed => {}
                         Open::Asked => {
-                            asked_for.insert(format!("{} -> {ip}", self.name(*unit)));
+                            asked_for.push(format!("{} -> {ip}", self.name(*unit)));
                         }
                         Open::Wide(protocol, port) => open.push((member, *ip, protocol, port)),
                     }
                 }
             }
-            against.extend(self.reaches(&self.name(*unit), &open));
+            (self.reaches(&self.name(*unit), &open), asked_for)
+        });
+        let (mut against, mut asked_for) = (Vec::new(), BTreeSet::new());
+        for (reaches, asked) in found {
+            against.extend(reaches);
+            asked_for.extend(asked);
         }
         let mut whom = "no pod of these namespaces reaches";
         if self.plan.cluster.is_some() {
@@ -108,7 +112,7 @@ impl Judge<'_> {
         Some(format!("{who} reaches {ip}{more}{by}"))
     }
 
-    fn open(&self, row: RowId, ip: IpAddr, asked: &[(Whom, BTreeSet<Ports>)]) -> Open {
+    fn open(&self, row: RowId, ip: IpAddr, asked: &[Asked<'_>]) -> Open {
         let side = self.reach.side(Direction::Egress);
         let allowed = side.ports(row, Peer::Address(ip));
         if allowed.is_empty() {

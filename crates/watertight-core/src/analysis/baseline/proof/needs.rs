@@ -5,13 +5,21 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Claim, Judge, Proof, are, has, shortened};
 use crate::analysis::baseline::Note;
-use crate::analysis::baseline::needs::{Block, Ports, Whom};
+use crate::analysis::baseline::needs::{Block, Need, Ports, Whom};
 use crate::analysis::baseline::set::addresses;
-use crate::eval::Party;
 use crate::eval::reach::Outcome;
+use crate::eval::{Connection, Party};
 use crate::manifest::Direction;
 use crate::sets::Protocol;
 use crate::world::Lifecycle;
+
+/// A need that is not met.
+enum Failed {
+    /// By the policies that were made.
+    Here(String),
+    /// By those of a namespace that they are not for.
+    Elsewhere(String),
+}
 
 impl Judge<'_> {
     pub(super) fn flows(&self, notes: &mut Vec<Note>) -> Option<Proof> {
@@ -78,56 +86,14 @@ impl Judge<'_> {
                 ));
             }
         }
+        let needs: Vec<_> = self.plan.needs.iter().collect();
+        let failed = crate::parallel::map(&needs, |(from, to, need)| self.failed(from, to, need));
         let mut denied_elsewhere = BTreeSet::new();
-        for (from, to, need) in self.plan.needs.iter() {
-            let ends = self.ends(from).into_iter().zip(self.ends(to)).next();
-            let Some(ports) = need.ports.first() else {
-                continue;
-            };
-            let (protocol, port) = match ports {
-                Ports::All => (Protocol::Tcp, 1),
-                Ports::Range(protocol, first, _) => (*protocol, *first),
-            };
-            let spelled = || {
-                let (from, to) = (self.whom(from), self.whom(to));
-                format!("{from} -> {to}:{port}/{}", protocol.word())
-            };
-            let Some((source, target)) = ends else {
-                against.push(format!("{}: an address is not in the input", spelled()));
-                continue;
-            };
-            let sides = [
-                (Direction::Egress, source, target, from),
-                (Direction::Ingress, target, source, to),
-            ];
-            for (direction, own, other, whom) in sides {
-                let (Party::Endpoint(id), Whom::Unit(unit)) = (own, whom) else {
-                    continue;
-                };
-                if own == other || self.plan.units[*unit].host_network {
-                    continue;
-                }
-                let judged = self.eval.decide(direction, id, other, protocol, port);
-                if judged.is_allowed() && judged.maybe.is_none() {
-                    continue;
-                }
-                if self.scope.contains(&self.plan.units[*unit].namespace) {
-                    let what = match judged.maybe {
-                        Some(maybe) => format!("is uncertain ({})", maybe.cause.id()),
-                        None => "is denied".to_owned(),
-                    };
-                    against.push(format!("{} {what}", spelled()));
-                } else if !judged.is_allowed() {
-                    denied_elsewhere.insert(format!(
-                        "{}: {} does not let it {}",
-                        spelled(),
-                        self.whom(whom),
-                        if direction == Direction::Ingress {
-                            "in"
-                        } else {
-                            "out"
-                        }
-                    ));
+        for failed in failed.into_iter().flatten() {
+            match failed {
+                Failed::Here(text) => against.push(text),
+                Failed::Elsewhere(text) => {
+                    denied_elsewhere.insert(text);
                 }
             }
         }
@@ -142,6 +108,83 @@ impl Judge<'_> {
             ),
             against: shortened(against),
         }
+    }
+
+    /// Where a need is not met.
+    fn failed(&self, from: &Whom, to: &Whom, need: &Need) -> Vec<Failed> {
+        let mut failed = Vec::new();
+        let Some(ports) = need.ports.first() else {
+            return failed;
+        };
+        let (protocol, port) = match ports {
+            Ports::All => (Protocol::Tcp, 1),
+            Ports::Range(protocol, first, _) => (*protocol, *first),
+        };
+        let spelled = || {
+            let (from, to) = (self.whom(from), self.whom(to));
+            format!("{from} -> {to}:{port}/{}", protocol.word())
+        };
+        let (Some(source), Some(target)) = (self.ends(from), self.ends(to)) else {
+            let text = format!("{}: an address is not in the input", spelled());
+            return vec![Failed::Here(text)];
+        };
+        if self.is_plainly_allowed(source, target, protocol, port) {
+            return failed;
+        }
+        let sides = [
+            (Direction::Egress, source, target, from),
+            (Direction::Ingress, target, source, to),
+        ];
+        for (direction, own, other, whom) in sides {
+            let (Party::Endpoint(id), Whom::Unit(unit)) = (own, whom) else {
+                continue;
+            };
+            if own == other || self.plan.units[*unit].host_network {
+                continue;
+            }
+            let judged = self.eval.decide(direction, id, other, protocol, port);
+            if judged.is_allowed() && judged.maybe.is_none() {
+                continue;
+            }
+            if self.scope.contains(&self.plan.units[*unit].namespace) {
+                let what = match judged.maybe {
+                    Some(maybe) => format!("is uncertain ({})", maybe.cause.id()),
+                    None => "is denied".to_owned(),
+                };
+                failed.push(Failed::Here(format!("{} {what}", spelled())));
+            } else if !judged.is_allowed() {
+                let way = match direction {
+                    Direction::Ingress => "in",
+                    Direction::Egress => "out",
+                };
+                let whom = self.whom(whom);
+                failed.push(Failed::Elsewhere(format!(
+                    "{}: {whom} does not let it {way}",
+                    spelled()
+                )));
+            }
+        }
+        failed
+    }
+
+    /// Whether the rows of two pods allow a connection on both sides. They need no walk through rules
+    /// that name a thousand peers each.
+    fn is_plainly_allowed(
+        &self,
+        source: Party,
+        target: Party,
+        protocol: Protocol,
+        port: u16,
+    ) -> bool {
+        let is_plain = |party: Party| match party {
+            Party::Endpoint(id) => self.world()[id].host_network.is_none(),
+            _ => false,
+        };
+        let connection = Connection::new(source, target, protocol, port);
+        source != target
+            && is_plain(source)
+            && is_plain(target)
+            && self.reach.outcome(self.eval, &connection) == Outcome::Allowed
     }
 
     /// Somebody who stands for an end.

@@ -26,9 +26,9 @@ pub(super) fn replace(world: &mut World, profile: &Profile, plan: &Plan) -> Vec<
             world.remove_policy(*id);
         }
     }
-    for object in &loaded.objects {
-        let (name, name_span) = (&object.meta.name.value, object.meta.name.span);
-        match &object.body {
+    for object in loaded.objects {
+        let (name, name_span) = (&*object.meta.name.value, object.meta.name.span);
+        match object.body {
             Body::NetworkPolicy(spec) => {
                 let namespace = object.meta.namespace.as_deref();
                 let Some(namespace) = namespace.and_then(|name| world.namespace(name)) else {
@@ -37,18 +37,17 @@ pub(super) fn replace(world: &mut World, profile: &Profile, plan: &Plan) -> Vec<
                 };
                 world.put_policy(Policy {
                     namespace,
-                    name: (&**name).into(),
+                    name: name.into(),
                     name_span,
-                    spec: (**spec).clone(),
+                    spec: *spec,
                     span: object.span,
                 });
             }
             Body::Policy(kind, policy) => {
-                if let Err(reason) = profile.reads(*kind) {
+                if let Err(reason) = profile.reads(kind) {
                     refused.push(format!("{} is not read: {reason:?}", kind.kind));
                 }
-                let policy = (**policy).clone();
-                world.put_object(*kind, name, name_span, policy, object.span);
+                world.put_object(kind, name, name_span, *policy, object.span);
             }
             _ => {}
         }
