@@ -64,13 +64,7 @@ impl<'p> ByUnit<'p> {
         let needs = self.needs(unit, direction).iter();
         let mut asked: Vec<Asked<'_>> = needs.map(|(whom, need)| (*whom, &need.ports)).collect();
         if direction == Direction::Egress {
-            asked.extend(
-                self.plan
-                    .dns
-                    .peers
-                    .iter()
-                    .map(|(whom, ports)| (whom, ports)),
-            );
+            asked.extend(self.plan.dns.peers.iter());
             if self.plan.api_users.contains_key(&unit) {
                 asked.extend(self.api.iter().map(|(whom, ports)| (whom, ports)));
             }
@@ -82,7 +76,7 @@ impl<'p> ByUnit<'p> {
     pub(super) fn everybody_asked(&self) -> BTreeSet<&Whom> {
         let needs = self.plan.needs.iter();
         let ends = needs.flat_map(|(from, to, _)| [from, to]);
-        let dns = self.plan.dns.peers.iter().map(|(whom, _)| whom);
+        let dns = self.plan.dns.peers.keys();
         let api = self.api.iter().map(|(whom, _)| whom);
         ends.chain(dns).chain(api).collect()
     }
