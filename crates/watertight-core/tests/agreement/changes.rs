@@ -4,10 +4,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use watertight_core::eval::Evaluator;
-use watertight_core::eval::reach::{Change, Reach};
-use watertight_core::policy::relower_kubernetes;
-use watertight_core::world::{EndpointId, Policy, PolicyId};
+use watertight_core::engine::Switches;
+use watertight_core::eval::reach::{Change, Outcome, Reach};
+use watertight_core::eval::{Connection, Evaluator, Party};
+use watertight_core::manifest::Options;
+use watertight_core::policy::{lower_kubernetes, relower_kubernetes};
+use watertight_core::sets::Protocol;
+use watertight_core::source::Sources;
+use watertight_core::world::{self, Assume, EndpointId, Policy, PolicyId};
 
 use crate::runner::hold;
 use crate::worlds::read::{Read, read};
@@ -199,4 +203,55 @@ fn rows_that_follow_changes_are_those_made_anew() {
         "most changes rebuild everything: {tally:?}"
     );
     assert!(of(true) > 0, "no change rebuilds everything: {tally:?}");
+}
+
+/// K-57: an egress rule without `to` names a port; a new pod of a class of its own gives the name a
+/// number that no band was cut at.
+#[test]
+fn a_new_pod_brings_a_number_for_a_named_port() {
+    let yaml = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: x}
+spec: {podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: http, protocol: SCTP}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: x}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: x}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 7000, protocol: SCTP}]}]}
+";
+    let mut sources = Sources::new();
+    sources.add("w.yaml", yaml.as_bytes().to_vec()).unwrap();
+    let (mut world, _) = world::read(&sources, &Options::default(), &Assume::default(), None);
+    let switches = Switches::default();
+    let ruleset = lower_kubernetes(&world, &switches);
+    let id = |world: &world::World, name| world.endpoint("x", name).unwrap();
+    let (a, b) = (id(&world, "a"), id(&world, "b"));
+    let b = world[b].clone();
+    world.remove_endpoint(id(&world, "b"));
+    let mut reach = Reach::new(&Evaluator::new(&world, &ruleset, switches));
+    let added = world.put_endpoint(b);
+    let eval = Evaluator::new(&world, &ruleset, switches);
+    let change = Change {
+        policies: Vec::new(),
+        endpoints: vec![added],
+    };
+    reach.update(&eval, &change);
+    let to = |port| {
+        let ends = (Party::Endpoint(a), Party::Endpoint(added));
+        Connection::new(ends.0, ends.1, Protocol::Sctp, port)
+    };
+    for (port, expected) in [
+        (6999, Outcome::Denied),
+        (7000, Outcome::Allowed),
+        (7001, Outcome::Denied),
+    ] {
+        assert_eq!(reach.outcome(&eval, &to(port)), expected, "{port}");
+        assert_eq!(Outcome::of(&eval.verdict(&to(port))), expected, "{port}");
+    }
 }

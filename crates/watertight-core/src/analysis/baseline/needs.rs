@@ -160,6 +160,9 @@ impl Need {
 
     /// Joins ports that overlap or follow each other.
     fn normalise(&mut self) {
+        if self.ports.len() < 2 {
+            return;
+        }
         if self.ports.contains(&Ports::All) {
             self.ports = BTreeSet::from([Ports::All]);
             return;

@@ -413,7 +413,9 @@ fn the_guard_knows_the_dns() {
     let case = Case::new(&format!("{}{DNS}", pod("web", "app: web", 1)));
     let guard = case.plan(&["a"]).guard.unwrap().text;
     let (_, dns) = guard.split_once("          egress:\n").unwrap();
+    // The first line keeps the depth of the others.
     expect![[r#"
+        egress:
                   - to:
                     - namespaceSelector:
                         matchLabels:
@@ -427,7 +429,7 @@ fn the_guard_knows_the_dns() {
                     - protocol: UDP
                       port: 53
     "#]]
-    .assert_eq(dns);
+    .assert_eq(&format!("egress:\n{dns}"));
     let mut sources = Sources::new();
     sources.add("g.yaml", guard.into()).unwrap();
     let loaded = crate::manifest::load(&sources, &Options::default());

@@ -12,6 +12,7 @@ mod policies;
 mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -70,6 +71,8 @@ struct Collector<'a> {
     /// Services that are other names.
     external: FxHashMap<ServiceId, &'a str>,
     metadata: Vec<MetadataAddress>,
+    /// Where the API server listens.
+    api_servers: Vec<IpAddr>,
     /// The ends of a Service port, found once.
     ends: FxHashMap<(ServiceId, u16, Protocol), Vec<(Whom, u16)>>,
     noted: FxHashSet<(String, Option<Span>)>,
@@ -106,6 +109,7 @@ impl<'a> Collector<'a> {
             pods: FxHashMap::default(),
             external: FxHashMap::default(),
             metadata: distinct_addresses(Cloud::ALL),
+            api_servers: world.api_servers(),
             ends: FxHashMap::default(),
             selected: FxHashMap::default(),
             noted: FxHashSet::default(),

@@ -383,11 +383,8 @@ impl Collector<'_> {
         let server = server.map(|id| &self.world[id]);
         let dialled = server
             .is_some_and(|service| service.cluster_ips.iter().any(|ip| IpNet::from(*ip) == net));
-        let listens = self
-            .world
-            .api_servers()
-            .iter()
-            .any(|ip| IpNet::from(*ip) == net);
+        let mut servers = self.api_servers.iter();
+        let listens = servers.any(|ip| IpNet::from(*ip) == net);
         if dialled || listens {
             return Named::ApiServer;
         }
