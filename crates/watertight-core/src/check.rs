@@ -56,6 +56,35 @@ impl CheckOptions {
         };
         (self.select.is_empty() || names(&self.select)) && !names(&self.ignore)
     }
+
+    fn clouds(&self) -> &[Cloud] {
+        if self.clouds.is_empty() {
+            Cloud::ALL
+        } else {
+            &self.clouds
+        }
+    }
+
+    /// Adds what the rules find to what reading has found; what is left is in order. Returns what was
+    /// suppressed.
+    fn run(&self, context: &Context<'_>, findings: &mut Vec<Finding>) -> Vec<Suppressed> {
+        findings.extend(refused(context.world, context.profile));
+        rules::run(context, |rule| self.is_active(rule), findings);
+        // Reading findings tell what could not be analysed: never left out, only not shown.
+        findings.retain(|finding| finding.incomplete || self.is_active(finding.rule));
+        let suppressed = diag::apply(
+            context.sources,
+            &context.world.ignores,
+            &self.suppressions,
+            |rule| self.is_active(rule),
+            findings,
+        );
+        if !self.namespaces.is_empty() {
+            findings.retain(|finding| concerns(finding, &self.namespaces));
+        }
+        diag::sort(findings);
+        suppressed
+    }
 }
 
 /// What was found.
@@ -119,39 +148,22 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
             .iter()
             .map(|(name, reason)| manifest::unreadable(name, reason)),
     );
-    let clouds = if options.clouds.is_empty() {
-        Cloud::ALL
-    } else {
-        &options.clouds
-    };
     let mut profile = options.profile;
     if !options.engine_is_named {
         profile = take_for(&mut world, profile, &options.pinned);
     }
-    findings.extend(refused(&world, &profile));
     let ruleset = lower(&world, &profile);
     let eval = Evaluator::new(&world, &ruleset, profile.switches);
-    let context = Context::new(sources, &eval, &profile, clouds);
-    rules::run(&context, |rule| options.is_active(rule), &mut findings);
+    let context = Context::new(sources, &eval, &profile, options.clouds());
+    let suppressed = options.run(&context, &mut findings);
     let mut namespaces = rows(&context);
-    // Reading findings tell what could not be analysed: never left out, only not shown.
     let broken = loaded.broken + options.unreadable.len();
-    findings.retain(|finding| finding.incomplete || options.is_active(finding.rule));
-    let suppressed = diag::apply(
-        sources,
-        &world.ignores,
-        &options.suppressions,
-        |rule| options.is_active(rule),
-        &mut findings,
-    );
     if !options.namespaces.is_empty() {
-        findings.retain(|finding| concerns(finding, &options.namespaces));
         namespaces.retain(|row| {
             let name = &world[row.namespace].name;
             options.namespaces.iter().any(|wanted| **wanted == **name)
         });
     }
-    diag::sort(&mut findings);
     Checked {
         findings,
         suppressed,
@@ -181,30 +193,10 @@ pub fn judge(
     reading: Vec<Finding>,
     meant: impl Fn(FileId) -> bool,
 ) -> Vec<Finding> {
-    let clouds = if options.clouds.is_empty() {
-        Cloud::ALL
-    } else {
-        &options.clouds
-    };
     let mut findings = reading;
-    findings.extend(refused(eval.world, profile));
-    let context = Context::new(sources, eval, profile, clouds).with_reach(reach);
-    rules::run(&context, |rule| options.is_active(rule), &mut findings);
-    findings.retain(|finding| finding.incomplete || options.is_active(finding.rule));
-    let ignores = &eval.world.ignores;
-    let active = |rule: &Rule| options.is_active(rule);
-    diag::apply(
-        sources,
-        ignores,
-        &options.suppressions,
-        active,
-        &mut findings,
-    );
+    let context = Context::new(sources, eval, profile, options.clouds()).with_reach(reach);
+    options.run(&context, &mut findings);
     findings.retain(|finding| finding.span().is_none_or(|span| meant(span.file)));
-    if !options.namespaces.is_empty() {
-        findings.retain(|finding| concerns(finding, &options.namespaces));
-    }
-    diag::sort(&mut findings);
     findings
 }
 

@@ -1,5 +1,6 @@
 //! `watertight diff`: which connections a change opens and cuts; and what `preview` shares with it.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
@@ -300,12 +301,17 @@ impl<'a> Comparison<'a> {
             }
             all
         });
-        if let Some(unknown) = new.unknown.first() {
+        // A flow whose ends are there in one world only is no longer possible, or was not before.
+        let unknown: BTreeSet<_> = old.unknown.iter().map(|flow| flow.span).collect();
+        let nowhere = new.unknown.iter();
+        let nowhere = nowhere.filter(|flow| unknown.contains(&flow.span));
+        let nowhere: Vec<_> = nowhere.collect();
+        if let Some(unknown) = nowhere.first() {
             say(&format!(
                 "note: {}: {}; {} left out",
                 sources.locate(unknown.span),
                 one_line(&unknown.why),
-                count(new.unknown.len(), "flow")
+                count(nowhere.len(), "flow")
             ));
         }
         Some([old, new])

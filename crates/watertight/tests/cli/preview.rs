@@ -87,6 +87,36 @@ fn an_object_is_taken_out() {
 }
 
 #[test]
+fn a_flow_to_what_is_taken_out_is_cut() {
+    let project = Project::new(&[
+        ("k8s/cluster.yaml", CLUSTER),
+        (
+            "flows.csv",
+            "from,to,protocol,port\nshop/web,shop/db,tcp,5432\nshop/web,shop/nobody,tcp,80\n",
+        ),
+    ]);
+    let ran = project.run(&[
+        "preview",
+        "k8s",
+        "--delete",
+        "pod/shop/db",
+        "--flows",
+        "flows.csv",
+    ]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    expect![[r#"
+        not safe: 1 observed connection would be cut; 4 pairs lose connections
+
+        ! observed, and no longer allowed
+          ! shop/Pod/web -> shop/Pod/db:5432/tcp   1 time
+              is denied: one of them is not there any more
+              was allowed: NetworkPolicy shop/db ingress rule 1 allows it (k8s/cluster.yaml:17)"#]]
+    .assert_eq(ran.stdout.split("\n\n- ").next().unwrap_or_default());
+    // Who is nowhere is told, and is not cut.
+    assert!(ran.stderr.contains("1 flow left out"), "{ran:?}");
+}
+
+#[test]
 fn policies_with_a_label_are_taken_as_staged() {
     let ran = preview(&["--staged=stage=trial"]);
     assert_eq!(ran.code, 1, "{ran:?}");

@@ -155,16 +155,11 @@ pub fn compare(
     let namespaces = objects::namespaces(worlds);
     let causes = Causes::new(&joint, judged, &changed, &workloads, &namespaces);
     let (pairs, outside) = changes(&joint, judged, also, &candidates, &causes);
-    let pairs = crate::parallel::map(&pairs, |change| causes.of_pair(change))
-        .into_iter()
-        .zip(&pairs)
-        .map(|((causes, example), change)| (change.clone(), Why { causes, example }))
-        .collect();
-    let outside = crate::parallel::map(&outside, |change| causes.of_outside(change))
-        .into_iter()
-        .zip(&outside)
-        .map(|((causes, example), change)| (change.clone(), Why { causes, example }))
-        .collect();
+    let why = |(causes, example)| Why { causes, example };
+    let of_pairs = crate::parallel::map(&pairs, |change| why(causes.of_pair(change)));
+    let of_outside = crate::parallel::map(&outside, |change| why(causes.of_outside(change)));
+    let pairs = pairs.into_iter().zip(of_pairs).collect();
+    let outside = outside.into_iter().zip(of_outside).collect();
     let units = (0..).zip(&joint.units).map(|(number, of)| DiffUnit {
         name: joint.name(number).to_owned(),
         kind: joint

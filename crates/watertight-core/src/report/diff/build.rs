@@ -1,6 +1,6 @@
 //! From a difference to its report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::verdict::{Facts, verdict};
 use super::{
@@ -174,12 +174,6 @@ where
         let Some(flows) = &self.input.flows else {
             return Vec::new();
         };
-        type Key<'k> = (Span, &'k str, &'k str, &'static str, Option<u16>);
-        fn key(seen: &Observed) -> Key<'_> {
-            let connection = &seen.connection;
-            let protocol = connection.protocol.word();
-            (seen.span, &seen.from, &seen.to, protocol, connection.port)
-        }
         let before: BTreeMap<Key<'_>, &Observed> = flows
             .old
             .connections
@@ -187,6 +181,7 @@ where
             .map(|seen| (key(seen), seen))
             .collect();
         let mut found = Vec::new();
+        let there: BTreeSet<Key<'_>> = flows.new.connections.iter().map(key).collect();
         for seen in flows.new.connections.iter().filter(|seen| !seen.refused) {
             let Some(was) = before.get(&key(seen)) else {
                 continue;
@@ -199,18 +194,10 @@ where
                 (Outcome::Denied, Outcome::Allowed) => "opened",
                 _ => "uncertain",
             };
-            found.push(ObservedChange {
-                change: change.into(),
-                from: seen.from.clone(),
-                to: seen.to.clone(),
-                protocol: seen.connection.protocol.word().into(),
-                port: seen.connection.port,
-                times: seen.times,
-                seen: location(self.input.sources, seen.span, ""),
-                old: self.judged(&self.old, &old),
-                new: self.judged(&self.new, &new),
-            });
+            let (old, new) = (self.judged(&self.old, &old), self.judged(&self.new, &new));
+            found.push(self.change(change, seen, old, new));
         }
+        found.extend(self.gone(flows, &there));
         let rank = |change: &ObservedChange| match &*change.change {
             "cut" => 0,
             "uncertain" => 1,
@@ -223,6 +210,48 @@ where
                 .then_with(|| (&a.from, &a.to, a.port).cmp(&(&b.from, &b.to, b.port)))
         });
         found
+    }
+
+    /// Flows that were allowed between ends of which one is not there any more.
+    fn gone(&self, flows: &Flows<'_>, there: &BTreeSet<Key<'_>>) -> Vec<ObservedChange> {
+        let seen = flows.old.connections.iter();
+        let gone = seen.filter(|seen| !seen.refused && !there.contains(&key(seen)));
+        let changes = gone.filter_map(|seen| {
+            let old = best(self.input.old.0, seen);
+            if Outcome::of(&old.1) == Outcome::Denied {
+                return None;
+            }
+            let old = self.judged(&self.old, &old);
+            let new = Evidence {
+                address: None,
+                verdict: "deny".into(),
+                because: "one of them is not there any more".into(),
+                by: None,
+                ..old.clone()
+            };
+            Some(self.change("cut", seen, old, new))
+        });
+        changes.collect()
+    }
+
+    fn change(
+        &self,
+        change: &str,
+        seen: &Observed,
+        old: Evidence,
+        new: Evidence,
+    ) -> ObservedChange {
+        ObservedChange {
+            change: change.into(),
+            from: seen.from.clone(),
+            to: seen.to.clone(),
+            protocol: seen.connection.protocol.word().into(),
+            port: seen.connection.port,
+            times: seen.times,
+            seen: location(self.input.sources, seen.span, ""),
+            old,
+            new,
+        }
     }
 
     fn causes(&self) -> Vec<DiffCause> {
@@ -376,7 +405,7 @@ where
         let difference = self.input.difference;
         let pairs = difference.pairs.iter().map(|(_, why)| why);
         let outside = difference.outside.iter().map(|(_, why)| why);
-        let named: std::collections::BTreeSet<Cause> = pairs
+        let named: BTreeSet<Cause> = pairs
             .chain(outside)
             .flat_map(|why| why.causes.iter().copied())
             .collect();
@@ -388,6 +417,15 @@ where
             .filter_map(|cause| self.object(cause))
             .collect()
     }
+}
+
+/// What tells a flow from others: the line that tells of it first, the ends, the port.
+type Key<'k> = (Span, &'k str, &'k str, &'static str, Option<u16>);
+
+fn key(seen: &Observed) -> Key<'_> {
+    let connection = &seen.connection;
+    let protocol = connection.protocol.word();
+    (seen.span, &seen.from, &seen.to, protocol, connection.port)
 }
 
 /// The better of two spellings of one connection: by name and by address.

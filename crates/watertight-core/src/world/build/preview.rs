@@ -102,7 +102,6 @@ impl ObjectName {
             let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             return Err(format!("`{word}` is no kind that is evaluated{hint}"));
         };
-        // Antrea's kind of this name has no namespace, but Calico's and Antrea's NetworkPolicy do.
         let namespace = match (namespaced, namespace) {
             (true, namespace) => Some(namespace.unwrap_or(default_namespace)),
             (false, None) => None,
