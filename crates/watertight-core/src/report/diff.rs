@@ -5,6 +5,8 @@
 //! destination, changes alike.
 
 mod build;
+mod counts;
+mod findings;
 mod verdict;
 
 use schemars::JsonSchema;

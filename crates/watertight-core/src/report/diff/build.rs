@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::counts::counts;
+use super::findings::delta;
 use super::verdict::{Facts, verdict};
 use super::{
-    DiffCause, DiffCounts, DiffEdit, DiffExample, DiffExternal, DiffObject, DiffReport, DiffRow,
-    DiffShift, DiffSide, DiffValue, FindingDelta, ObservedChange,
+    DiffCause, DiffEdit, DiffExample, DiffExternal, DiffObject, DiffReport, DiffRow, DiffShift,
+    DiffSide, DiffValue, ObservedChange,
 };
 use crate::analysis::diff::{
     Cause, Difference, Edit, Example, Judged, Level, OutsideChange, Shift, Shifted, What, Why,
     Written,
 };
 use crate::analysis::policies::PolicyCounts;
-use crate::diag::{self, Finding};
+use crate::diag::Finding;
 use crate::eval::reach::Outcome;
 use crate::eval::{Connection, Verdict};
 use crate::facts::metadata::Cloud;
@@ -521,95 +523,5 @@ fn external(change: &OutsideChange) -> DiffExternal {
             .iter()
             .map(|name| format!("fqdn:{name}"))
             .collect(),
-    }
-}
-
-fn counts(
-    difference: &Difference,
-    causes: &[DiffCause],
-    observed: &[ObservedChange],
-    findings: Option<&FindingDelta>,
-) -> DiffCounts {
-    let mut counts = DiffCounts {
-        objects: difference.objects.len() + difference.namespaces.len(),
-        observed_cut: observed
-            .iter()
-            .filter(|change| change.change == "cut")
-            .count(),
-        findings_introduced: findings.map_or(0, |delta| delta.introduced.len()),
-        findings_resolved: findings.map_or(0, |delta| delta.resolved.len()),
-        ..DiffCounts::default()
-    };
-    for row in causes.iter().flat_map(|cause| &cause.rows) {
-        let of = match (&*row.change, row.widens, row.narrows) {
-            ("uncertain", ..) => &mut counts.uncertain,
-            (_, true, false) => &mut counts.gained,
-            (_, false, true) => &mut counts.lost,
-            _ => &mut counts.mixed,
-        };
-        *of += row.pairs;
-        if row.new_or_gone {
-            counts.by_new_or_gone += row.pairs;
-        }
-        if let Some(external) = &row.external
-            && row.widens
-            && row.change != "uncertain"
-        {
-            counts.gained_external += row.pairs;
-            if !external.metadata.is_empty() {
-                counts.gained_metadata += row.pairs;
-            }
-        }
-    }
-    // Half of all IPv4 addresses is no office and no data centre.
-    let most = |change: &OutsideChange| {
-        let sizes = change
-            .v4
-            .iter()
-            .map(|(first, last)| u64::from(last - first) + 1);
-        sizes.sum::<u64>() >= 1 << 31
-    };
-    let outside = difference.outside.iter().map(|(change, _)| change);
-    counts.gained_internet = outside
-        .filter(|change| change.change.widens() && !change.change.is_uncertain() && most(change))
-        .map(|change| change.units.len())
-        .sum();
-    counts
-}
-
-/// What tells findings of two states apart: not the file, whose name differs, and not the line.
-type Identity<'f> = (
-    &'static str,
-    Option<&'f diag::Subject>,
-    Option<&'f str>,
-    &'f str,
-);
-
-fn delta(sources: &Sources, old: &[Finding], new: &[Finding]) -> FindingDelta {
-    fn identity<'f>(sources: &'f Sources, finding: &'f Finding) -> Identity<'f> {
-        let text = match finding.span() {
-            Some(span) => sources.text(span).lines().next().unwrap_or_default().trim(),
-            None => &finding.message,
-        };
-        let subject = finding.subject.as_ref();
-        (finding.rule.id, subject, finding.field.as_deref(), text)
-    }
-    let only = |these: &[Finding], others: &[Finding]| {
-        let mut known: BTreeMap<Identity<'_>, usize> = BTreeMap::new();
-        for other in others {
-            *known.entry(identity(sources, other)).or_default() += 1;
-        }
-        let mut found = Vec::new();
-        for this in these {
-            match known.get_mut(&identity(sources, this)) {
-                Some(left) if *left > 0 => *left -= 1,
-                _ => found.push(finding(sources, this)),
-            }
-        }
-        found
-    };
-    FindingDelta {
-        introduced: only(new, old),
-        resolved: only(old, new),
     }
 }
