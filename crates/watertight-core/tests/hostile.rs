@@ -73,12 +73,19 @@ const ALL: &[fn(&[u8])] = &[
     targets::check,
 ];
 
+/// Those that read other things than manifests.
+const OTHERS: &[fn(&[u8])] = &[targets::intents, targets::flows];
+
 fn words(from: &'static [&'static str], at_most: usize) -> impl Strategy<Value = Vec<u8>> {
     vec(select(from), 0..at_most).prop_map(|words| words.concat().into_bytes())
 }
 
 fn mutated(at_most: usize) -> impl Strategy<Value = Vec<u8>> {
-    (select(seeds::ALL), vec(mutation(), 1..at_most)).prop_map(|(seed, mutations)| {
+    mutated_of(seeds::ALL, at_most)
+}
+
+fn mutated_of(seeds: &'static [&'static str], at_most: usize) -> impl Strategy<Value = Vec<u8>> {
+    (select(seeds), vec(mutation(), 1..at_most)).prop_map(|(seed, mutations)| {
         let mut bytes = seed.as_bytes().to_vec();
         mutations
             .iter()
@@ -130,6 +137,7 @@ fn the_mutations_are_worth_trying() {
 #[test]
 fn random_bytes() {
     hold(300, vec(any::<u8>(), 0..200), ALL);
+    hold(100, vec(any::<u8>(), 0..200), OTHERS);
 }
 
 #[test]
@@ -309,4 +317,18 @@ fn manifests_with_a_few_mistakes() {
 #[test]
 fn manifests_with_many_mistakes() {
     hold(500, mutated(12), ALL);
+}
+
+#[test]
+fn intents_with_mistakes() {
+    targets::intents(seeds::INTENTS.as_bytes());
+    hold(400, mutated_of(&[seeds::INTENTS], 8), &[targets::intents]);
+}
+
+#[test]
+fn logs_with_mistakes() {
+    seeds::LOGS
+        .iter()
+        .for_each(|seed| targets::flows(seed.as_bytes()));
+    hold(400, mutated_of(seeds::LOGS, 8), &[targets::flows]);
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use similar::TextDiff;
-use watertight_core::analysis::fix::{LeftOut, Opened, Plan, Why, examples};
+use watertight_core::analysis::fix::{LeftOut, Plan, Why, examples};
 use watertight_core::rules::count;
 use watertight_core::source::{FileId, Sources};
 
@@ -102,8 +102,7 @@ pub(crate) fn tell(plan: &Plan, verb: &str, files: usize, verbose: bool) {
         }
     }
     if !plan.opened.is_empty() {
-        let told = opens(&plan.opened);
-        say(&format!("  this allows {told}"));
+        say(&format!("  this allows {}", examples(&plan.opened)));
     }
     // Lists of dozens are not read: one of a kind stands for all of them.
     let mut kinds: Vec<(&LeftOut, usize)> = Vec::new();
@@ -126,7 +125,7 @@ pub(crate) fn tell(plan: &Plan, verb: &str, files: usize, verbose: bool) {
         let place = place(one.place.as_deref());
         let id = one.rule.id;
         let message = one_line(&one.message);
-        let why = one_line(&why(one));
+        let why = one_line(&why(id, &one.why));
         say(&format!("left out {id}{place}{more}: {message}: {why}"));
     }
 }
@@ -135,21 +134,48 @@ fn place(place: Option<&str>) -> String {
     place.map_or(String::new(), |place| format!(" at {}", one_line(place)))
 }
 
-fn opens(opened: &[Opened]) -> String {
-    examples(opened)
-}
-
-fn why(one: &LeftOut) -> String {
-    let id = one.rule.id;
-    match &one.why {
+/// Why a fix of a rule was left out, and what to do about it.
+fn why(id: &str, why: &Why) -> String {
+    match why {
         Why::Doubt(doubt) => format!("{doubt}; --fix={id} does it"),
         Why::NewObject => "it is a new object; name a file for it with --fix-objects FILE".into(),
         Why::NoFile => "its text comes from no file that can be written; --diff shows it".into(),
-        Why::Opens(opened) => format!("would open {}; --fix={id} does it", opens(opened)),
+        Why::Opens(opened) => format!("would open {}; --fix={id} does it", examples(opened)),
         Why::Brings(finding) => format!("would bring {finding}; --fix={id} does it"),
+        Why::Spoils(finding) => format!("would make something invalid, {finding}; edit it by hand"),
         Why::Breaks => "the file could not be read any more; edit it by hand".into(),
         Why::NotSettled => "the finding would still be there; edit it by hand".into(),
         Why::Overlaps => "it changes what another fix changes; run --fix again".into(),
-        Why::LikeOthers => format!("as others of {id}, and not tried; --fix={id} does it"),
+        Why::LikeOthers => format!(
+            "others of {id} were left out, and this one was not tried; \
+             --fix={id} makes all of {id}, whatever they open"
+        ),
+        Why::Untried => format!(
+            "others of {id} were left out, and this one was not tried; edit those by hand, and run \
+             --fix={id} again"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    /// Nobody is told to name the rule that they have named.
+    #[test]
+    fn what_is_left_out_of_a_rule_that_was_named() {
+        let text = [
+            Why::Spoils("WT005: `Sideways` is no direction".into()),
+            Why::Untried,
+        ]
+        .map(|one| why("WT102", &one))
+        .join("\n");
+        expect![[r#"
+            would make something invalid, WT005: `Sideways` is no direction; edit it by hand
+            others of WT102 were left out, and this one was not tried; edit those by hand, and run --fix=WT102 again"#]].assert_eq(&text);
+        let text = why("WT004", &Why::LikeOthers);
+        expect!["others of WT004 were left out, and this one was not tried; --fix=WT004 makes all of WT004, whatever they open"].assert_eq(&text);
     }
 }

@@ -1,11 +1,16 @@
 //! Records of a file, counted where they say the same.
 
 use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
 
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::{Format, MAX_PROBLEMS, Problem, Record, Recorded};
+use crate::sets::Protocol;
 use crate::source::{FileId, Span};
+
+/// Who opened a connection, and to whom.
+pub(super) type Opening = (Protocol, SocketAddr, SocketAddr);
 
 /// What is read so far.
 pub(super) struct Collector {
@@ -14,6 +19,8 @@ pub(super) struct Collector {
     /// Records by what they say. Two that say different things with one hash are both kept, and the
     /// first one is counted.
     known: FxHashMap<u64, usize>,
+    /// Where packets are written down, the connections that they are taken for.
+    pub(super) openings: FxHashSet<Opening>,
 }
 
 impl Collector {
@@ -22,6 +29,7 @@ impl Collector {
             file,
             recorded: Recorded::default(),
             known: FxHashMap::default(),
+            openings: FxHashSet::default(),
         }
     }
 

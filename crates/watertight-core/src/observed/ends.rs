@@ -106,8 +106,8 @@ impl<'w, 'r> Finder<'w, 'r> {
                 let found = self.representatives(endpoints);
                 if found.len() > MAX_WORKLOADS {
                     return Err(format!(
-                        "`{text}` means {} workloads; a recorded flow is between two",
-                        found.len()
+                        "`{text}` means more than {MAX_WORKLOADS} workloads; a recorded flow is \
+                         between two"
                     ));
                 }
                 Ok(Who::Parties(found))
@@ -288,7 +288,7 @@ impl<'w, 'r> Finder<'w, 'r> {
         None
     }
 
-    /// The pods of one workload that have all labels of the record, or only labels of it.
+    /// The pods of one workload that have all labels of the record.
     fn by_labels(&self, namespace: NamespaceId, end: &End) -> Option<EndpointId> {
         if end.labels.is_empty() {
             return None;

@@ -2,6 +2,10 @@
 
 use crate::manifest::WorkloadKind;
 
+/// What random parts and hashes are written in: no vowels and what looks like them, so that no words
+/// come out.
+const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
 /// The parts of a pod's name: what may be a workload's name, and what was put behind it.
 pub(super) fn splits(pod: &str) -> impl Iterator<Item = (&str, &str)> {
     let dashes = pod.rmatch_indices('-').take(2);
@@ -14,8 +18,8 @@ pub(super) fn splits(pod: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Whether a controller of a kind puts such a text behind its name. `*` stands for any part.
 pub(super) fn is_suffix(kind: WorkloadKind, rest: &str) -> bool {
     let plain = |part: &str| {
-        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        !part.is_empty() && part.bytes().all(letter)
+        let mut bytes = part.bytes();
+        !part.is_empty() && bytes.all(|byte| LETTERS.contains(&byte))
     };
     let hash = |part: &str| part == "*" || plain(part) && part.len() <= 10;
     let random = |part: &str| part == "*" || plain(part) && part.len() == 5;
@@ -61,7 +65,7 @@ mod tests {
         assert_eq!(is_of(Deployment, "web-7d9f6c5b8-x2k4q"), ["web"]);
         let several = is_of(Deployment, "web-7d9f6c5b8-*");
         assert_eq!(several, ["web-7d9f6c5b8", "web"]);
-        assert_eq!(is_of(Deployment, "web-api-*"), ["web-api", "web"]);
+        assert_eq!(is_of(Deployment, "web-api-*"), ["web-api"]);
         assert_eq!(is_of(StatefulSet, "db-0"), ["db"]);
         assert_eq!(is_of(StatefulSet, "db-x"), [""; 0]);
         assert_eq!(is_of(DaemonSet, "agent-x2k4q"), ["agent"]);
@@ -69,5 +73,17 @@ mod tests {
         assert_eq!(is_of(Job, "copy-x2k4q"), ["copy"]);
         assert_eq!(is_of(CronJob, "copy-28391040-x2k4q"), ["copy"]);
         assert_eq!(is_of(Deployment, "web"), [""; 0]);
+    }
+
+    #[test]
+    fn words_of_a_name_are_no_hashes() {
+        use WorkloadKind::{DaemonSet, Deployment, Job, Other};
+        assert_eq!(is_of(Deployment, "nginx-proxy-x2k4q"), [""; 0]);
+        assert_eq!(is_of(DaemonSet, "nginx-proxy-x2k4q"), ["nginx-proxy"]);
+        assert_eq!(is_of(DaemonSet, "agent-proxy"), [""; 0]);
+        assert_eq!(is_of(Job, "copy-daily"), [""; 0]);
+        assert_eq!(is_of(Other, "web-server-x2k4q"), ["web-server"]);
+        // Not among the letters: vowels, 0, 1 and 3.
+        assert_eq!(is_of(Deployment, "web-7d9f6c5b8-x2k3q"), [""; 0]);
     }
 }

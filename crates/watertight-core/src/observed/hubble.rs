@@ -1,7 +1,8 @@
 //! Flows of Hubble: `hubble observe -o json` (a flow a line) and `-o jsonpb` (each in `flow`).
 //!
 //! Every packet that Hubble saw is an entry. Replies are turned round, so that what counts is who
-//! opened the connection; what was seen on both ends is two entries with one [`Reporter`] each.
+//! opened the connection, as far as that can be told; what was seen on both ends is two entries with
+//! one [`Reporter`] each.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +22,9 @@ const OTHER_EVENTS: [&str; 5] = [
     "debug_event",
     "lost_event",
 ];
+
+/// Ports from here on are what clients are given by Linux; few servers listen on one.
+const EPHEMERAL: u16 = 32768;
 
 /// Whether this is something that Hubble writes.
 pub(super) fn is_event(node: Node<'_, '_>) -> bool {
@@ -76,7 +80,7 @@ pub(super) fn decode(node: Node<'_, '_>, collector: &mut Collector) -> Result<()
         address("destination")?,
     )?;
     let node_name = text(flow, &["node_name"])?.or(text(node, &["node_name"])?);
-    let reply = is_reply(flow, &traffic)?;
+    let (reply, is_told) = is_reply(flow, &traffic, (source.ip, target.ip), collector)?;
     let incoming = text(flow, &["traffic_direction"])?.map(|word| word == "INGRESS");
     // An entry is written on the node of the end that it is about.
     let own = if incoming == Some(true) {
@@ -99,8 +103,9 @@ pub(super) fn decode(node: Node<'_, '_>, collector: &mut Collector) -> Result<()
         let message = "expected `l4` to have a destination port".to_owned();
         return Err((layer.span(), message));
     }
-    // The reply to an echo is not what was sent first.
-    if reply && traffic.protocol == Protocol::Icmp {
+    // The reply to an echo is not what was sent first, and what seems to be a reply and went lost says
+    // nothing about a connection.
+    if reply && (traffic.protocol == Protocol::Icmp || refused && !is_told) {
         collector.pass_over();
         return Ok(());
     }
@@ -181,21 +186,49 @@ fn traffic(layer: Node<'_, '_>) -> Result<Option<Traffic>, Wrong> {
     Ok(None)
 }
 
-/// Whether a packet goes back to who opened the connection.
-fn is_reply(flow: Node<'_, '_>, traffic: &Traffic) -> Result<bool, Wrong> {
-    if let Some(value) = field(flow, &["is_reply"]) {
-        return value.bool().ok_or_else(|| {
+/// Whether a packet goes back to who opened the connection, and whether the entry tells. Those of the
+/// middle of a connection often do not: then the packets before it count, and after them the ports.
+fn is_reply(
+    flow: Node<'_, '_>,
+    traffic: &Traffic,
+    (source, target): (Option<IpAddr>, Option<IpAddr>),
+    collector: &mut Collector,
+) -> Result<(bool, bool), Wrong> {
+    let told = match field(flow, &["is_reply"]) {
+        Some(value) => Some(value.bool().ok_or_else(|| {
             let message = "expected `is_reply` to be true or false".to_owned();
             (value.span(), message)
-        });
-    }
-    let echo_reply = traffic
-        .icmp
-        .is_some_and(|icmp| matches!(icmp.kind, 0 | 129));
-    let answer = traffic.flags == Some((true, true));
+        })?),
+        None => by_packet(flow, traffic),
+    };
+    let address = |ip: Option<IpAddr>, port: Option<u16>| Some(SocketAddr::new(ip?, port?));
+    let ends = address(source, traffic.source_port).zip(address(target, traffic.port));
+    let Some((source, target)) = ends else {
+        return Ok((told.unwrap_or(false), told.is_some()));
+    };
+    let (there, back) = (
+        (traffic.protocol, source, target),
+        (traffic.protocol, target, source),
+    );
+    let known = &mut collector.openings;
+    let reply = told.unwrap_or_else(|| {
+        known.contains(&back)
+            || !known.contains(&there) && source.port() < EPHEMERAL && target.port() >= EPHEMERAL
+    });
+    known.insert(if reply { back } else { there });
+    Ok((reply, told.is_some()))
+}
+
+/// What flags and messages tell.
+fn by_packet(flow: Node<'_, '_>, traffic: &Traffic) -> Option<bool> {
     // The older field; if it is false, it may as well not be known.
     let older = flow.get("reply").and_then(Node::bool) == Some(true);
-    Ok(older || answer || echo_reply)
+    match (traffic.icmp, traffic.flags) {
+        _ if older => Some(true),
+        (Some(icmp), _) => Some(matches!(icmp.kind, 0 | 129)),
+        (None, Some((true, answers))) => Some(answers),
+        (None, _) => None,
+    }
 }
 
 /// Whether the end that an entry is about is the node on which it was written.

@@ -70,6 +70,7 @@ pub struct Matched {
 struct Key {
     from: Party,
     to: Party,
+    otherwise: Option<Party>,
     protocol: Protocol,
     port: Option<u16>,
     icmp: Option<(u8, u8)>,
@@ -187,7 +188,9 @@ pub fn match_to(world: &World, recorded: &Recorded) -> Matched {
         for from in &sources {
             for place in &targets {
                 let connection = connection(world, record, *from, place);
-                let at = *places.entry(key(&connection)).or_insert(tallies.len());
+                let at = *places
+                    .entry(key(&connection, place.otherwise))
+                    .or_insert(tallies.len());
                 if at == tallies.len() {
                     tallies.push(Tally::default());
                     matched.connections.push(Observed {
@@ -313,10 +316,11 @@ fn family(world: &World, record: &Record, from: Party, to: Party) -> Option<Fami
     (both && has(from) && has(to)).then_some(Family::V6)
 }
 
-fn key(connection: &Connection) -> Key {
+fn key(connection: &Connection, otherwise: Option<Party>) -> Key {
     Key {
         from: connection.from,
         to: connection.to,
+        otherwise,
         protocol: connection.protocol,
         port: connection.port,
         icmp: connection.icmp.map(|icmp| (icmp.kind, icmp.code)),

@@ -102,10 +102,10 @@ fn hubble_flows_are_found_by_pod_workload_name_and_labels() {
         r#"{"flow":{"verdict":"FORWARDED","IP":{"source":"10.1.0.9","destination":"10.1.0.7","ipVersion":"IPv4"},"l4":{"TCP":{"source_port":40000,"destination_port":5432,"flags":{"SYN":true}}},"source":{"ID":7,"namespace":"shop","labels":["k8s:app=web","k8s:io.kubernetes.pod.namespace=shop"],"pod_name":"web-7d9f6c5b8-x2k4q","workloads":[{"name":"web","kind":"Deployment"}]},"destination":{"namespace":"shop","labels":["k8s:app=db"],"pod_name":"db-0"},"Type":"L3_L4","node_name":"n1","is_reply":false,"traffic_direction":"EGRESS"},"node_name":"n1","time":"2024-05-01T10:00:00Z"}
 {"verdict":"FORWARDED","IP":{"source":"10.1.0.7","destination":"10.1.0.9"},"l4":{"TCP":{"source_port":5432,"destination_port":40000,"flags":{"ACK":true}}},"source":{"namespace":"shop","pod_name":"db-0"},"destination":{"namespace":"shop","pod_name":"web-7d9f6c5b8-x2k4q"},"is_reply":true,"traffic_direction":"EGRESS"}
 {"verdict":"DROPPED","l4":{"UDP":{"source_port":40000,"destination_port":53}},"IP":{"source":"10.1.0.9","destination":"10.1.0.7"},"source":{"namespace":"shop","labels":["k8s:app=web","k8s:tier=front","k8s:pod-template-hash=7d9f6c5b8"]},"destination":{"namespace":"shop","pod_name":"db-0"},"traffic_direction":"INGRESS","drop_reason_desc":"POLICY_DENIED"}
-{"verdict":"FORWARDED","l4":{"UDP":{"source_port":40000,"destination_port":53}},"IP":{"source":"10.1.0.9","destination":"10.1.0.7"},"source":{"namespace":"shop","pod_name":"web-7d9f6c5b8-aaaaa"},"destination":{"namespace":"shop","pod_name":"db-0"},"traffic_direction":"EGRESS"}
-{"verdict":"FORWARDED","l4":{"TCP":{"source_port":40000,"destination_port":443}},"IP":{"source":"10.1.0.9","destination":"203.0.113.7"},"source":{"namespace":"shop","pod_name":"web-7d9f6c5b8-aaaaa"},"destination":{"labels":["reserved:world"]},"destination_names":["API.example.com."]}
+{"verdict":"FORWARDED","l4":{"UDP":{"source_port":40000,"destination_port":53}},"IP":{"source":"10.1.0.9","destination":"10.1.0.7"},"source":{"namespace":"shop","pod_name":"web-7d9f6c5b8-bbbbb"},"destination":{"namespace":"shop","pod_name":"db-0"},"traffic_direction":"EGRESS"}
+{"verdict":"FORWARDED","l4":{"TCP":{"source_port":40000,"destination_port":443}},"IP":{"source":"10.1.0.9","destination":"203.0.113.7"},"source":{"namespace":"shop","pod_name":"web-7d9f6c5b8-bbbbb"},"destination":{"labels":["reserved:world"]},"destination_names":["API.example.com."]}
 {"verdict":"AUDIT","l4":{"TCP":{"source_port":40000,"destination_port":5432}},"IP":{"source":"192.0.2.1","destination":"10.1.0.7"},"source":{"labels":["reserved:host"]},"destination":{"namespace":"shop","pod_name":"db-0"}}
-{"verdict":"FORWARDED","l4":{"ICMPv4":{"type":8}},"IP":{"source":"10.1.0.9","destination":"10.1.0.7"},"source":{"namespace":"shop","pod_name":"web-7d9f6c5b8-aaaaa"},"destination":{"namespace":"shop","pod_name":"db-0"}}
+{"verdict":"FORWARDED","l4":{"ICMPv4":{"type":8}},"IP":{"source":"10.1.0.9","destination":"10.1.0.7"},"source":{"namespace":"shop","pod_name":"web-7d9f6c5b8-bbbbb"},"destination":{"namespace":"shop","pod_name":"db-0"}}
 {"verdict":"FORWARDED","l4":{"TCP":{"source_port":40000,"destination_port":80}},"source":{"namespace":"shop","pod_name":"gone-1"},"destination":{"namespace":"shop","pod_name":"db-0"}}
 {"verdict":"TRANSLATED","l4":{"TCP":{"destination_port":80}},"IP":{"source":"10.1.0.9","destination":"10.96.0.7"}}
 {"lost_events":{"source":"HUBBLE_RING_BUFFER","num_events_lost":"3"},"node_name":"n1"}
@@ -118,6 +118,87 @@ fn hubble_flows_are_found_by_pod_workload_name_and_labels() {
             6: node:n1 -> shop/StatefulSet/db:5432/tcp x1
             7: shop/Deployment/web -> shop/StatefulSet/db:/icmp x1
             8: From unknown: no pod or workload of namespace `shop` is called `gone-1` or has its labels
+        "#]],
+    );
+}
+
+/// A packet as Hubble writes it where it does not know who opened the connection.
+fn packet(from: (&str, u16), to: (&str, u16), rest: &str, verdict: &str) -> String {
+    let ((from, from_port), (to, to_port)) = (from, to);
+    format!(
+        "{{\"verdict\":\"{verdict}\",\"l4\":{{\"TCP\":{{\"source_port\":{from_port},\
+         \"destination_port\":{to_port}{rest}}}}},\
+         \"IP\":{{\"source\":\"{from}\",\"destination\":\"{to}\"}}}}\n"
+    )
+}
+
+#[test]
+fn hubble_replies_that_do_not_say_so_are_no_connections_of_their_own() {
+    let (web, db) = ("10.1.0.9", "10.1.0.7");
+    let (ack, syn) = (r#","flags":{"ACK":true}"#, r#","flags":{"SYN":true}"#);
+    let forwarded = "FORWARDED";
+    // By the ports, in whatever order.
+    let by_ports = [
+        packet((db, 5432), (web, 40000), ack, forwarded),
+        packet((web, 40000), (db, 5432), ack, forwarded),
+        packet((db, 5432), (web, 40001), "", forwarded),
+    ];
+    check(
+        &by_ports.concat(),
+        expect![[r#"
+            hubble, 0 passed over
+            1: ip:10.1.0.9 -> shop/StatefulSet/db:5432/tcp x3
+        "#]],
+    );
+    // By the packets before, where ports do not tell: servers listen on high ports, too.
+    let by_history = [
+        packet((web, 40000), (db, 50051), syn, forwarded),
+        packet((db, 50051), (web, 40000), ack, forwarded),
+        packet((web, 40000), (db, 50051), ack, forwarded),
+        packet((web, 2049), (db, 40000), syn, forwarded),
+        packet((web, 2049), (db, 40000), ack, forwarded),
+        packet((db, 40000), (web, 2049), ack, forwarded),
+    ];
+    check(
+        &by_history.concat(),
+        expect![[r#"
+            hubble, 0 passed over
+            1: ip:10.1.0.9 -> shop/StatefulSet/db:50051/tcp x3
+            4: ip:10.1.0.9 -> shop/StatefulSet/db:40000/tcp x3
+        "#]],
+    );
+    // One that was lost says nothing of who may connect.
+    check(
+        &packet((db, 5432), (web, 40000), ack, "DROPPED"),
+        expect![[r#"
+            hubble, 1 passed over
+        "#]],
+    );
+    // Two high ports: it may be a connection.
+    check(
+        &packet((web, 40000), (db, 50051), ack, forwarded),
+        expect![[r#"
+            hubble, 0 passed over
+            1: ip:10.1.0.9 -> shop/StatefulSet/db:50051/tcp x1
+        "#]],
+    );
+}
+
+/// L-57: what is allowed may hang on the address that a name stood for.
+#[test]
+fn a_name_by_two_addresses_is_two_connections() {
+    let to = |ip: &str| {
+        format!(
+            r#"{{"verdict":"FORWARDED","is_reply":false,"l4":{{"TCP":{{"source_port":40000,"destination_port":443}}}},"IP":{{"source":"10.1.0.9","destination":"{ip}"}},"source":{{"namespace":"shop","pod_name":"web-7d9f6c5b8-x2k4q"}},"destination_names":["api.example.com"]}}
+"#
+        )
+    };
+    check(
+        &[to("203.0.113.7"), to("203.0.113.8"), to("203.0.113.7")].concat(),
+        expect![[r#"
+            hubble, 0 passed over
+            1: shop/Deployment/web -> fqdn:api.example.com:443/tcp or Address(203.0.113.7) x2
+            2: shop/Deployment/web -> fqdn:api.example.com:443/tcp or Address(203.0.113.8) x1
         "#]],
     );
 }

@@ -1,5 +1,6 @@
 //! What a rule has to work with.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -16,7 +17,7 @@ use crate::manifest::Direction;
 use crate::policy::{Origin, PolicyRef, RuleRef};
 use crate::sets::IpBlock;
 use crate::source::{Sources, Span};
-use crate::world::{EndpointId, Lifecycle, NamespaceId, Policy, PolicyId, World};
+use crate::world::{EndpointId, Lifecycle, NamespaceId, ObjectId, Policy, PolicyId, World};
 
 /// Everything about a run that rules read.
 #[derive(Debug)]
@@ -44,7 +45,11 @@ pub struct Context<'a> {
     resolvers: OnceLock<Option<Resolvers>>,
     /// Pods by their addresses, in order.
     addresses: OnceLock<Vec<(IpAddr, EndpointId)>>,
+    written: OnceLock<WrittenRules>,
 }
+
+/// By object and direction: where the rules are that it was lowered to, in order.
+type WrittenRules = BTreeMap<(ObjectId, Direction), Vec<Span>>;
 
 impl<'a> Context<'a> {
     /// What rules share, none of it made yet.
@@ -96,7 +101,30 @@ impl<'a> Context<'a> {
             in_force: OnceLock::new(),
             resolvers: OnceLock::new(),
             addresses: OnceLock::new(),
+            written: OnceLock::new(),
         }
+    }
+
+    /// Where the rules of an object are that its language keeps in one list a direction.
+    pub(super) fn written_rules(&self, id: ObjectId, direction: Direction) -> &[Span] {
+        let written = self.written.get_or_init(|| {
+            let mut written = WrittenRules::default();
+            for direction in Direction::BOTH {
+                let tiers = self.eval.ruleset.tiers(direction).iter();
+                for policy in tiers.flat_map(|tier| &tier.policies) {
+                    if let Origin::Object(id) = policy.origin {
+                        let spans = policy.rules.iter().map(|rule| rule.span);
+                        written.entry((id, direction)).or_default().extend(spans);
+                    }
+                }
+            }
+            for spans in written.values_mut() {
+                spans.sort_unstable();
+                spans.dedup();
+            }
+            written
+        });
+        written.get(&(id, direction)).map_or(&[], Vec::as_slice)
     }
 
     /// With rows that somebody has made already.

@@ -342,32 +342,27 @@ impl Context<'_> {
     /// The number of a rule in its list, counting from 1. One that is written may have become
     /// several.
     fn number(&self, at: RuleRef) -> usize {
-        let origin = self.origin(at.policy);
-        let Origin::Object(id) = origin else {
+        let Origin::Object(id) = self.origin(at.policy) else {
             return at.rule + 1;
         };
         let (direction, own) = (at.policy.direction, self.eval.ruleset[at].span);
-        let mut written: Vec<Span> = Vec::new();
-        if let PolicyObject::Cilium(CiliumObject::Policy(policy)) = &self.world[id].object {
-            let sections = policy.rules.iter().map(|rule| rule.section(direction));
-            for section in sections {
-                let items = match self.is_of_denials(at) {
+        let contains = |span: Span| span.start <= own.start && own.end <= span.end;
+        let position = match &self.world[id].object {
+            PolicyObject::Cilium(CiliumObject::Policy(policy)) => {
+                let denials = self.is_of_denials(at);
+                let sections = policy.rules.iter().map(|rule| rule.section(direction));
+                let mut items = sections.flat_map(|section| match denials {
                     true => &section.deny,
                     false => &section.allow,
-                };
-                written.extend(items.iter().map(|item| item.span));
+                });
+                items.position(|item| contains(item.span))
             }
-        } else {
-            let tiers = self.eval.ruleset.tiers(direction).iter();
-            let policies = tiers.flat_map(|tier| &tier.policies);
-            let of_object = policies.filter(|policy| policy.origin == origin);
-            let rules = of_object.flat_map(|policy| &policy.rules);
-            written.extend(rules.map(|rule| rule.span));
-            written.sort_unstable();
-            written.dedup();
-        }
-        let contains = |span: &Span| span.start <= own.start && own.end <= span.end;
-        written.iter().position(contains).unwrap_or(at.rule) + 1
+            _ => {
+                let mut written = self.written_rules(id, direction).iter();
+                written.position(|span| contains(*span))
+            }
+        };
+        position.unwrap_or(at.rule) + 1
     }
 }
 

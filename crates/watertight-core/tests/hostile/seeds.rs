@@ -535,3 +535,35 @@ const PRETTY: &str = r#"{
   ]
 }
 "#;
+
+/// Every kind of statement and of party.
+pub(crate) const INTENTS: &str = r#"apiVersion: watertight.dev/v1
+kind: Intents
+statements:
+- name: a
+  allow: {from: [shop/web, label:app in (web), 10.0.0.0/8], to: shop/svc/db, ports: [5000]}
+- name: b
+  only: {from: {namespace: shop, podSelector: {matchLabels: {app: web}}}, to: shop/db-0, ports: 80-90/udp}
+  expect: fail
+- name: c
+  exactly:
+    from: shop/db-0
+    among: world
+    allowed:
+    - {to: 'world:203.0.113.0/24', ports: [any]}
+    - {to: 'world:10.0.0.0-10.0.0.9', ports: [none]}
+- name: d
+  deny: {from: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}, to: [metadata, nodes, everyone], ports: icmp}
+  allowVacuous: true
+- {name: e, reason: r, only: {from: shop/web, to: 'fqdn:a.example', direction: egress, ports: [443]}}
+"#;
+
+/// A log of each format.
+pub(crate) const LOGS: &[&str] = &[
+    r#"{"flow":{"verdict":"FORWARDED","IP":{"source":"10.1.0.9","destination":"10.1.0.7"},"l4":{"TCP":{"source_port":40000,"destination_port":5432,"flags":{"ACK":true}}},"source":{"namespace":"shop","labels":["k8s:app=web"],"pod_name":"web-7d9f6c5b8-x2k4q","workloads":[{"name":"web"}]},"destination":{"pod_name":"db-0","namespace":"shop"}},"node_name":"n1"}
+{"verdict":"DROPPED","IP":{"source":"10.1.0.7","destination":"203.0.113.9"},"l4":{"UDP":{"source_port":53,"destination_port":40000}},"destination_names":["a.example"],"is_reply":false}
+"#,
+    r#"{"items":[{"action":"Allow","source_name":"web-*","source_namespace":"shop","source_labels":"app=web | b=c","dest_name":"db-*","dest_namespace":"shop","protocol":"tcp","dest_port":5432,"reporter":"Src"}]}"#,
+    "tcp 6 9 ESTABLISHED src=10.1.0.9 dst=10.96.0.7 sport=4 dport=5000 src=10.1.0.7 dst=10.1.0.9 sport=5432 dport=4 [ASSURED] use=1\nicmp 1 3 src=192.0.2.1 dst=10.1.0.7 type=8 code=0\n",
+    "from,to,protocol,port,count,verdict\nshop/web,shop/svc/db,tcp,5000,7,allowed\nns:shop,fqdn:a.example,udp,53,,\n",
+];

@@ -4,13 +4,16 @@
 //! Each function takes a whole file and panics if something is wrong.
 
 use serde_json::Value;
+use watertight_core::analysis::intent::{self, Checker, Outcome as Judgement};
+use watertight_core::analysis::readings::Readings;
 use watertight_core::check::{self, CheckOptions};
 use watertight_core::diag::{Edit, Finding, Fix};
 use watertight_core::document::{Document, Kind, Node, SyntaxError, Unit, units};
-use watertight_core::engine::Switches;
+use watertight_core::engine::{Profile, Switches};
 use watertight_core::eval::reach::{Outcome, Reach};
 use watertight_core::eval::{Connection, Evaluator, Party};
 use watertight_core::manifest::{self, Options};
+use watertight_core::observed::{self, Format};
 use watertight_core::policy::lower_kubernetes;
 use watertight_core::report;
 use watertight_core::sets::Protocol;
@@ -377,4 +380,113 @@ fn apply(text: &str, fix: &Fix) -> String {
         reached = end;
     }
     fixed + &text[reached..]
+}
+
+/// Two workloads, a Service, a node, and a policy between them.
+const CLUSTER: &str = "
+{apiVersion: v1, kind: Node, metadata: {name: n1},
+ status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db-0, namespace: shop, labels: {app: db}}
+spec: {nodeName: n1, containers: [{name: c, ports: [{name: pg, containerPort: 5432}]}]}
+status: {phase: Running, podIPs: [{ip: 10.1.0.7}, {ip: 'fd00::7'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {clusterIP: 10.96.0.7, selector: {app: db}, ports: [{port: 5000, targetPort: pg}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress, Egress]
+  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]
+  egress: [{to: [{ipBlock: {cidr: 203.0.113.0/24}}]}]
+";
+
+/// [`CLUSTER`] with some more names.
+fn cluster<'n>(names: impl FnOnce(&World) -> Vec<&'n str>) -> World {
+    let (sources, _) = sources("t.yaml", CLUSTER.as_bytes()).expect("it is text");
+    let loaded = manifest::load(&sources, &Options::default());
+    let (mut world, _) = world::build(&sources, &loaded.objects, &Assume::default());
+    for name in names(&world) {
+        world.intern_name(name);
+    }
+    world
+}
+
+/// Intents are read and judged; what holds does so for somebody, and what is wrong is said.
+pub(crate) fn intents(bytes: &[u8]) {
+    let Some((sources, file)) = sources("t.yaml", bytes) else {
+        return;
+    };
+    let text = sources.file(file).text();
+    let _ = intent::kind(&sources, file);
+    let intents = intent::read(&sources, file);
+    for problem in &intents.problems {
+        place_of(problem.span, text);
+        assert!(!problem.message.is_empty());
+    }
+    let world = cluster(|_| intent::names(&intents));
+    let profile = Profile::reference();
+    let ruleset = lower_kubernetes(&world, &profile.switches);
+    let eval = Evaluator::new(&world, &ruleset, profile.switches);
+    let reach = Reach::new(&eval);
+    let readings = Readings::new(&world, &ruleset, &profile, &[]);
+    let checker = Checker::new(&eval, &reach, &readings, &profile, &[], None);
+    let judged = checker.judge(&intents.statements);
+    assert_eq!(judged.len(), intents.statements.len());
+    for found in judged {
+        match found.outcome {
+            Judgement::Held(pairs) => {
+                assert!(pairs > 0, "{} is about nobody", found.statement.name)
+            }
+            Judgement::Broken(broken) => assert!(!broken.message.is_empty()),
+            Judgement::Vacuous(why) | Judgement::Refused(why) => assert!(!why.is_empty()),
+        }
+    }
+}
+
+/// Logs are read, in any format, and matched to a cluster; every record comes to something.
+pub(crate) fn flows(bytes: &[u8]) {
+    let Some((sources, file)) = sources("flows", bytes) else {
+        return;
+    };
+    let text = sources.file(file).text();
+    for format in std::iter::once(None).chain(Format::ALL.map(Some)) {
+        let recorded = observed::read(&sources, file, format);
+        for problem in &recorded.problems {
+            place_of(problem.span, text);
+            assert!(!problem.message.is_empty());
+        }
+        let world = cluster(|world| observed::names(world, &recorded));
+        let matched = observed::match_to(&world, &recorded);
+        assert!(
+            matched.connections.len() + matched.unknown.len()
+                >= usize::from(!recorded.flows.is_empty())
+        );
+        let switches = Switches::default();
+        let ruleset = lower_kubernetes(&world, &switches);
+        let eval = Evaluator::new(&world, &ruleset, switches);
+        for seen in matched.connections {
+            assert!(seen.times > 0);
+            place_of(seen.span, text);
+            for connection in std::iter::once(seen.connection).chain(seen.otherwise) {
+                std::hint::black_box(eval.verdict(&connection));
+            }
+        }
+        for unknown in matched.unknown {
+            assert!(!unknown.why.is_empty());
+            place_of(unknown.span, text);
+        }
+    }
 }

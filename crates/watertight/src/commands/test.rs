@@ -59,6 +59,9 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> anyhow::Result<Exit> {
         args.namespace.as_deref(),
     );
     let mut builder = Builder::new(&cluster.sources, &settings.profile, checker.explainer());
+    // All files at once: the map is made once.
+    let all = files.iter().flat_map(|(_, intents)| &intents.statements);
+    let mut judged = checker.judge(all).into_iter();
     for (file, intents) in &files {
         let of = FileOf {
             name: sources.file(*file).name(),
@@ -73,7 +76,7 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> anyhow::Result<Exit> {
             ));
             builder.fail(&of, problem);
         }
-        for judged in checker.judge(&intents.statements) {
+        for judged in judged.by_ref().take(intents.statements.len()) {
             builder.add(&of, &judged);
         }
     }

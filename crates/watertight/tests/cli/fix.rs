@@ -10,6 +10,11 @@ use crate::harness::{OPEN, Project, Ran, TIGHT};
 
 /// The example, in a directory of its own.
 fn shop() -> Project {
+    shop_in("")
+}
+
+/// The example, below a path of a directory of its own.
+fn shop_in(below: &str) -> Project {
     let project = Project::new(&[]);
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/shop");
     let mut directories = vec![std::path::PathBuf::from(root)];
@@ -21,7 +26,8 @@ fn shop() -> Project {
                 continue;
             }
             let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-            project.write(name, &std::fs::read_to_string(&path).unwrap());
+            let name = format!("{below}{name}");
+            project.write(&name, &std::fs::read_to_string(&path).unwrap());
         }
     }
     project
@@ -88,6 +94,24 @@ fn what_the_example_gets_without_a_word_more() {
         left out WT303 at analytics/policies.yaml:49:39: ask for `k8s-app: kube-dns`: would open `analytics/Deployment/dashboards -> kube-system/Deployment/coredns 53/tcp` and `analytics/Deployment/dashboards -> kube-system/Deployment/coredns 53/udp`; --fix=WT303 does it
         left out WT403 at analytics/policies.yaml:17:49: name the namespace by `kubernetes.io/metadata.name: shop`: would open `shop/Deployment/cart -> analytics/Deployment/collector 8080/tcp`, `shop/Deployment/catalog -> analytics/Deployment/collector 8080/tcp` and 2 more; --fix=WT403 does it
     "#]].assert_eq(&said(&ran));
+}
+
+#[test]
+fn what_the_docs_show_is_what_is_said() {
+    let ran = shop_in("examples/shop/").run(&["check", "examples/shop", "--diff"]);
+    let docs = include_str!("../../../../docs/fix.md");
+    let shown: Vec<_> = docs
+        .lines()
+        .filter(|line| line.starts_with("left out "))
+        .collect();
+    assert!(!shown.is_empty());
+    for line in shown {
+        assert!(
+            said(&ran).lines().any(|said| said == line),
+            "{line}\n{}",
+            ran.stderr
+        );
+    }
 }
 
 #[test]

@@ -387,6 +387,41 @@ fn files_are_found_here_or_beside_the_manifests() {
 }
 
 #[test]
+fn statements_of_several_files_are_told_by_file() {
+    let project = project(HOLDS);
+    let file = |statements: &str| {
+        format!("apiVersion: watertight.dev/v1\nkind: Intents\nstatements:{statements}\n")
+    };
+    project.write("a.intents.yaml", &file(" []"));
+    let two = "
+- {name: two, deny: {from: shop/web, to: shop/db}}
+- {name: lost, deny: {from: shop/web, to: shop/db, ports: [none]}}
+- {name: three, deny: {from: shop/web, to: shop/svc/db}}";
+    project.write("b.intents.yaml", &file(two));
+    project.write(
+        "c.intents.yaml",
+        &file("\n- {name: two, deny: {from: world, to: shop/db}}"),
+    );
+    let ran = project.run(&["test", "-f", "k8s", "-o", "json"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let told: Vec<String> = report["statements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| format!("{} {} {}\n", found["file"], found["name"], found["status"]))
+        .collect();
+    expect![[r#"
+        "b.intents.yaml" "two" "fail"
+        "b.intents.yaml" "three" "vacuous"
+        "c.intents.yaml" "two" "pass"
+        "shop.intents.yaml" "the shop reaches its database" "pass"
+        "shop.intents.yaml" "nobody else does" "pass"
+    "#]]
+    .assert_eq(&told.concat());
+}
+
+#[test]
 fn gaps_that_close_and_statements_about_nobody_fail() {
     let project = project(
         "

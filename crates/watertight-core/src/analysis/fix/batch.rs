@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::base::Base;
 use super::edits::{Edits, append_document};
 use super::settled::{Found, Known, key};
-use super::{EXAMPLES, Held, Made, Request, State, Why, opened};
+use super::{EXAMPLES, Held, Made, Request, Why};
 use crate::check::CheckOptions;
 use crate::diag::{Finding, Fix};
-use crate::eval::reach::Reach;
 use crate::rules::Check;
 use crate::source::FileId;
 
@@ -35,10 +35,10 @@ enum Failure {
     Together(Why),
 }
 
-pub(super) struct Round<'r, 'h> {
+pub(super) struct Round<'r, 'h, 'b> {
     now: &'h Held,
     known: Known,
-    base: State<'r, 'r>,
+    base: &'r mut Base<'b>,
     request: &'r Request<'r>,
     proof: &'r CheckOptions,
     made: &'r mut Made,
@@ -48,10 +48,10 @@ pub(super) struct Round<'r, 'h> {
     failures: BTreeMap<&'static str, usize>,
 }
 
-impl<'r, 'h> Round<'r, 'h> {
+impl<'r, 'h, 'b> Round<'r, 'h, 'b> {
     pub(super) fn new(
         now: &'h Held,
-        base: State<'r, 'r>,
+        base: &'r mut Base<'b>,
         request: &'r Request<'r>,
         proof: &'r CheckOptions,
         made: &'r mut Made,
@@ -143,8 +143,13 @@ impl<'r, 'h> Round<'r, 'h> {
             failures.is_some_and(|failures| *failures >= FAILURES)
         };
         if self.attempts >= ATTEMPTS || group.iter().all(hopeless) {
+            let why = if self.request.trusts() {
+                Why::Untried
+            } else {
+                Why::LikeOthers
+            };
             for candidate in group {
-                self.leave_out(*candidate, Why::LikeOthers);
+                self.leave_out(*candidate, why.clone());
             }
             return;
         }
@@ -195,7 +200,7 @@ impl<'r, 'h> Round<'r, 'h> {
             }
         }
         let broken = Failure::Together(Why::Breaks);
-        let Some(held) = self.edited(&edits, fixes) else {
+        let Some(mut held) = self.edited(&edits, fixes) else {
             return Err(broken);
         };
         let found = Found::new(&held.checked);
@@ -218,31 +223,22 @@ impl<'r, 'h> Round<'r, 'h> {
         if !unsettled.is_empty() {
             return Err(Failure::Unsettled(unsettled));
         }
-        let brings = match found.spoils(&self.known) {
-            None if !self.request.trusts() && !fixes.iter().any(is_reading) => {
-                found.brings(&self.known)
-            }
-            spoils => spoils,
-        };
-        if let Some(finding) = brings {
-            let brings = format!("{}: {}", finding.rule.id, finding.message);
-            return Err(Failure::Together(Why::Brings(brings)));
+        let words = |finding: &Finding| format!("{}: {}", finding.rule.id, finding.message);
+        if let Some(finding) = found.spoils(before, &edits) {
+            return Err(Failure::Together(Why::Spoils(words(finding))));
         }
         if self.request.trusts() {
             return Ok(held);
         }
-        let eval = held.eval();
-        let reach = Reach::new(&eval);
-        let after = State {
-            eval: &eval,
-            reach: &reach,
-        };
-        let opened = opened(self.base, after, EXAMPLES);
+        if !fixes.iter().any(is_reading)
+            && let Some(finding) = found.brings(&self.known)
+        {
+            return Err(Failure::Together(Why::Brings(words(finding))));
+        }
+        let opened = self.base.opened(&mut held, EXAMPLES);
         if !opened.is_empty() {
             return Err(Failure::Together(Why::Opens(opened)));
         }
-        drop(reach);
-        drop(eval);
         Ok(held)
     }
 

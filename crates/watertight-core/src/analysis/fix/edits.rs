@@ -95,6 +95,21 @@ impl Edits {
         let now = (offset + come).saturating_sub(gone);
         (now, now)
     }
+
+    /// Whether an edit has written what is at a place of the edited text.
+    pub(super) fn has_written(&self, file: FileId, text: &str, offset: usize) -> bool {
+        let crlf = uses_crlf(text);
+        let (mut gone, mut come) = (0_usize, 0_usize);
+        let mut edits = self.files.get(&file).into_iter().flatten();
+        edits.any(|((start, end), new)| {
+            let (start, end) = (*start as usize, *end as usize);
+            let first = (start + come).saturating_sub(gone);
+            let length = with_ends(new, crlf).len();
+            gone += end - start;
+            come += length;
+            (first..first + length).contains(&offset)
+        })
+    }
 }
 
 /// Whether the lines of a text end as on Windows.

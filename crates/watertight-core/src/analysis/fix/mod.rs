@@ -8,6 +8,7 @@
 //! INVARIANT: what [`plan`] returns has been read and checked as it stands; nothing new is allowed by
 //! it unless a rule was named.
 
+mod base;
 mod batch;
 mod edits;
 mod opened;
@@ -20,11 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::{CheckOptions, Checked, check};
 use crate::diag::{Finding, Fix};
 use crate::eval::Evaluator;
-use crate::eval::reach::Reach;
 use crate::policy::{Ruleset, lower};
 use crate::rules::Rule;
 use crate::source::{FileId, Sources};
 
+use base::Base;
 use batch::Round;
 pub(super) use edits::Edits;
 pub use opened::{Opened, State, examples, opened, same};
@@ -107,6 +108,8 @@ pub enum Why {
     Opens(Vec<Opened>),
     /// It would bring this finding.
     Brings(String),
+    /// It would make something invalid that was not, as this finding says.
+    Spoils(String),
     /// The file could not be read any more.
     Breaks,
     /// Its finding would still be there.
@@ -115,6 +118,8 @@ pub enum Why {
     Overlaps,
     /// Others of its rule were left out, and not every one was tried.
     LikeOthers,
+    /// The same, though its rule was named.
+    Untried,
 }
 
 /// The input with fixes made.
@@ -163,6 +168,12 @@ impl Held {
         let switches = self.checked.profile.switches;
         Evaluator::new(&self.checked.world, &self.ruleset, switches)
     }
+
+    /// The names of DNS that policies name.
+    fn names(&self) -> BTreeSet<Box<str>> {
+        let names = self.checked.world.names.iter();
+        names.map(|name| name.text.clone()).collect()
+    }
 }
 
 /// Finds out which fixes can be made.
@@ -193,12 +204,7 @@ pub fn plan(sources: &Sources, checked: &Checked, request: &Request<'_>) -> Plan
     }
     let unchanged = sources.with(BTreeMap::new());
     let first = Held::new(unchanged.unwrap_or_default(), &proof);
-    let eval = first.eval();
-    let reach = Reach::new(&eval);
-    let base = State {
-        eval: &eval,
-        reach: &reach,
-    };
+    let mut base = Base::new(&first, &proof);
     let narrowed = !request.options.select.is_empty() || !request.options.namespaces.is_empty();
     let mut held: Option<Held> = None;
     let mut left: Option<Checked> = None;
@@ -209,7 +215,7 @@ pub fn plan(sources: &Sources, checked: &Checked, request: &Request<'_>) -> Plan
             (None, 0) => &checked.findings,
             (None, _) => &now.checked.findings,
         };
-        let mut round = Round::new(now, base, request, &proof, &mut made);
+        let mut round = Round::new(now, &mut base, request, &proof, &mut made);
         round.run(findings);
         let Some(next) = round.finish() else {
             break;
@@ -217,16 +223,8 @@ pub fn plan(sources: &Sources, checked: &Checked, request: &Request<'_>) -> Plan
         left = narrowed.then(|| check(&next.sources, &all));
         held = Some(next);
     }
-    let opened = match &held {
-        Some(held) if request.trusts() => {
-            let eval = held.eval();
-            let reach = Reach::new(&eval);
-            let now = State {
-                eval: &eval,
-                reach: &reach,
-            };
-            opened::opened(base, now, EXAMPLES)
-        }
+    let opened = match &mut held {
+        Some(held) if request.trusts() => base.opened(held, EXAMPLES),
         _ => Vec::new(),
     };
     let edited = held.map(|last| {

@@ -112,13 +112,22 @@ impl<'c> Found<'c> {
         })
     }
 
-    /// A fault of an object that was read without a word before. What was not may have further ones.
-    pub(super) fn spoils(&self, before: &Known) -> Option<&'c Finding> {
+    /// A fault of an object that was read without a word before. What was not may have further ones,
+    /// but none in the very words that an edit has written.
+    pub(super) fn spoils(&self, before: (&Sources, &Known), edits: &Edits) -> Option<&'c Finding> {
+        let (sources, before) = before;
+        let is_written = |finding: &Finding| {
+            finding.span().is_some_and(|span| {
+                let text = sources.file(span.file).text();
+                edits.has_written(span.file, text, span.start as usize)
+            })
+        };
         let mut findings = self.checked.findings.iter();
         findings.find(|finding| {
             is_reading(finding)
-                && !before.faulty.contains(&subject(finding))
                 && !before.keys.contains_key(&key(finding))
+                && (!before.faulty.contains(&subject(finding))
+                    || finding.severity == Severity::Error && is_written(finding))
         })
     }
 

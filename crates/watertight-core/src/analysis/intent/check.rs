@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ends::Table;
 use super::exact;
 use super::flows::{self, Rule, Task};
+use super::scope::{in_scope, no_pair, no_service};
 use super::whom::{Ends, Nobody, Resolver};
 use super::{Claim, Exactly, Flow, Statement, Whom};
 use crate::analysis::explain::{Explainer, Outcome as Answered};
@@ -15,6 +16,7 @@ use crate::engine::Profile;
 use crate::eval::Evaluator;
 use crate::eval::reach::Reach;
 use crate::manifest::Direction;
+use crate::world::{NameId, World};
 
 /// A statement that does not hold.
 #[derive(Clone, Debug)]
@@ -103,9 +105,14 @@ impl<'e, 'w> Checker<'e, 'w> {
         &self.explainer
     }
 
-    /// Judges all statements, in their order.
+    /// Judges all statements, in their order. They share one map: those of several files are best
+    /// judged together.
     #[must_use]
-    pub fn judge<'s>(&self, statements: &'s [Statement]) -> Vec<Judged<'s>> {
+    pub fn judge<'s>(
+        &self,
+        statements: impl IntoIterator<Item = &'s Statement>,
+    ) -> Vec<Judged<'s>> {
+        let statements: Vec<&Statement> = statements.into_iter().collect();
         let mut resolver = Resolver::new(self.eval.world, self.namespace);
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(statements.len());
         // By workload where that tells apart who is meant, else pod by pod.
@@ -126,14 +133,8 @@ impl<'e, 'w> Checker<'e, 'w> {
                         && let Some(mut task) = ready.task(table)
                     {
                         task.statement = index;
-                        if task.is_about_pairs(table) || ready.special.is_some() {
-                            tasks.push(task);
-                            return Ok(ready.special);
-                        }
-                        return Err(Outcome::Vacuous(
-                            "there is no pair to judge: both ends are the same pod, or outside"
-                                .into(),
-                        ));
+                        tasks.push(task);
+                        return Ok(ready.special);
                     }
                 }
                 Err(Outcome::Refused("its parties cannot be told apart".into()))
@@ -161,7 +162,11 @@ impl<'e, 'w> Checker<'e, 'w> {
         outcomes
             .map(|(outcome, statement)| Judged {
                 statement,
-                outcome: outcome.unwrap_or(Outcome::Held(0)),
+                outcome: match outcome {
+                    // It would hold whatever policies say.
+                    None | Some(Outcome::Held(0)) => no_pair(&statement.claim),
+                    Some(outcome) => outcome,
+                },
             })
             .collect()
     }
@@ -196,6 +201,7 @@ impl<'e, 'w> Checker<'e, 'w> {
                 let allow = matches!(statement.claim, Claim::Allow(_));
                 let from = resolver.ends(&flow.from, lenient).map_err(nobody)?;
                 let to = resolver.ends(&flow.to, lenient).map_err(nobody)?;
+                no_service(&flow.from, &from, resolver)?;
                 let rule = if allow { Rule::Allow } else { Rule::Deny };
                 self.plain(flow, from, to, rule)
             }
@@ -207,6 +213,8 @@ impl<'e, 'w> Checker<'e, 'w> {
                     Direction::Egress => (from, spared(to)),
                 };
                 let (from, to) = (from.map_err(nobody)?, to.map_err(nobody)?);
+                no_service(&flow.from, &from, resolver)?;
+                no_service(&flow.to, &to, resolver)?;
                 Ok(self.rest(flow, from, to, *direction))
             }
             Claim::Exactly(exactly) => {
@@ -223,6 +231,7 @@ impl<'e, 'w> Checker<'e, 'w> {
                     among.map_err(nobody)?,
                     peers.map_err(nobody)?,
                 );
+                in_scope(exactly, &ends, resolver)?;
                 Ok(whole(exactly, ends))
             }
         }
@@ -237,7 +246,8 @@ impl<'e, 'w> Checker<'e, 'w> {
             [first, rest @ ..] => format!("{} and {} more", first.text, rest.len()),
         };
         let texts = (named(&flow.from), named(&flow.to));
-        for (source, target) in specials((&from, &texts.0), (&to, &texts.1), by_number) {
+        let world = self.eval.world;
+        for (source, target) in specials(world, (&from, &texts.0), (&to, &texts.1), by_number) {
             let asked = self.ask(&source, &target, &flow.ports.asked, rule == Rule::Allow);
             let outcome = asked.map_err(Outcome::Refused)?;
             special = Some(match special {
@@ -393,6 +403,7 @@ impl Ready {
 
 /// Pairs that the map does not have, as `explain` takes them.
 fn specials(
+    world: &World,
     (from, from_text): (&Ends, &str),
     (to, to_text): (&Ends, &str),
     by_number: bool,
@@ -411,11 +422,11 @@ fn specials(
         });
         selected.collect::<Vec<_>>()
     };
-    let world = |name| Selection {
-        text: to_text.to_owned(),
+    let named = |name: NameId| Selection {
+        text: format!("fqdn:{}", world[name].text),
         what: What::Name(name),
     };
-    let mut targets: Vec<Selection> = to.names.iter().copied().map(world).collect();
+    let mut targets: Vec<Selection> = to.names.iter().copied().map(named).collect();
     targets.extend(to.services.iter().map(|(service, text)| Selection {
         text: text.to_string(),
         what: What::Service(*service),

@@ -6,14 +6,16 @@ use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::whom::Ends;
+use crate::analysis::baseline::Internet;
 use crate::analysis::map::{
-    Alternatives, By, Ends as MapEnds, OutsideRow, Question, ReachMap, Unit,
+    self, Alternatives, By, Ends as MapEnds, OutsideRow, Question, ReachMap, Unit,
 };
 use crate::analysis::parties::{Selection, What};
 use crate::engine::Profile;
-use crate::eval::reach::Reach;
+use crate::eval::reach::{Reach, RowId};
 use crate::eval::{Evaluator, Party};
 use crate::manifest::Direction;
+use crate::sets::{Family, Runs};
 use crate::world::World;
 
 /// Units by number, in order.
@@ -40,6 +42,10 @@ pub(super) struct Table<'e, 'w> {
     rows: [Vec<Option<u32>>; 2],
     /// All units.
     everyone: Set,
+    /// The addresses of pods and nodes.
+    pub(super) owned: (Runs<u32>, Runs<u128>),
+    /// Public addresses, if policies are about names.
+    pub(super) internet: Option<(Runs<u32>, Runs<u128>)>,
 }
 
 impl<'e, 'w> Table<'e, 'w> {
@@ -86,6 +92,8 @@ impl<'e, 'w> Table<'e, 'w> {
             outside,
             rows,
             everyone: Set((0..).take(count).collect()),
+            owned: map::owned(eval.world),
+            internet: (!eval.world.names.is_empty()).then(|| internet(eval.world)),
         })
     }
 
@@ -111,6 +119,27 @@ impl<'e, 'w> Table<'e, 'w> {
         };
         let row = rows.get(unit as usize).copied().flatten()?;
         self.outside.get(row as usize)
+    }
+
+    /// Whether a unit has an address of a family, as far as is known.
+    pub(super) fn has_family(&self, number: u32, family: Family) -> bool {
+        let groups = self
+            .unit(number)
+            .map(|unit| self.map.sources().groups_of(unit));
+        let mut groups = groups.into_iter().flatten();
+        groups.any(|group| group.look.families.has(family))
+    }
+
+    /// Whether nodes in a unit are under no policy, so that maps leave out what is outside of them.
+    pub(super) fn has_free_nodes(&self, number: u32, direction: Direction) -> bool {
+        let is_nodes = matches!(self.parties(number), [Party::Node(_), ..]);
+        let groups = self.unit(number).filter(|_| is_nodes);
+        let groups = groups.map(|unit| self.map.sources().groups_of(unit));
+        let mut groups = groups.into_iter().flatten();
+        groups.any(|group| match direction {
+            Direction::Egress => group.look.seen.egress == RowId::EVERYTHING,
+            Direction::Ingress => group.look.seen.ingress == RowId::EVERYTHING,
+        })
     }
 
     /// The units that are these pods and nodes; none if a unit is so in part only.
@@ -166,6 +195,24 @@ impl<'e, 'w> Table<'e, 'w> {
             },
         }
     }
+}
+
+fn internet(world: &World) -> (Runs<u32>, Runs<u128>) {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    let (mut not4, mut not6) = (Vec::new(), Vec::new());
+    let put = |net: &IpNet, v4: &mut Vec<(u32, u32)>, v6: &mut Vec<(u128, u128)>| match net {
+        IpNet::V4(net) => v4.push((net.network().into(), net.broadcast().into())),
+        IpNet::V6(net) => v6.push((net.network().into(), net.broadcast().into())),
+    };
+    for block in Internet::of(world).blocks {
+        put(&block.net, &mut v4, &mut v6);
+        for net in &block.except {
+            put(net, &mut not4, &mut not6);
+        }
+    }
+    let v4 = Runs::from_unsorted(v4).difference(&Runs::from_unsorted(not4));
+    let v6 = Runs::from_unsorted(v6).difference(&Runs::from_unsorted(not6));
+    (v4, v6)
 }
 
 impl Ends {

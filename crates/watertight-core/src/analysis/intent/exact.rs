@@ -13,7 +13,7 @@ use crate::analysis::parties::{PortQuery, spell};
 use crate::manifest::Direction;
 use crate::sets::Bound;
 use crate::sets::{DomainLabels, DomainPattern, Protocol, Runs};
-use crate::world::NameId;
+use crate::world::{NameId, World};
 
 /// A part of what is allowed.
 pub(super) struct Item {
@@ -72,12 +72,15 @@ impl Exact {
 
     /// Whether a name that is not expected is one of a pattern that is, on the same ports.
     pub(super) fn covers_name(&self, table: &Table<'_, '_>, name: NameId, found: &Flat) -> bool {
-        let text = |id: NameId| &*table.world[id].text;
         let mut names = self.names.iter();
-        names.any(|(id, flat)| {
-            flat == found && DomainPattern::new(text(*id), DomainLabels::Within).matches(text(name))
-        })
+        names.any(|(id, flat)| flat == found && is_of(table.world, *id, name))
     }
+}
+
+/// Whether a name is one of a pattern, or that name itself.
+pub(super) fn is_of(world: &World, pattern: NameId, name: NameId) -> bool {
+    let text = |id: NameId| &*world[id].text;
+    pattern == name || DomainPattern::new(text(pattern), DomainLabels::Within).matches(text(name))
 }
 
 /// The statement on a map; none if its units do not tell the parties apart.

@@ -73,31 +73,6 @@ impl Task {
         })
     }
 
-    /// Whether there is any pair to be judged.
-    pub(super) fn is_about_pairs(&self, table: &Table<'_, '_>) -> bool {
-        match &self.kind {
-            TaskKind::Flow {
-                sources,
-                targets,
-                from,
-                to,
-                rule,
-                ..
-            } => match (sources.list(), targets.list()) {
-                // Everybody else may well be nobody.
-                _ if matches!(rule, Rule::Only(_)) => true,
-                ([one], [other]) if one == other => {
-                    table.has_pairs(*one) || from.has_addresses() || to.has_addresses()
-                }
-                ([], []) => false,
-                ([], _) => from.has_addresses(),
-                (_, []) => to.has_addresses(),
-                _ => true,
-            },
-            TaskKind::Exact(_) => true,
-        }
-    }
-
     pub(super) fn outcome(&self) -> Outcome {
         match &self.broken {
             Some(broken) => Outcome::Broken(Box::new(broken.clone())),

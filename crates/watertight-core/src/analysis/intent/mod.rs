@@ -14,6 +14,7 @@ mod outside;
 mod pin;
 mod ports;
 mod read;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod whom;

@@ -29,6 +29,22 @@ impl Ports {
         !self.asked.iter().all(number)
     }
 
+    /// The first of them that is none of others.
+    pub(super) fn first_beyond(&self, others: &Self) -> Option<&PortQuery> {
+        let others = others.ranges();
+        let is_among = |query: &&PortQuery| match query {
+            PortQuery::Range {
+                protocol,
+                first,
+                last,
+            } => others
+                .iter()
+                .any(|(of, low, high)| of == protocol && first <= high && low <= last),
+            _ => false,
+        };
+        self.asked.iter().find(|query| !is_among(query))
+    }
+
     /// The numbers, in order; all ports are one range for each protocol.
     #[must_use]
     pub fn ranges(&self) -> Vec<PortRange> {

@@ -317,20 +317,36 @@ fn flow_of(
                 );
                 return Err(problem(from, message));
             }
-            if asked_name(&part.text).is_some() {
-                let message = format!(
-                    "`{}` is no source: policies know names as destinations only",
-                    part.text
-                );
-                return Err(problem(from, message));
-            }
         }
+        no_name(from, &from_whom, NO_SOURCE)?;
     }
     Ok(Flow {
         from: from_whom,
         to: to_whom,
         ports: parties::ports(ports)?,
     })
+}
+
+/// Why a DNS name does not connect.
+const NO_SOURCE: &str = "is no source: policies know names as destinations only";
+
+/// Where pods are meant, and not what translates to them.
+fn no_service(node: Node<'_, '_>, whom: &Whom) -> Result<()> {
+    match whom.parts.iter().find(|part| Resolver::is_service(part)) {
+        Some(part) => {
+            let message = format!("`{}` is a Service; name its pods here", part.text);
+            Err(problem(node, message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn no_name(node: Node<'_, '_>, whom: &Whom, why: &str) -> Result<()> {
+    let mut parts = whom.parts.iter();
+    match parts.find(|part| asked_name(&part.text).is_some()) {
+        Some(part) => Err(problem(node, format!("`{}` {why}", part.text))),
+        None => Ok(()),
+    }
 }
 
 /// Where the map knows ports by number only.
@@ -352,10 +368,8 @@ fn only(node: Node<'_, '_>) -> Result<Claim> {
     let flow = flow_of(node, from, to, ports)?;
     by_number(ports, &flow.ports, "only")?;
     for (whom, node) in [(&flow.from, from), (&flow.to, to)] {
-        let service = whom.parts.iter().find(|part| Resolver::is_service(part));
-        if let (Some(part), Some(node)) = (service, node) {
-            let message = format!("`{}` is a Service; name its pods here", part.text);
-            return Err(problem(node, message));
+        if let Some(node) = node {
+            no_service(node, whom)?;
         }
     }
     let direction = match direction {
@@ -364,6 +378,11 @@ fn only(node: Node<'_, '_>) -> Result<Claim> {
         Some(node) if node.is("egress") => Direction::Egress,
         Some(node) => return Err(expected(node, "`direction` to be ingress or egress")),
     };
+    if let (Direction::Ingress, Some(to)) = (direction, to) {
+        let why = "has no side of its own to be judged; write `direction: egress`, or a `deny` of \
+                   the others";
+        no_name(to, &flow.to, why)?;
+    }
     Ok(Claim::Only(flow, direction))
 }
 
@@ -385,20 +404,30 @@ fn exactly(node: Node<'_, '_>) -> Result<Exactly> {
     }
     let read_ports = parties::ports(ports)?;
     by_number(ports, &read_ports, "exactly")?;
-    let subject = parties::whom(subject)?;
+    let whom = |node: Node<'_, '_>, why: &str| -> Result<Whom> {
+        let whom = parties::whom(node)?;
+        no_service(node, &whom)?;
+        no_name(node, &whom, why)?;
+        Ok(whom)
+    };
+    let subject = whom(
+        subject,
+        "is neither a pod nor a node, which `exactly` is about",
+    )?;
+    let among = among.map(|among| whom(among, "is no part of what can be looked at; write world"));
     Ok(Exactly {
         direction,
         subject,
-        among: among.map(parties::whom).transpose()?,
-        ports: read_ports,
+        among: among.transpose()?,
         allowed: allowed
             .items()
-            .map(|node| item(node, direction))
+            .map(|node| item(node, direction, &read_ports))
             .collect::<Result<_>>()?,
+        ports: read_ports,
     })
 }
 
-fn item(node: Node<'_, '_>, direction: Direction) -> Result<Item> {
+fn item(node: Node<'_, '_>, direction: Direction, among: &Ports) -> Result<Item> {
     let key = match direction {
         Direction::Egress => "to",
         Direction::Ingress => "from",
@@ -418,10 +447,19 @@ fn item(node: Node<'_, '_>, direction: Direction) -> Result<Item> {
         Some(node) if node.is("uncertain") => true,
         Some(node) => return Err(expected(node, "`verdict` to be allow or uncertain")),
     };
-    let read_ports = parties::ports(ports)?;
+    let read_ports = parties::ports_or_none(ports)?;
     by_number(ports, &read_ports, "exactly")?;
+    if let (Some(node), Some(port)) = (ports, read_ports.first_beyond(among)) {
+        let message = format!("`{port}` is none of the `ports` that the statement is about");
+        return Err(problem(node, message));
+    }
+    let whom = parties::whom(peers)?;
+    no_service(peers, &whom)?;
+    if direction == Direction::Ingress {
+        no_name(peers, &whom, NO_SOURCE)?;
+    }
     Ok(Item {
-        peers: parties::whom(peers)?,
+        peers: whom,
         ports: read_ports,
         tag: Tag {
             uncertain,

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 
+mod outside;
+mod scope;
+
 use super::*;
 use crate::analysis::map::{By, Question, ReachMap};
 use crate::analysis::readings::Readings;
@@ -97,14 +100,18 @@ fn intents(statements: &str) -> (Sources, Intents) {
 /// Each line of `statements` is one, with its number for a name.
 #[track_caller]
 fn check(statements: &str, expected: Expect) {
-    let sample = Sample::new(CLUSTER);
+    check_in(&Sample::new(CLUSTER), statements, expected);
+}
+
+#[track_caller]
+fn check_in(sample: &Sample, statements: &str, expected: Expect) {
     let lines = statements.lines().filter(|line| !line.trim().is_empty());
     let text: String = (1..)
         .zip(lines)
         .map(|(number, line)| format!("- {{name: s{number}, {}}}\n", line.trim()))
         .collect();
     let (sources, intents) = intents(&text);
-    let mut out = judged(&sample, &intents.statements);
+    let mut out = judged(sample, &intents.statements);
     for problem in &intents.problems {
         writeln!(out, "{}: {}", sources.locate(problem.span), problem.message).unwrap();
     }
@@ -255,7 +262,7 @@ fn a_statement_about_nobody_is_vacuous() {
             s6: vacuous: no pod or workload `none` in namespace `shop`; it has `db` and `web`
             s7: vacuous: no pod or workload `none` in namespace `shop`; it has `db` and `web`
             s8: vacuous: no namespace `none` in the input
-            s9: vacuous: there is no pair to judge: both ends are the same pod, or outside
+            s9: vacuous: there is no pair to judge: both ends are the same pod, or outside, or pods without an address (K-33)
             s10: vacuous: no pod or workload `none` in namespace `shop`; it has `db` and `web`
         "#]],
     );

@@ -1,11 +1,13 @@
 //! Parties of a world behind what statements write.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::{Part, PartKind, Whom};
+use crate::analysis::map;
 use crate::analysis::parties::{Parties, PartyError, Selection, What, is_service_spelling};
 use crate::facts::metadata;
 use crate::sets::{LabelSelector, Runs};
@@ -51,13 +53,26 @@ impl Ends {
         !self.v4.is_empty() || !self.v6.is_empty()
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         !self.everyone
             && self.endpoints.is_empty()
             && self.nodes.is_empty()
             && !self.has_addresses()
             && self.names.is_empty()
             && self.services.is_empty()
+    }
+
+    /// Whether somebody is meant by both; these are in order.
+    pub(super) fn touches(&self, other: &Self) -> bool {
+        let has_endpoint = |id| self.endpoints.binary_search(id).is_ok();
+        let has_node = |id| self.nodes.binary_search(id).is_ok();
+        self.everyone
+            || other.endpoints.iter().any(has_endpoint)
+            || other.nodes.iter().any(has_node)
+            || self.v4.touches(&other.v4)
+            || self.v6.touches(&other.v6)
+            // Nobody knows which addresses a name stands for.
+            || (self.has_addresses() && !other.names.is_empty())
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -102,6 +117,7 @@ pub(super) struct Resolver<'w> {
     world: &'w World,
     parties: Parties<'w>,
     known: FxHashMap<Box<str>, Result<Ends, Nobody>>,
+    owned: OnceCell<(Runs<u32>, Runs<u128>)>,
 }
 
 impl<'w> Resolver<'w> {
@@ -110,6 +126,7 @@ impl<'w> Resolver<'w> {
             world,
             parties: Parties::new(world, namespace),
             known: FxHashMap::default(),
+            owned: OnceCell::new(),
         }
     }
 
@@ -126,7 +143,13 @@ impl<'w> Resolver<'w> {
         for part in &whom.parts {
             let nobody = match self.part(part) {
                 Ok(ends) if ends.is_empty() => Nobody {
-                    message: format!("`{}` matches nobody in the input", part.text),
+                    message: match part.kind {
+                        PartKind::Outside(..) => format!(
+                            "pods and nodes own all addresses of `{}`, so that nobody outside has one",
+                            part.text
+                        ),
+                        _ => format!("`{}` matches nobody in the input", part.text),
+                    },
                     ambiguous: false,
                 },
                 Ok(ends) => {
@@ -146,7 +169,7 @@ impl<'w> Resolver<'w> {
         }
     }
 
-    fn part(&mut self, part: &Part) -> Result<Ends, Nobody> {
+    pub(super) fn part(&mut self, part: &Part) -> Result<Ends, Nobody> {
         match &part.kind {
             PartKind::Everyone => Ok(Ends::everyone(self.world)),
             PartKind::Pods => Ok(Ends {
@@ -174,11 +197,10 @@ impl<'w> Resolver<'w> {
                 let Ends { v4, v6, .. } = range(*first, *last);
                 Ok(self.owned(v4, v6))
             }
-            PartKind::Outside(first, last) => Ok(Ends {
-                endpoints: Vec::new(),
-                nodes: Vec::new(),
-                ..range(*first, *last)
-            }),
+            PartKind::Outside(first, last) => {
+                let Ends { v4, v6, .. } = range(*first, *last);
+                Ok(self.beyond(v4, v6))
+            }
             PartKind::Block(net, except) => Ok(self.addresses(std::iter::once(net), except)),
             PartKind::Labels {
                 namespace,
@@ -228,7 +250,7 @@ impl<'w> Resolver<'w> {
         self.owned(v4, v6)
     }
 
-    /// Addresses with the pods and nodes that own some of them; a single one is its owner's.
+    /// Addresses with the pods and nodes that own some of them.
     fn owned(&self, v4: Runs<u32>, v6: Runs<u128>) -> Ends {
         let inside = |ip: &IpAddr| match ip {
             IpAddr::V4(ip) => v4.contains((*ip).into()),
@@ -246,38 +268,20 @@ impl<'w> Resolver<'w> {
         let nodes: Vec<NodeId> = nodes
             .filter(|id| world[*id].ips.iter().any(inside))
             .collect();
-        let owned = endpoints.iter().flat_map(|id| world[*id].ips.iter());
-        let owned = owned.chain(nodes.iter().flat_map(|id| world[*id].ips.iter()));
-        let (mut own4, mut own6) = (Vec::new(), Vec::new());
-        for ip in owned {
-            match *ip {
-                IpAddr::V4(ip) => own4.push(u32::from(ip)),
-                IpAddr::V6(ip) => own6.push(u128::from(ip)),
-            }
-        }
-        // Taking every pod out of every range would make many ranges of few.
-        let single = |length: usize| length <= 1;
-        let (v4, v6) = if single(v4.iter().len()) && single(v6.iter().len()) {
-            let (own4, own6) = (Runs::from_numbers(own4), Runs::from_numbers(own6));
-            let rest4 = if v4.is_subset(&own4) {
-                Runs::default()
-            } else {
-                v4
-            };
-            let rest6 = if v6.is_subset(&own6) {
-                Runs::default()
-            } else {
-                v6
-            };
-            (rest4, rest6)
-        } else {
-            (v4, v6)
-        };
         Ends {
             endpoints,
             nodes,
-            v4,
-            v6,
+            ..self.beyond(v4, v6)
+        }
+    }
+
+    /// Addresses without the ranges that pods and nodes own altogether. Taking every pod out of every
+    /// range would make many ranges of few.
+    fn beyond(&self, v4: Runs<u32>, v6: Runs<u128>) -> Ends {
+        let (own4, own6) = self.owned.get_or_init(|| map::owned(self.world));
+        Ends {
+            v4: map::beyond(&v4, own4),
+            v6: map::beyond(&v6, own6),
             ..Ends::default()
         }
     }

@@ -11,10 +11,12 @@ pub(super) fn keep_proved(held: &Held, base: State<'_, '_>, removals: &mut Vec<R
     if removals.is_empty() || is_proved(held, base, removals) {
         return;
     }
+    let all = removals.len();
     let mut kept: Vec<Removal> = Vec::new();
     for removal in removals.drain(..) {
         kept.push(removal);
-        if !is_proved(held, base, &kept) {
+        // That all of them change something is known.
+        if kept.len() == all || !is_proved(held, base, &kept) {
             kept.pop();
         }
     }

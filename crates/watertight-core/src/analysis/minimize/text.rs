@@ -44,17 +44,22 @@ pub(super) fn edit(
         let is_proved = proved(&after, &options, held, base);
         is_proved.then_some((after, files, taken))
     };
-    let all: BTreeSet<usize> = (0..removals.len()).collect();
+    let with_edits = (0..).zip(&each).filter(|(_, own)| own.is_some());
+    let all: BTreeSet<usize> = with_edits.map(|(at, _)| at).collect();
     let found = attempt(&all).or_else(|| {
         // One of them is in the way: as many as go together, in order.
-        let mut kept = BTreeSet::new();
+        let (mut kept, mut found) = (BTreeSet::new(), None);
         for at in &all {
             kept.insert(*at);
-            if attempt(&kept).is_none() {
+            // All of them have been tried.
+            let attempted = Some(&kept).filter(|kept| **kept != all).and_then(&attempt);
+            if attempted.is_some() {
+                found = attempted;
+            } else {
                 kept.remove(at);
             }
         }
-        attempt(&kept)
+        found
     });
     let taken = found.as_ref().map(|(_, _, taken)| taken);
     for (at, removal) in removals.iter_mut().enumerate() {

@@ -74,7 +74,7 @@ impl<A: Address> Atoms<A> {
     pub(super) fn new<'b>(blocks: impl Iterator<Item = &'b IpBlock>) -> Self {
         let mut cuts = vec![A::MIN];
         for block in blocks {
-            cuts.extend(bounds::<A>(block));
+            cuts.extend(bounds_of::<A>(block));
         }
         cuts.sort_unstable();
         cuts.dedup();
@@ -155,7 +155,7 @@ impl<A: Address> Atoms<A> {
         block: &IpBlock,
         used: impl Fn(&dyn Fn(A) -> bool) -> bool,
     ) -> bool {
-        for bound in bounds::<A>(block) {
+        for bound in bounds_of::<A>(block) {
             let at = self.position(bound);
             let Some((start, atom)) = self.starts.get(at).copied() else {
                 return false;
@@ -195,10 +195,17 @@ impl<A: Address> Atoms<A> {
 }
 
 /// Where the addresses of a block and of its exceptions begin, and where they have ended.
-fn bounds<A: Address>(block: &IpBlock) -> impl Iterator<Item = A> {
+fn bounds_of<A: Address>(block: &IpBlock) -> impl Iterator<Item = A> {
     std::iter::once(&block.cidr)
         .chain(&block.except)
         .filter_map(|cidr| A::range(&cidr.net))
         .flat_map(|(first, last)| [Some(first), last.next()])
         .flatten()
+}
+
+/// The same as addresses, whatever the family: one address of every stretch but the lowest.
+pub(crate) fn bounds(block: &IpBlock) -> impl Iterator<Item = IpAddr> {
+    let v4 = bounds_of::<u32>(block).map(|ip| IpAddr::V4(ip.into()));
+    let v6 = bounds_of::<u128>(block).map(|ip| IpAddr::V6(ip.into()));
+    v4.chain(v6)
 }

@@ -18,6 +18,7 @@ mod update;
 
 use std::net::IpAddr;
 
+pub(crate) use atoms::bounds;
 use classes::Classes;
 pub use row::{Band, Row};
 pub use sets::{SetId, Sets};

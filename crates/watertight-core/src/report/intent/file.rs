@@ -131,7 +131,7 @@ struct IntentItem {
     some: Option<bool>,
     /// Whether it holds for certain requests only.
     conditional: Option<bool>,
-    /// Whether this is about IPv6, where that differs.
+    /// Whether this is about IPv6, where that differs between pods.
     ipv6: Option<bool>,
 }
 
@@ -226,7 +226,8 @@ enum IntentPorts {
     Many(Vec<IntentPort>),
 }
 
-/// `80`, `53/udp`, `8000-8999`, `any`; with allow and deny also `http` and `icmp`.
+/// `80`, `53/udp`, `8000-8999`, `any`; with allow and deny also `http` and `icmp`; in `allowed` of
+/// exactly also `none`.
 #[expect(dead_code, reason = "for its schema")]
 #[derive(JsonSchema)]
 #[schemars(untagged)]

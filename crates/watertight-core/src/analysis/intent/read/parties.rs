@@ -279,6 +279,19 @@ fn requirement(node: Node<'_, '_>) -> Result<Requirement> {
 
 /// `80`, `80/tcp`, `[53/udp, 53/tcp]`, `any`.
 pub(super) fn ports(node: Option<Node<'_, '_>>) -> Result<Ports> {
+    let found = ports_or_none(node)?;
+    match node {
+        Some(node) if found.none => {
+            let message = "a statement about no port would always hold; `none` goes with what is \
+                           `allowed` by `exactly`";
+            Err(problem(node, message))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// The same, and `none` for no port at all.
+pub(super) fn ports_or_none(node: Option<Node<'_, '_>>) -> Result<Ports> {
     let Some(node) = node else {
         return Ok(Ports::default());
     };
@@ -293,7 +306,8 @@ pub(super) fn ports(node: Option<Node<'_, '_>>) -> Result<Ports> {
     }
     let mut found = Ports::default();
     let mut all = false;
-    for item in items {
+    for item in &items {
+        let item = *item;
         let text = match item.kind() {
             Kind::Number => item.as_written(),
             _ => item
@@ -304,9 +318,15 @@ pub(super) fn ports(node: Option<Node<'_, '_>>) -> Result<Ports> {
             all = true;
             continue;
         }
-        if text.trim() == "none" && found.asked.is_empty() {
-            found.none = true;
-            continue;
+        if text.trim() == "none" {
+            if items.len() > 1 {
+                let message = "`none` is no port at all, and stands alone";
+                return Err(problem(item, message));
+            }
+            return Ok(Ports {
+                asked: Vec::new(),
+                none: true,
+            });
         }
         for query in port(text).map_err(|message| problem(item, message))?.asked {
             if !found.asked.contains(&query) {

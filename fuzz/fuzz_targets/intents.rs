@@ -1,0 +1,8 @@
+//! Any file of intents is read, and judged in a small cluster.
+#![no_main]
+
+#[allow(dead_code, reason = "the other targets use the rest")]
+#[path = "../../crates/watertight-core/tests/hostile/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::intents(bytes));
