@@ -12,7 +12,7 @@ use crate::source::Span;
 
 pub use order::sort;
 pub use quote::{brief, in_place_of, scalar};
-pub use suppression::{ConfigEntry, Suppressed, apply};
+pub use suppression::{ConfigEntry, Markers, Suppressed, apply};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -76,7 +76,7 @@ pub enum Said {
         /// Where it is.
         span: Span,
     },
-    /// Another annotation or label of a Namespace.
+    /// An annotation or a label of a Namespace, which a new text of it has to repeat.
     Kept {
         /// Whether it is a label.
         label: bool,
@@ -222,13 +222,14 @@ fn annotations(metadata: Option<Node<'_, '_>>, kind: &str, said: &mut Vec<Said>)
         let (Some(name), Some(text)) = (key.str(), value.str()) else {
             continue;
         };
-        if let Some(name) = name.strip_prefix(BASELINE_PREFIX) {
+        if let Some(key) = name.strip_prefix(BASELINE_PREFIX) {
             said.push(Said::Annotation {
-                key: name.into(),
+                key: key.into(),
                 value: text.into(),
                 span: value.span(),
             });
-        } else if kind == "Namespace" && !name.starts_with("kubectl.kubernetes.io/") {
+        }
+        if kind == "Namespace" && !name.starts_with("kubectl.kubernetes.io/") {
             said.push(Said::Kept {
                 label: false,
                 key: name.into(),

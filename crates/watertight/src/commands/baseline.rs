@@ -249,6 +249,26 @@ fn write_files(
     force: bool,
 ) -> anyhow::Result<()> {
     let file = |name: &str| directory.join(format!("{name}.yaml"));
+    for (at, manifest) in manifests.iter().enumerate() {
+        let name = &manifest.name;
+        if !is_dns_label(name) {
+            bail!(
+                "namespace `{}` cannot be the name of a file: no cluster has a namespace with such a \
+                 name; leave it out with --namespace",
+                name.escape_debug()
+            );
+        }
+        if manifests
+            .iter()
+            .skip(at + 1)
+            .any(|other| other.name == *name)
+        {
+            bail!(
+                "namespace `{name}` and the part of that name would both be `{name}.yaml`; write them \
+                 apart, the namespace without --dialect and --guard"
+            );
+        }
+    }
     if !force {
         for manifest in manifests {
             let path = file(&manifest.name);
@@ -282,6 +302,15 @@ fn write_files(
             .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     Ok(())
+}
+
+/// Whether a cluster would have a namespace of this name; anything else is a path.
+fn is_dns_label(name: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(inside)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 /// What is not in the policies, for who sees nothing else.

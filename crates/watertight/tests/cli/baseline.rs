@@ -451,6 +451,34 @@ fn a_file_for_each_namespace_and_nobody_elses() {
     );
 }
 
+/// Only what can be the name of a namespace becomes that of a file, and none has two parts.
+#[test]
+fn files_stay_in_their_directory() {
+    let namespace = |name: &str| {
+        OPEN.replace("namespace: open", &format!("namespace: {name}"))
+            .replace("name: open", &format!("name: {name}"))
+    };
+    let project = Project::new(&[
+        ("path/in.yaml", &namespace("../../esc")),
+        ("part/in.yaml", &namespace("cluster")),
+    ]);
+    let ran = project.run(&["baseline", "path", "--out", "a/b/c"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    expect!["error: namespace `../../esc` cannot be the name of a file: no cluster has a namespace with such a name; leave it out with --namespace"].assert_eq(ran.stderr.lines().last().unwrap());
+    assert!(!project.path().join("a").exists());
+    let ran = project.run(&["baseline", "part", "--out", "out", "--dialect", "cnp"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    expect!["error: namespace `cluster` and the part of that name would both be `cluster.yaml`; write them apart, the namespace without --dialect and --guard"].assert_eq(ran.stderr.lines().last().unwrap());
+    assert!(!project.path().join("out").exists());
+    let ran = project.run(&["baseline", "part", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        project
+            .read("out/cluster.yaml")
+            .contains("  namespace: cluster\n")
+    );
+}
+
 /// A baseline of a baseline is the same one.
 #[test]
 fn it_stays_as_it_is() {

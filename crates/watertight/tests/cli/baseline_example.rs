@@ -360,6 +360,7 @@ fn what_the_whole_example_needs_and_who_says_so() {
           shop/platform/policies.yaml:62: NetworkPolicy platform/node-exporter selects no pod that policies are about: nothing of it is carried over
           shop/shop/policies.yaml:73: NetworkPolicy shop/catalog-ingress selects no pod that policies are about: nothing of it is carried over
           shop/shop/policies.yaml:101: a rule of NetworkPolicy shop/orders-db-ingress names nobody who is there: nothing of it is carried over
+          shop/analytics/policies.yaml:48: a rule of NetworkPolicy analytics/dashboards names nobody who is there: nothing of it is carried over
           shop/shop/policies.yaml:18: NetworkPolicy shop/deny-metadata opens all ports of every pod to any address: that is not carried over; name who needs what
     "#]].assert_eq(&shown(&ran));
 }

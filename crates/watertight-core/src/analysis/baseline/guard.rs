@@ -1,34 +1,31 @@
 //! What keeps namespaces covered that do not exist yet: a policy of Kyverno that gives them the first
 //! policies, or admission policies for what CEL can see.
 
-use std::collections::BTreeMap;
-
-use super::needs::Whom;
+use super::peers::dns_rules;
 use super::set::managed;
-use super::yaml::{Lines, scalar};
-use super::{Guard, Manifest, Plan};
+use super::yaml::Lines;
+use super::{Guard, Labels, Manifest, Plan};
+use crate::diag::scalar;
 use crate::facts::metadata::{Cloud, distinct_addresses};
+use crate::manifest::Direction;
 use crate::world::World;
 
-/// Namespaces of the cluster itself.
-const SYSTEM: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
+/// Namespaces of the cluster itself, and those that start like these.
+const SYSTEM: &[&str] = &[
+    "calico-apiserver",
+    "calico-system",
+    "gmp-system",
+    "kyverno",
+    "openshift",
+    "tigera-operator",
+];
+const SYSTEM_PREFIXES: &[&str] = &["gke-managed-", "kube-", "openshift-"];
 
 /// Whether a namespace is one of the cluster itself, which gets a baseline only by name.
 #[must_use]
 pub fn is_system(name: &str) -> bool {
-    const OTHERS: &[&str] = &[
-        "calico-apiserver",
-        "calico-system",
-        "gke-managed-system",
-        "gmp-system",
-        "kyverno",
-        "tigera-operator",
-    ];
-    SYSTEM.contains(&name)
-        || OTHERS.contains(&name)
-        || name.starts_with("kube-")
-        || name.starts_with("openshift-")
-        || name == "openshift"
+    let mut prefixes = SYSTEM_PREFIXES.iter();
+    SYSTEM.contains(&name) || prefixes.any(|prefix| name.starts_with(prefix))
 }
 
 /// The manifest of a guard.
@@ -36,7 +33,7 @@ pub(super) fn manifest(guard: Guard, world: &World, plan: &Plan) -> Manifest {
     let mut out = Lines::default();
     match guard {
         Guard::Kyverno => kyverno(&mut out, world, plan),
-        Guard::Vap => admission(&mut out),
+        Guard::Vap => admission(&mut out, world, plan),
     }
     Manifest {
         name: "guard".to_owned(),
@@ -74,8 +71,8 @@ fn kyverno(out: &mut Lines, world: &World, plan: &Plan) {
         for name in SYSTEM {
             out.line(5, &format!("- {name}"));
         }
-        for pattern in ["kube-*", "openshift-*"] {
-            out.line(5, &format!("- \"{pattern}\""));
+        for prefix in SYSTEM_PREFIXES {
+            out.line(5, &format!("- \"{prefix}*\""));
         }
         out.line(2, "generate:");
         out.line(3, "synchronize: true");
@@ -104,49 +101,14 @@ fn kyverno(out: &mut Lines, world: &World, plan: &Plan) {
         out.line(5, "- Egress");
         out.line(5, "egress:");
         // A namespace that is not there yet is another one than that of the servers.
-        for line in dns_rules(world, plan).lines() {
-            out.line(5, line);
+        let mut rules = Lines::default();
+        for rule in dns_rules(world, plan, None) {
+            rule.write(&mut rules, Direction::Egress);
+        }
+        for line in rules.text.lines() {
+            out.line(4, line);
         }
     });
-}
-
-/// The rules of the DNS policy, without indentation.
-fn dns_rules(world: &World, plan: &Plan) -> String {
-    let mut out = Lines::default();
-    let mut by_ports: BTreeMap<_, Vec<&Whom>> = BTreeMap::new();
-    for (whom, ports) in &plan.dns.peers {
-        by_ports.entry(ports).or_default().push(whom);
-    }
-    for (ports, whom) in by_ports {
-        out.line(0, "- to:");
-        for whom in whom {
-            match whom {
-                Whom::Unit(id) => {
-                    let unit = &plan.units[*id];
-                    out.line(1, "- namespaceSelector:");
-                    out.line(3, "matchLabels:");
-                    let name = scalar(&world[unit.namespace].name);
-                    out.line(4, &format!("kubernetes.io/metadata.name: {name}"));
-                    super::yaml::selector(&mut out, 2, "podSelector", &unit.selector);
-                }
-                Whom::Blocks(blocks) => {
-                    for block in blocks {
-                        out.line(1, "- ipBlock:");
-                        out.line(3, &format!("cidr: {}", super::yaml::block(block.net)));
-                    }
-                }
-                Whom::AllPods | Whom::Internet | Whom::Everyone => {}
-            }
-        }
-        out.line(1, "ports:");
-        for ports in ports {
-            if let super::needs::Ports::Range(protocol, first, _) = ports {
-                out.line(1, &format!("- protocol: {}", protocol.api()));
-                out.line(2, &format!("port: {first}"));
-            }
-        }
-    }
-    out.text
 }
 
 /// One admission policy.
@@ -156,11 +118,28 @@ struct Admission<'a> {
     group: &'a str,
     resources: &'a [&'a str],
     operations: &'a [&'a str],
+    /// Which requests it is about.
+    conditions: &'a [(&'a str, &'a str)],
     variables: &'a [(&'a str, &'a str)],
     validations: &'a [(&'a str, &'a str)],
 }
 
-fn admission(out: &mut Lines) {
+/// The conditions of requests about other namespaces than those of the cluster itself.
+fn not_of_the_cluster(name: &str) -> String {
+    format!(
+        "!({name} in {} || {}.exists(prefix, {name}.startsWith(prefix)))",
+        list(SYSTEM),
+        list(SYSTEM_PREFIXES)
+    )
+}
+
+/// A list of texts in CEL.
+fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    let quoted: Vec<_> = items.iter().map(|item| format!("'{item}'")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn admission(out: &mut Lines, world: &World, plan: &Plan) {
     out.comment(
         0,
         "What an API server can refuse by itself. CEL sees one object at a time: it can tell that a \
@@ -170,10 +149,49 @@ fn admission(out: &mut Lines) {
     );
     let addresses = distinct_addresses(Cloud::ALL);
     let addresses = addresses.iter().filter(|found| found.reachable_from_pod());
-    let addresses: Vec<_> = addresses
-        .map(|found| format!("'{}'", found.address))
+    let addresses: Vec<_> = addresses.map(|found| found.address).collect();
+    let metadata = list(&addresses);
+    let of_request = not_of_the_cluster("request.namespace");
+    let of_object = format!(
+        "!has(object.metadata.name) || {}",
+        not_of_the_cluster("object.metadata.name")
+    );
+    // What the plan leaves as it is, may be made again; what it opens, may be opened.
+    let left_alone = plan
+        .namespaces
+        .iter()
+        .filter(|found| matches!(found.pod_security, Labels::Other(_) | Labels::HostNetwork));
+    let left_alone: Vec<&str> = left_alone
+        .map(|found| &*world[found.namespace].name)
         .collect();
-    let metadata = format!("[{}]", addresses.join(", "));
+    let not_left_alone = format!(
+        "!has(object.metadata.name) || !(object.metadata.name in {})",
+        list(&left_alone)
+    );
+    let opened = plan.namespaces.iter().flat_map(|found| {
+        let names = found.opens_metadata.iter();
+        names.map(|name| format!("{}/{name}", world[found.namespace].name))
+    });
+    let opened: Vec<String> = opened.collect();
+    let not_opened = format!(
+        "!has(object.metadata.name) || !(request.namespace + '/' + object.metadata.name in {})",
+        list(&opened)
+    );
+    let mut of_namespaces = vec![("not-of-the-cluster", of_object.as_str())];
+    if !left_alone.is_empty() {
+        of_namespaces.push(("not-left-alone", &not_left_alone));
+    }
+    let of_policies = ("not-of-the-cluster", of_request.as_str());
+    let mut of_rules = vec![
+        of_policies,
+        (
+            "changes-rules",
+            "request.operation != 'UPDATE' || object.spec != oldObject.spec",
+        ),
+    ];
+    if !opened.is_empty() {
+        of_rules.push(("not-asked-for", &not_opened));
+    }
     let closed = "!has(object.spec.egress) || object.spec.egress.all(rule, !has(rule.to) || \
                   rule.to.all(peer, !has(peer.ipBlock) || variables.metadata.all(ip, \
                   !cidr(peer.ipBlock.cidr).containsIP(ip) || (has(peer.ipBlock.except) && \
@@ -181,16 +199,22 @@ fn admission(out: &mut Lines) {
     let all = [
         Admission {
             name: "baseline-namespaces",
-            comment: "A namespace must not admit pods on the host network, about which no policy is.",
+            comment: "A new namespace must not admit pods on the host network, about which no policy is, \
+                      and one that does not must stay so. Others may be changed as before.",
             group: "",
             resources: &["namespaces"],
             operations: &["CREATE", "UPDATE"],
-            variables: &[],
+            conditions: &of_namespaces,
+            variables: &[
+                ("refuses", &refuses("object")),
+                (
+                    "refused",
+                    &format!("request.operation == 'UPDATE' && {}", refuses("oldObject")),
+                ),
+            ],
             validations: &[(
-                "has(object.metadata.labels) && \
-                 'pod-security.kubernetes.io/enforce' in object.metadata.labels && \
-                 object.metadata.labels['pod-security.kubernetes.io/enforce'] in ['baseline', 'restricted']",
-                "set the label pod-security.kubernetes.io/enforce to baseline or restricted",
+                "variables.refuses || (request.operation == 'UPDATE' && !variables.refused)",
+                "keep the label pod-security.kubernetes.io/enforce at baseline or restricted",
             )],
         },
         Admission {
@@ -199,6 +223,7 @@ fn admission(out: &mut Lines) {
             group: "networking.k8s.io",
             resources: &["networkpolicies"],
             operations: &["CREATE", "UPDATE"],
+            conditions: &of_rules,
             variables: &[("metadata", &metadata)],
             validations: &[
                 (
@@ -223,6 +248,7 @@ fn admission(out: &mut Lines) {
             group: "networking.k8s.io",
             resources: &["networkpolicies"],
             operations: &["DELETE"],
+            conditions: &[of_policies],
             variables: &[],
             validations: &[(
                 "oldObject.metadata.name != 'default-deny' || \
@@ -234,6 +260,15 @@ fn admission(out: &mut Lines) {
     for policy in &all {
         policy.write(out);
     }
+}
+
+/// Whether a namespace refuses pods on the host network.
+fn refuses(object: &str) -> String {
+    let label = "pod-security.kubernetes.io/enforce";
+    format!(
+        "has({object}.metadata.labels) && '{label}' in {object}.metadata.labels && \
+         {object}.metadata.labels['{label}'] in ['baseline', 'restricted']"
+    )
 }
 
 impl Admission<'_> {
@@ -250,14 +285,8 @@ impl Admission<'_> {
         out.line(3, "apiVersions: [v1]");
         out.line(3, &format!("operations: [{}]", self.operations.join(", ")));
         out.line(3, &format!("resources: [{}]", self.resources.join(", ")));
-        if !self.variables.is_empty() {
-            out.line(1, "variables:");
-            for (name, expression) in self.variables {
-                out.line(1, &format!("- name: {name}"));
-                out.line(2, "expression: >-");
-                folded(out, expression);
-            }
-        }
+        named(out, "matchConditions", self.conditions);
+        named(out, "variables", self.variables);
         out.line(1, "validations:");
         for (expression, message) in self.validations {
             out.line(1, "- expression: >-");
@@ -268,12 +297,6 @@ impl Admission<'_> {
         self.head(out, "ValidatingAdmissionPolicyBinding");
         out.line(1, &format!("policyName: {}", self.name));
         out.line(1, "validationActions: [Deny]");
-        out.line(1, "matchResources:");
-        out.line(2, "namespaceSelector:");
-        out.line(3, "matchExpressions:");
-        out.line(3, "- key: kubernetes.io/metadata.name");
-        out.line(4, "operator: NotIn");
-        out.line(4, &format!("values: [{}]", SYSTEM.join(", ")));
     }
 
     fn head(&self, out: &mut Lines, kind: &str) {
@@ -284,6 +307,19 @@ impl Admission<'_> {
         out.line(1, "labels:");
         out.line(2, &managed());
         out.line(0, "spec:");
+    }
+}
+
+/// Expressions with names.
+fn named(out: &mut Lines, field: &str, expressions: &[(&str, &str)]) {
+    if expressions.is_empty() {
+        return;
+    }
+    out.line(1, &format!("{field}:"));
+    for (name, expression) in expressions {
+        out.line(1, &format!("- name: {name}"));
+        out.line(2, "expression: >-");
+        folded(out, expression);
     }
 }
 

@@ -12,6 +12,7 @@ mod guard;
 mod infrastructure;
 mod internet;
 mod needs;
+mod peers;
 mod proof;
 mod set;
 mod units;
@@ -144,6 +145,8 @@ pub struct NamespacePlan {
     pub host_network: Vec<UnitId>,
     /// The label against the host network.
     pub pod_security: Labels,
+    /// Policies that open a metadata service, because somebody asked for it.
+    opens_metadata: Vec<String>,
 }
 
 /// A flow that must stay possible.

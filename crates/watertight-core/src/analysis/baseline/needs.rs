@@ -4,6 +4,7 @@
 //! were found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -55,6 +56,12 @@ impl Block {
             except: Vec::new(),
         }
     }
+
+    /// Whether an address is one of them.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        self.net.contains(&ip) && !self.except.iter().any(|net| net.contains(&ip))
+    }
 }
 
 /// Who is at an end.
@@ -75,7 +82,7 @@ pub enum Whom {
 impl Whom {
     /// One address.
     #[must_use]
-    pub fn address(ip: std::net::IpAddr) -> Self {
+    pub fn address(ip: IpAddr) -> Self {
         Self::Blocks(vec![Block::whole(IpNet::from(ip))])
     }
 }
@@ -104,6 +111,12 @@ pub enum By {
 }
 
 impl By {
+    /// Whether somebody asked for the connection, and nothing was concluded.
+    #[must_use]
+    pub fn asks(self) -> bool {
+        matches!(self, Self::Flag | Self::Annotation)
+    }
+
     /// One word, for programs.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -151,6 +164,18 @@ impl Need {
             text: text.clone(),
             span: *span,
         })
+    }
+
+    /// Whether somebody asked for it.
+    #[must_use]
+    pub fn was_asked_for(&self) -> bool {
+        self.why.keys().any(|(by, _)| by.asks())
+    }
+
+    /// Whether nothing but policies of today says so.
+    #[must_use]
+    pub fn is_of_today(&self) -> bool {
+        self.why.keys().all(|(by, _)| *by == By::Policy)
     }
 
     /// What they say.
@@ -206,8 +231,7 @@ impl Needs {
         }
     }
 
-    /// Behind the last need: what follows each other becomes one, and what a wider need of the same
-    /// ends' kind covers goes.
+    /// Behind the last need: ports that overlap or follow each other become one.
     pub fn finish(&mut self) {
         for need in self.by_ends.values_mut() {
             need.normalise();

@@ -10,14 +10,14 @@ mod excess;
 mod metadata;
 mod needs;
 mod replace;
+mod sides;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use rustc_hash::FxHashSet;
 
 use self::excess::Table;
-use super::needs::{Block, Whom};
+use super::needs::Whom;
 use super::set::ByUnit;
 use super::units::UnitId;
 use super::{Note, Plan};
@@ -200,15 +200,6 @@ impl<'j> Judge<'j> {
         }
     }
 
-    fn party(&self, party: Party) -> String {
-        match party {
-            Party::Endpoint(id) => self.world().display_name(id),
-            Party::Node(id) => format!("node {}", self.world()[id].name),
-            Party::Address(ip) => ip.to_string(),
-            Party::Name(id) => self.world()[id].text.to_string(),
-        }
-    }
-
     /// Which policy denies a connection, if it is one of those that stay.
     fn by(&self, connection: &Connection) -> String {
         let verdict = self.eval.verdict(connection);
@@ -305,8 +296,14 @@ impl<'j> Judge<'j> {
     }
 }
 
-pub(super) fn has(block: &Block, ip: IpAddr) -> bool {
-    block.net.contains(&ip) && !block.except.iter().any(|net| net.contains(&ip))
+/// A party, for people.
+fn name(world: &World, party: Party) -> String {
+    match party {
+        Party::Endpoint(id) => world.display_name(id),
+        Party::Node(id) => format!("node {}", world[id].name),
+        Party::Address(ip) => ip.to_string(),
+        Party::Name(id) => world[id].text.to_string(),
+    }
 }
 
 fn shortened(against: Vec<String>) -> Vec<String> {

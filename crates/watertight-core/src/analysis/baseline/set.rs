@@ -1,14 +1,17 @@
 //! The policies of one namespace, from its needs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use super::needs::{Block, Need, Ports, Whom};
-use super::units::{Unit, UnitId};
-use super::yaml::{Lines, MANAGED, PeerText, PolicyText, RuleText, scalar};
+use super::peers::{dns_rules, peers};
+use super::units::UnitId;
+use super::yaml::{Lines, MANAGED, PeerText, PolicyText, RuleText};
 use super::{Labels, NamespacePlan, Plan};
+use crate::diag::scalar;
+use crate::facts::metadata::{Cloud, MetadataAddress, distinct_addresses};
 use crate::manifest::Direction;
 use crate::rules::count;
+use crate::sets::Protocol;
 use crate::world::{NamespaceId, World};
 
 /// The label by which the admission of a namespace refuses host networking.
@@ -17,6 +20,9 @@ const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 /// More evidence than this is counted.
 const MOST_WHY: usize = 3;
 
+/// So many workloads of a rule have a comment each.
+const FEW: usize = 3;
+
 /// Needs by the unit that they are about.
 pub(super) struct ByUnit<'p> {
     plan: &'p Plan,
@@ -24,6 +30,7 @@ pub(super) struct ByUnit<'p> {
     of: BTreeMap<(UnitId, Direction), Vec<(&'p Whom, &'p Need)>>,
     /// The API server, for those who need it.
     api: Vec<(Whom, BTreeSet<Ports>)>,
+    metadata: Vec<MetadataAddress>,
 }
 
 /// Who is asked for, and on which ports.
@@ -43,7 +50,7 @@ impl<'p> ByUnit<'p> {
             }
         }
         let api = plan.api.peers().into_iter().map(|(port, whom)| {
-            let port = Ports::one(crate::sets::Protocol::Tcp, port);
+            let port = Ports::one(Protocol::Tcp, port);
             (whom, BTreeSet::from([port]))
         });
         Self {
@@ -51,7 +58,13 @@ impl<'p> ByUnit<'p> {
             world,
             of,
             api: api.collect(),
+            metadata: distinct_addresses(Cloud::ALL),
         }
+    }
+
+    /// The API server, by port.
+    pub(super) fn api_server(&self) -> &[(Whom, BTreeSet<Ports>)] {
+        &self.api
     }
 
     /// What is asked for a unit in a direction, besides DNS.
@@ -81,27 +94,8 @@ impl<'p> ByUnit<'p> {
         ends.chain(dns).chain(api).collect()
     }
 
-    /// The peers that say who is meant, as a policy of a namespace has to name them.
-    pub(super) fn peers(&self, whom: &Whom, of: NamespaceId) -> Vec<PeerText> {
-        match whom {
-            Whom::Unit(id) => self.unit_peers(&self.plan.units[*id], of),
-            Whom::AllPods => vec![PeerText::AllPods],
-            Whom::Blocks(blocks) => blocks.iter().map(block_peer).collect(),
-            Whom::Internet => self.plan.internet.blocks.iter().map(block_peer).collect(),
-            Whom::Everyone => everyone().iter().map(block_peer).collect(),
-        }
-    }
-
-    fn unit_peers(&self, unit: &Unit, of: NamespaceId) -> Vec<PeerText> {
-        if !unit.host_network {
-            let name = &self.world[unit.namespace].name;
-            let namespace = (unit.namespace != of).then(|| name.to_string());
-            return vec![PeerText::Pods(namespace, unit.selector.clone())];
-        }
-        let blocks = addresses(self.world, unit).into_iter();
-        blocks
-            .map(|ip| PeerText::Block(ip.into(), Vec::new()))
-            .collect()
+    fn peers(&self, whom: &Whom, of: NamespaceId) -> Vec<PeerText> {
+        peers(self.world, self.plan, whom, Some(of))
     }
 
     fn whom_name(&self, whom: &Whom) -> String {
@@ -131,6 +125,8 @@ impl<'p> ByUnit<'p> {
             .map(|(_, need)| *need)
             .collect();
         let mut rules: Vec<RuleText> = Vec::new();
+        // For each rule that workloads share: who they are, and why.
+        let mut shared: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
         let mut addresses: BTreeMap<(&BTreeSet<Ports>, String), Vec<Block>> = BTreeMap::new();
         for (whom, need) in needs {
             if let Whom::Blocks(blocks) = whom {
@@ -149,23 +145,37 @@ impl<'p> ByUnit<'p> {
             if peers.is_empty() {
                 continue;
             }
-            let comment = format!("{word} {}: {}", self.whom_name(whom), self.because(need));
-            // Workloads that use the same ports share a rule.
-            let joins = matches!(whom, Whom::Unit(_));
-            let known = rules
-                .iter_mut()
-                .find(|rule| joins && rule.joins && rule.ports == need.ports);
-            match known {
-                Some(rule) => {
-                    rule.comments.push(comment);
-                    rule.peers.extend(peers);
-                }
-                None => rules.push(RuleText {
-                    comments: vec![comment],
+            let because = self.because(need);
+            if !matches!(whom, Whom::Unit(_)) {
+                rules.push(RuleText {
+                    comments: vec![format!("{word} {}: {because}", self.whom_name(whom))],
                     peers,
                     ports: need.ports.clone(),
-                    joins,
+                });
+                continue;
+            }
+            // Workloads that use the same ports share a rule.
+            let mut known = shared.keys().copied();
+            let known = known.find(|at| {
+                let rule = rules.get(*at);
+                rule.is_some_and(|rule| rule.ports == need.ports)
+            });
+            let at = known.unwrap_or(rules.len());
+            match rules.get_mut(at) {
+                Some(rule) => rule.peers.extend(peers),
+                None => rules.push(RuleText {
+                    comments: Vec::new(),
+                    peers,
+                    ports: need.ports.clone(),
                 }),
+            }
+            let whom = (self.whom_name(whom), because);
+            shared.entry(at).or_default().push(whom);
+        }
+        for (at, whom) in shared {
+            if let Some(rule) = rules.get_mut(at) {
+                rule.comments = reasons(word, &whom);
+                rule.join_peers();
             }
         }
         for ((ports, because), blocks) in addresses {
@@ -174,7 +184,6 @@ impl<'p> ByUnit<'p> {
                 comments: vec![format!("{word} {}: {because}", self.whom_name(&whom))],
                 peers: self.peers(&whom, namespace),
                 ports: ports.clone(),
-                joins: false,
             });
         }
         if let (Direction::Egress, Some(why)) = (direction, self.plan.api_users.get(&unit)) {
@@ -185,8 +194,7 @@ impl<'p> ByUnit<'p> {
                         said(why.iter().map(|why| &*why.text))
                     )],
                     peers: self.peers(&whom, namespace),
-                    ports: BTreeSet::from([Ports::one(crate::sets::Protocol::Tcp, port)]),
-                    joins: false,
+                    ports: BTreeSet::from([Ports::one(Protocol::Tcp, port)]),
                 });
             }
         }
@@ -284,7 +292,7 @@ impl<'p> ByUnit<'p> {
             policy.name = free(&policy.name, "baseline", |name| kept.contains(name));
         }
         let units = self.plan.units.of_namespace(id);
-        let mut host_network = Vec::new();
+        let (mut host_network, mut opens_metadata) = (Vec::new(), Vec::new());
         for unit in units {
             let own = &self.plan.units[*unit];
             if own.host_network {
@@ -295,6 +303,9 @@ impl<'p> ByUnit<'p> {
             let taken = |name: &str| names.contains(name) || kept.contains(name);
             let wanted = free(&own.name, &kind, taken);
             if let Some(policy) = self.policy(*unit, &wanted) {
+                if self.opens_metadata(*unit) {
+                    opens_metadata.push(wanted.clone());
+                }
                 names.insert(wanted);
                 policies.push(policy);
             }
@@ -356,7 +367,20 @@ impl<'p> ByUnit<'p> {
             replaces,
             host_network,
             pod_security,
+            opens_metadata,
         }
+    }
+
+    /// Whether somebody asked for a metadata service for a unit.
+    fn opens_metadata(&self, unit: UnitId) -> bool {
+        let mut needs = self.needs(unit, Direction::Egress).iter();
+        needs.any(|(whom, need)| match whom {
+            Whom::Blocks(blocks) if need.was_asked_for() => {
+                let mut known = self.metadata.iter();
+                known.any(|known| blocks.iter().any(|block| block.contains(known.address)))
+            }
+            _ => false,
+        })
     }
 
     fn default_deny(&self, namespace: &str) -> PolicyText {
@@ -374,23 +398,20 @@ impl<'p> ByUnit<'p> {
 
     fn dns(&self, namespace: &str, of: NamespaceId) -> Option<PolicyText> {
         let dns = &self.plan.dns;
-        let mut by_ports: BTreeMap<&BTreeSet<Ports>, Vec<PeerText>> = BTreeMap::new();
-        for (whom, ports) in dns.peers.iter().filter(|(_, ports)| !ports.is_empty()) {
-            let peers = self.peers(whom, of);
-            by_ports.entry(ports).or_default().extend(peers);
-        }
-        by_ports.retain(|_, peers| !peers.is_empty());
-        if by_ports.is_empty() {
+        let rules = dns_rules(self.world, self.plan, Some(of));
+        if rules.is_empty() {
             return None;
         }
-        let rules = by_ports.into_iter().map(|(ports, peers)| RuleText {
-            comments: Vec::new(),
-            peers,
-            ports: ports.clone(),
-            joins: false,
-        });
+        let speaks = |protocol| {
+            let mut ports = dns.peers.values().flatten();
+            ports.any(|ports| matches!(ports, Ports::Range(own, ..) if *own == protocol))
+        };
         let mut comments = vec![
-            "Every pod asks the DNS of the cluster, over TCP where an answer is long.".to_owned(),
+            match speaks(Protocol::Tcp) {
+                true => "Every pod asks the DNS of the cluster, over TCP where an answer is long.",
+                false => "Every pod asks the DNS of the cluster, whose Service has no TCP port.",
+            }
+            .to_owned(),
         ];
         comments.extend(dns.comments.iter().cloned());
         Some(PolicyText {
@@ -400,7 +421,7 @@ impl<'p> ByUnit<'p> {
             pods: Vec::new(),
             types: vec![Direction::Egress],
             ingress: Vec::new(),
-            egress: rules.collect(),
+            egress: rules,
             trailing: Vec::new(),
         })
     }
@@ -461,21 +482,23 @@ const PLACEHOLDER: &[&str] = &[
     "    port: 6443",
 ];
 
-/// Every address.
-pub(super) fn everyone() -> [Block; 2] {
-    use crate::facts::ranges::{ANY_V4, ANY_V6};
-    [Block::whole(ANY_V4), Block::whole(ANY_V6)]
-}
-
-fn block_peer(block: &Block) -> PeerText {
-    PeerText::Block(block.net, block.except.clone())
-}
-
-/// The addresses of a unit.
-pub(super) fn addresses(world: &World, unit: &Unit) -> BTreeSet<IpAddr> {
-    let members = unit.members.iter();
-    members
-        .flat_map(|id| world[*id].ips.iter().copied())
+/// A comment for each of a few workloads, or for each reason of many.
+fn reasons(word: &str, whom: &[(String, String)]) -> Vec<String> {
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut at: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, because) in whom {
+        let known = at.get(because.as_str()).filter(|_| whom.len() > FEW);
+        match known.and_then(|at| by_reason.get_mut(*at)) {
+            Some((_, names)) => names.push(name),
+            None => {
+                at.insert(because, by_reason.len());
+                by_reason.push((because, vec![name]));
+            }
+        }
+    }
+    let comments = by_reason.into_iter();
+    comments
+        .map(|(because, names)| format!("{word} {}: {because}", names.join(", ")))
         .collect()
 }
 

@@ -9,6 +9,10 @@ use crate::policy::lower;
 use crate::source::Sources;
 use crate::world::{self, Assume, World};
 
+mod evidence;
+mod guard;
+mod proved;
+
 /// A world that can be asked for a baseline.
 struct Case {
     world: World,
@@ -405,34 +409,4 @@ fn a_text_that_says_something_else_is_not_proved() {
 
         taken: port 80800 is not between 1 and 65535
     "#]].assert_eq(&lines.join("\n"));
-}
-
-/// Kyverno gets the same DNS rule for namespaces that do not exist yet.
-#[test]
-fn the_guard_knows_the_dns() {
-    let case = Case::new(&format!("{}{DNS}", pod("web", "app: web", 1)));
-    let guard = case.plan(&["a"]).guard.unwrap().text;
-    let (_, dns) = guard.split_once("          egress:\n").unwrap();
-    // The first line keeps the depth of the others.
-    expect![[r#"
-        egress:
-                  - to:
-                    - namespaceSelector:
-                        matchLabels:
-                          kubernetes.io/metadata.name: kube-system
-                      podSelector:
-                        matchLabels:
-                          k8s-app: kube-dns
-                    ports:
-                    - protocol: TCP
-                      port: 53
-                    - protocol: UDP
-                      port: 53
-    "#]]
-    .assert_eq(&format!("egress:\n{dns}"));
-    let mut sources = Sources::new();
-    sources.add("g.yaml", guard.into()).unwrap();
-    let loaded = crate::manifest::load(&sources, &Options::default());
-    assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
-    assert_eq!(loaded.other_kinds["ClusterPolicy"], 1);
 }

@@ -2,20 +2,21 @@
 //!
 //! INVARIANT: what is written here, the reader of manifests takes back without a complaint.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
 use super::needs::Ports;
 use super::units::Term;
+use crate::diag::scalar;
 use crate::manifest::Direction;
+use crate::world::NAME_LABEL;
 
 /// Somebody at the other end of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PeerText {
-    /// Pods of a namespace; of the policy's own if none is named.
-    Pods(Option<String>, Vec<Term>),
+    /// Pods of these namespaces; of the policy's own if none is named.
+    Pods(Vec<String>, Vec<Term>),
     /// All pods of all namespaces.
     AllPods,
     /// Addresses.
@@ -29,8 +30,6 @@ pub(super) struct RuleText {
     pub peers: Vec<PeerText>,
     /// Empty for all ports.
     pub ports: BTreeSet<Ports>,
-    /// Whether other workloads on the same ports join it.
-    pub joins: bool,
 }
 
 /// A NetworkPolicy.
@@ -143,7 +142,32 @@ impl PolicyText {
 }
 
 impl RuleText {
-    fn write(&self, out: &mut Lines, direction: Direction) {
+    /// The same pods of several namespaces become one peer, at the place of the first. Selectors of
+    /// both kinds must hold (K-26), so that this names the same pods.
+    pub(super) fn join_peers(&mut self) {
+        let mut at: BTreeMap<Vec<Term>, usize> = BTreeMap::new();
+        let mut joined: Vec<PeerText> = Vec::new();
+        for peer in std::mem::take(&mut self.peers) {
+            let PeerText::Pods(names, terms) = peer else {
+                joined.push(peer);
+                continue;
+            };
+            let first = at.get(&terms).filter(|_| !names.is_empty());
+            match first.and_then(|at| joined.get_mut(*at)) {
+                Some(PeerText::Pods(known, _)) => known.extend(names),
+                _ => {
+                    if !names.is_empty() {
+                        at.insert(terms.clone(), joined.len());
+                    }
+                    joined.push(PeerText::Pods(names, terms));
+                }
+            }
+        }
+        self.peers = joined;
+    }
+
+    /// The rule at a depth of one, as an item of the list of its direction.
+    pub(super) fn write(&self, out: &mut Lines, direction: Direction) {
         for comment in &self.comments {
             out.comment(1, comment);
         }
@@ -175,16 +199,26 @@ impl PeerText {
     fn write(&self, out: &mut Lines) {
         match self {
             Self::AllPods => out.line(2, "- namespaceSelector: {}"),
-            Self::Pods(None, terms) => {
+            Self::Pods(namespaces, terms) => {
                 let mut inner = Lines::default();
-                selector(&mut inner, 3, "podSelector", terms);
-                itemise(out, &inner.text);
-            }
-            Self::Pods(Some(namespace), terms) => {
-                let mut inner = Lines::default();
-                let name = Term::Is(crate::world::NAME_LABEL.into(), namespace.as_str().into());
-                selector(&mut inner, 3, "namespaceSelector", &[name]);
-                if !terms.is_empty() {
+                match namespaces.as_slice() {
+                    [] => {}
+                    [name] => {
+                        let name = Term::Is(NAME_LABEL.into(), name.as_str().into());
+                        selector(&mut inner, 3, "namespaceSelector", &[name]);
+                    }
+                    names => {
+                        inner.line(3, "namespaceSelector:");
+                        inner.line(4, "matchExpressions:");
+                        inner.line(4, &format!("- key: {NAME_LABEL}"));
+                        inner.line(5, "operator: In");
+                        inner.line(5, "values:");
+                        for name in names {
+                            inner.line(5, &format!("- {}", scalar(name)));
+                        }
+                    }
+                }
+                if namespaces.is_empty() || !terms.is_empty() {
                     selector(&mut inner, 3, "podSelector", terms);
                 }
                 itemise(out, &inner.text);
@@ -243,35 +277,4 @@ pub(super) fn selector(out: &mut Lines, depth: usize, field: &str, terms: &[Term
             out.line(depth + 2, "operator: DoesNotExist");
         }
     }
-}
-
-/// A text as a YAML string, quoted where YAML would read something else.
-pub(super) fn scalar(text: &str) -> Cow<'_, str> {
-    const OTHER: [&str; 12] = [
-        "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf", "~",
-    ];
-    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))
-        && !OTHER.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if plain {
-        return Cow::Borrowed(text);
-    }
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                quoted.push_str(&format!("\\U{:08x}", u32::from(c)));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    Cow::Owned(quoted)
 }

@@ -14,7 +14,7 @@ impl Collector<'_> {
         let request = self.request;
         for asked in &request.allow {
             let why = why(By::Flag, format!("--allow '{}'", asked.text), None);
-            for from in self.whom(&asked.from) {
+            for from in self.callers(&asked.from) {
                 self.allow_selection(&from, &asked.to, &asked.ports, &why);
             }
         }
@@ -62,16 +62,24 @@ impl Collector<'_> {
         }
     }
 
+    /// Whom a selection means as who connects: what comes from outside has any address by the time
+    /// that it is in the cluster.
+    pub(super) fn callers(&self, selection: &Selection) -> Vec<Whom> {
+        let mut found = self.whom(selection);
+        for whom in &mut found {
+            if *whom == Whom::Internet {
+                *whom = Whom::Everyone;
+            }
+        }
+        found
+    }
+
     fn allow_selection(&mut self, from: &Whom, to: &Selection, ports: &[PortQuery], why: &Why) {
         if let Some(service) = to.service() {
             self.allow_service(from, service, ports, why);
             return;
         }
         for to in self.whom(to) {
-            let from = match from {
-                Whom::Internet => &Whom::Everyone,
-                from => from,
-            };
             for ports in self.asked_ports(&to, ports, why) {
                 self.need(from, &to, ports, why);
             }
@@ -197,11 +205,7 @@ impl Collector<'_> {
             }
             "allow-from" => {
                 for (from, ports) in self.entries(unit, value, why) {
-                    for from in self.whom(&from) {
-                        let from = match from {
-                            Whom::Internet => Whom::Everyone,
-                            other => other,
-                        };
+                    for from in self.callers(&from) {
                         for ports in self.asked_ports(&own, &ports, why) {
                             self.need(&from, &own, ports, why);
                         }
@@ -263,11 +267,7 @@ impl Collector<'_> {
                 continue;
             };
             for (from, ports) in self.entries(*first, value, &why) {
-                for from in self.whom(&from) {
-                    let from = match from {
-                        Whom::Internet => Whom::Everyone,
-                        other => other,
-                    };
+                for from in self.callers(&from) {
                     self.allow_service(&from, service, &ports, &why);
                 }
             }

@@ -50,8 +50,8 @@ pub(super) fn collect(
     request: &Request<'_>,
     dns: &Dns,
 ) -> Evidence {
-    let mut collector = Collector::new(eval, units, hints, request);
-    collector.dns_servers(dns);
+    let mut collector = Collector::new(eval, units, hints, request, dns);
+    collector.dns_servers();
     collector.collect()
 }
 
@@ -61,6 +61,7 @@ struct Collector<'a> {
     eval: &'a Evaluator<'a>,
     units: &'a Units,
     request: &'a Request<'a>,
+    dns: &'a Dns,
     hints: &'a [Hint],
     found: Evidence,
     /// By namespace, whether it gets a baseline.
@@ -88,6 +89,7 @@ impl<'a> Collector<'a> {
         units: &'a Units,
         hints: &'a [Hint],
         request: &'a Request<'a>,
+        dns: &'a Dns,
     ) -> Self {
         let world = eval.world;
         let mut scope = vec![false; world.namespaces.len()];
@@ -101,6 +103,7 @@ impl<'a> Collector<'a> {
             eval,
             units,
             request,
+            dns,
             hints,
             found: Evidence::default(),
             scope,
@@ -162,8 +165,8 @@ impl<'a> Collector<'a> {
     }
 
     /// Servers of the DNS, where they are in scope: everybody asks them, and they ask others.
-    fn dns_servers(&mut self, dns: &Dns) {
-        for (whom, ports) in &dns.peers {
+    fn dns_servers(&mut self) {
+        for (whom, ports) in &self.dns.peers {
             if !self.is_subject(whom) {
                 continue;
             }
@@ -229,14 +232,35 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Notes a need, if a baseline decides one of its ends.
+    /// Notes a need, if a baseline decides one of its ends. Metadata services stay closed unless
+    /// somebody asks for them.
     fn need(&mut self, from: &Whom, to: &Whom, ports: Ports, why: &Why) -> bool {
         let concerns = self.is_subject(from) || self.is_subject(to);
         if concerns {
+            if !why.by.asks()
+                && let Some(ip) = self.metadata_in(to)
+            {
+                let text = format!(
+                    "{} leads to the metadata address {ip}, which stays closed; --allow or an \
+                     annotation opens it",
+                    why.text
+                );
+                self.note(text, why.span);
+                return false;
+            }
             let (from, to) = (from.clone(), to.clone());
             self.found.needs.add(from, to, ports, why.clone());
         }
         concerns
+    }
+
+    /// A metadata address among those that are named.
+    fn metadata_in(&self, whom: &Whom) -> Option<IpAddr> {
+        let Whom::Blocks(blocks) = whom else {
+            return None;
+        };
+        let mut known = self.metadata.iter().map(|known| known.address);
+        known.find(|ip| blocks.iter().any(|block| block.contains(*ip)))
     }
 
     fn note(&mut self, text: impl Into<String>, span: Option<Span>) {

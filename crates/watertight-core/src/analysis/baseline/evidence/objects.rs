@@ -58,17 +58,18 @@ impl Collector<'_> {
                 self.annotations(&[unit], hint);
                 continue;
             }
+            // A Namespace is in none.
+            if *hint.kind == *"Namespace" {
+                if let Some(namespace) = self.world.namespace(&hint.name) {
+                    let units = self.units.of_namespace(namespace).to_vec();
+                    self.annotations(&units, hint);
+                }
+                continue;
+            }
             let Some(namespace) = self.namespace_of(hint) else {
                 continue;
             };
             match &*hint.kind {
-                "Namespace" => {
-                    let Some(namespace) = self.world.namespace(&hint.name) else {
-                        continue;
-                    };
-                    let units = self.units.of_namespace(namespace).to_vec();
-                    self.annotations(&units, hint);
-                }
                 "Service" => {
                     if let Some(service) = self.service(namespace, &hint.name) {
                         self.published(service, hint);
@@ -192,7 +193,9 @@ impl Collector<'_> {
     fn controllers(&self) -> Vec<Whom> {
         if !self.request.ingress_from.is_empty() {
             let named = self.request.ingress_from.iter();
-            return named.flat_map(|selection| self.whom(selection)).collect();
+            return named
+                .flat_map(|selection| self.callers(selection))
+                .collect();
         }
         let is_controller = |unit: &UnitId| {
             let first = self.units[*unit].members.first();

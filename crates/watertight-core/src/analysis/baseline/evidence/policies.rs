@@ -15,13 +15,13 @@ use crate::facts::ranges::{ANY_V4, ANY_V6};
 use crate::manifest::Direction;
 use crate::policy::{Action, EndpointSelector, NamespaceScope, Peer, Policy, PolicyRef, Rule};
 use crate::sets::{IpBlock, Operator, PortMatch, Protocol};
-use crate::world::PolicyId;
+use crate::world::{NAME_LABEL, PolicyId};
 
 /// Blocks that are at least this wide name nobody.
 const WIDEST_V4: u8 = 8;
 const WIDEST_V6: u8 = 16;
 
-/// A rule that names more pairs of workloads than these says how a cluster is divided, and not who needs
+/// A peer that stands for more pairs of workloads than these, for each namespace that it names, says how a cluster is divided, and not who needs
 /// whom; written out, such rules would grow with the square of the cluster.
 const MOST_PAIRS: usize = 64;
 
@@ -108,14 +108,18 @@ impl Collector<'_> {
     }
 
     fn rule(&mut self, seen: &Seen<'_>) {
-        if is_dns(seen) {
-            return;
-        }
+        let is_dns = is_dns(seen);
         for peer in &seen.rule.peers {
             let by_labels =
                 matches!(peer, Peer::Endpoints(selector, _) if !selector.pods.is_empty());
             match self.named(peer) {
-                Named::Some(whom) => self.carry(seen, &whom, by_labels),
+                Named::Some(whom) if is_dns => {
+                    let whom = self.beside_dns(whom, by_labels);
+                    self.carry(seen, &whom, by_labels, named_namespaces(peer));
+                }
+                // Every baseline has a rule for that.
+                Named::AllPods | Named::Everybody if is_dns => {}
+                Named::Some(whom) => self.carry(seen, &whom, by_labels, named_namespaces(peer)),
                 Named::ApiServer if seen.direction == Direction::Egress => {
                     for unit in seen.subjects {
                         self.needs_api(*unit, seen.why.clone());
@@ -145,8 +149,29 @@ impl Collector<'_> {
         }
     }
 
+    /// Those of a rule on the ports of DNS that are not the DNS of the cluster, which every baseline
+    /// has a rule for: servers of a team's own, or outside.
+    fn beside_dns(&self, mut whom: Vec<Whom>, by_labels: bool) -> Vec<Whom> {
+        let dialled = self.world.dns_service().map(|id| &self.world[id]);
+        let dialled = dialled.map_or(&[][..], |service| &service.cluster_ips);
+        let is_server = |block: &Block| {
+            let mut known = dialled.iter().chain(&self.dns.caches);
+            known.any(|ip| block.net == IpNet::from(*ip))
+        };
+        let is_dns = |whom: &Whom| match whom {
+            Whom::Blocks(blocks) => blocks.iter().all(is_server),
+            whom => self.dns.peers.contains_key(whom),
+        };
+        // Whole namespaces are named because the servers are in them.
+        if !by_labels && whom.iter().any(is_dns) {
+            return Vec::new();
+        }
+        whom.retain(|whom| !is_dns(whom));
+        whom
+    }
+
     /// Carries over a rule between its subjects and those whom it names.
-    fn carry(&mut self, seen: &Seen<'_>, others: &[Whom], by_labels: bool) {
+    fn carry(&mut self, seen: &Seen<'_>, others: &[Whom], by_labels: bool, namespaces: usize) {
         let broad = match seen.direction {
             Direction::Egress => !by_labels,
             Direction::Ingress => seen.is_broad,
@@ -171,7 +196,7 @@ impl Collector<'_> {
             return;
         }
         let pairs = seen.subjects.len() * others.len();
-        if pairs > MOST_PAIRS {
+        if pairs > MOST_PAIRS * namespaces {
             if seen.own {
                 let text = format!(
                     "{} names {pairs} pairs of workloads: that is not carried over; name who needs whom",
@@ -405,7 +430,24 @@ impl Collector<'_> {
     }
 }
 
-/// Whether a rule is about DNS, which every baseline has a rule for.
+/// How many namespaces a peer names one by one.
+fn named_namespaces(peer: &Peer) -> usize {
+    let Peer::Endpoints(selector, _) = peer else {
+        return 1;
+    };
+    let NamespaceScope::Matching(labels) = &selector.namespaces else {
+        return 1;
+    };
+    let by_name = labels.requirements.iter();
+    let by_name = by_name.filter(|requirement| *requirement.key == *NAME_LABEL);
+    let names = by_name.filter_map(|requirement| match &requirement.operator {
+        Operator::In(values) => Some(values.len()),
+        _ => None,
+    });
+    names.min().unwrap_or(1).max(1)
+}
+
+/// Whether a rule is about DNS.
 fn is_dns(seen: &Seen<'_>) -> bool {
     let on_dns_port = |item: &PortMatch| {
         matches!(item, PortMatch::Range { protocol: Protocol::Udp | Protocol::Tcp, first, last, .. }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Claim, Judge, MOST, Proof, shortened_to};
+use super::{Claim, Judge, MOST, Proof, name, shortened_to};
 use crate::eval::reach::Outcome;
 use crate::eval::{Connection, Party};
 use crate::manifest::Direction;
@@ -37,8 +37,23 @@ impl Judge<'_> {
         let assumed = if dns.assumed { " (assumed, M-2)" } else { "" };
         Proof {
             claim: Claim::Dns,
-            text: format!("every pod gets answers from the DNS of the cluster{assumed}"),
+            text: format!(
+                "every pod gets answers from the DNS of the cluster{assumed}{}",
+                self.only_over()
+            ),
             against: shortened_to(against, count),
+        }
+    }
+
+    /// What the servers lack: long answers need TCP.
+    fn only_over(&self) -> &'static str {
+        let servers = &self.plan.dns.servers;
+        if servers.iter().any(|server| server.tcp.is_none()) {
+            ", but over UDP alone where its Service has no TCP port"
+        } else if servers.iter().any(|server| server.udp.is_none()) {
+            ", but over TCP alone where its Service has no UDP port"
+        } else {
+            ""
         }
     }
 
@@ -85,7 +100,7 @@ impl Judge<'_> {
     }
 
     fn in_vain(&self, query: &Connection, outcome: Outcome) -> String {
-        let name = self.party(query.to);
+        let name = name(self.world(), query.to);
         let (word, port) = (query.protocol.word(), query.port.unwrap_or_default());
         match outcome {
             Outcome::Uncertain => {

@@ -1,15 +1,17 @@
 //! What a row allows and nobody asked for.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-use super::has;
+use super::name;
 use crate::analysis::baseline::Plan;
 use crate::analysis::baseline::needs::{Block, Ports, Whom};
-use crate::analysis::baseline::set::{Asked, ByUnit, addresses, everyone};
+use crate::analysis::baseline::peers::{addresses, everyone};
+use crate::analysis::baseline::set::{Asked, ByUnit};
 use crate::analysis::baseline::units::UnitId;
 use crate::eval::reach::{Band, Reach, RowId, Side};
 use crate::eval::{Evaluator, Family, Party};
@@ -156,7 +158,8 @@ impl<'t> Table<'t> {
                 let mut ports = ports.iter();
                 ports.any(|ports| ports.covers(band.protocol, first, last))
             });
-            let wanted: Vec<&Whom> = wanted.map(|(whom, _)| *whom).collect();
+            // Who is asked for twice, as DNS and as something else, still counts once.
+            let wanted: BTreeSet<&Whom> = wanted.map(|(whom, _)| *whom).collect();
             let peers = self.peers(&wanted);
             let found = self.outside_of(side, band, &peers);
             if let Some((whom, party)) = found {
@@ -184,7 +187,7 @@ impl<'t> Table<'t> {
                 let rest = sets.classes(set, family).difference(&asked.classes);
                 for (first, last) in rest.iter() {
                     if let Some((_, class)) = self.classes.range(first..=last).next() {
-                        let name = class.who.map_or(String::new(), |who| self.name(who));
+                        let name = class.who.map_or(String::new(), |who| name(self.world, who));
                         return Some((name, class.who));
                     }
                 }
@@ -203,18 +206,9 @@ impl<'t> Table<'t> {
         None
     }
 
-    fn name(&self, who: Party) -> String {
-        match who {
-            Party::Endpoint(id) => self.world.display_name(id),
-            Party::Node(id) => format!("node {}", self.world[id].name),
-            Party::Address(ip) => ip.to_string(),
-            Party::Name(id) => self.world[id].text.to_string(),
-        }
-    }
-
     /// Everybody who was asked for. A class counts if all of it was: who cannot be told apart from
     /// somebody who was asked for has not been asked for.
-    fn peers(&self, whom: &[&Whom]) -> Peers {
+    fn peers(&self, whom: &BTreeSet<&Whom>) -> Peers {
         let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
         let mut parts = Vec::new();
         for whom in whom {
@@ -246,7 +240,7 @@ impl<'t> Table<'t> {
     }
 
     fn find_by_address(&self, whom: &Whom) -> Peers {
-        let blocks: Vec<Block> = match whom {
+        let blocks: Cow<'_, [Block]> = match whom {
             Whom::AllPods => {
                 let pods = self.classes.iter().filter(|(_, class)| class.endpoints > 0);
                 return Peers {
@@ -258,9 +252,7 @@ impl<'t> Table<'t> {
                 let ips = addresses(self.world, &self.plan.units[*unit]).into_iter();
                 ips.map(|ip| Block::whole(ip.into())).collect()
             }
-            Whom::Blocks(blocks) => blocks.clone(),
-            Whom::Internet => self.plan.internet.blocks.clone(),
-            Whom::Everyone => everyone().to_vec(),
+            whom => blocks_of(self.plan, whom),
         };
         let assumed = &self.world.assumed.pod_cidrs;
         let touches = |block: &Block| {
@@ -275,22 +267,47 @@ impl<'t> Table<'t> {
             .classes
             .iter()
             .filter(|(_, class)| class.somewhere || class.without_ip && in_assumed);
-        let known = blocks.iter().flat_map(|block| {
-            let start = self
-                .by_ip
-                .partition_point(|(ip, _)| *ip < block.net.network());
-            let behind = self.by_ip.get(start..).unwrap_or_default().iter();
-            let inside = behind.take_while(|(ip, _)| *ip <= block.net.broadcast());
-            inside.filter(|(ip, _)| has(block, *ip))
-        });
-        let known = known.map(|(_, class)| *class);
+        let known = blocks.iter().flat_map(|block| self.owned(block));
+        let known = known.map(|(_, class)| class);
         let hit = unknown.map(|(class, _)| *class).chain(known);
+        let (v4, v6) = runs_of(&blocks);
         Peers {
             classes: Runs::from_numbers(hit),
-            v4: Runs::union_of(&blocks.iter().map(runs_v4).collect::<Vec<_>>()),
-            v6: Runs::union_of(&blocks.iter().map(runs_v6).collect::<Vec<_>>()),
+            v4,
+            v6,
         }
     }
+
+    /// The addresses of a block that pods and nodes have, with their classes.
+    pub(super) fn owned<'b>(
+        &'b self,
+        block: &'b Block,
+    ) -> impl Iterator<Item = (IpAddr, u32)> + 'b {
+        let start = self
+            .by_ip
+            .partition_point(|(ip, _)| *ip < block.net.network());
+        let behind = self.by_ip.get(start..).unwrap_or_default().iter();
+        let inside = behind.take_while(|(ip, _)| *ip <= block.net.broadcast());
+        inside.copied().filter(|(ip, _)| block.contains(*ip))
+    }
+}
+
+/// The blocks of an end that is nobody in particular.
+pub(super) fn blocks_of<'p>(plan: &'p Plan, whom: &'p Whom) -> Cow<'p, [Block]> {
+    match whom {
+        Whom::Blocks(blocks) => Cow::Borrowed(blocks),
+        Whom::Internet => Cow::Borrowed(&plan.internet.blocks),
+        Whom::Everyone => everyone().to_vec().into(),
+        Whom::Unit(_) | Whom::AllPods => Cow::Borrowed(&[]),
+    }
+}
+
+/// The addresses of blocks.
+pub(super) fn runs_of(blocks: &[Block]) -> (Runs<u32>, Runs<u128>) {
+    (
+        Runs::union_of(&blocks.iter().map(runs_v4).collect::<Vec<_>>()),
+        Runs::union_of(&blocks.iter().map(runs_v6).collect::<Vec<_>>()),
+    )
 }
 
 /// A band in parts that no asked ports cut through.

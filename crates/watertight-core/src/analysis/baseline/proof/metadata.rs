@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashSet;
 
-use super::{Claim, Judge, Proof, has, shortened};
+use super::{Claim, Judge, Proof, shortened};
 use crate::analysis::baseline::needs::Whom;
 use crate::analysis::baseline::set::Asked;
 use crate::eval::Party;
-use crate::eval::reach::{Peer, RowId};
+use crate::eval::reach::{Peer, Ports, RowId};
 use crate::facts::metadata::{Cloud, distinct_addresses};
 use crate::manifest::Direction;
 use crate::sets::Protocol;
@@ -18,7 +18,10 @@ use crate::world::EndpointId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
     Closed,
+    /// On ports that somebody asked for.
     Asked,
+    /// On port 53 alone.
+    Dns(Protocol, u16),
     Wide(Protocol, u16),
 }
 
@@ -31,8 +34,11 @@ impl Judge<'_> {
             .map(|found| found.address)
             .collect();
         let found = crate::parallel::map(&self.subjects, |(unit, members)| {
-            let asked = self.by_unit.asked(*unit, Direction::Egress);
-            let (mut open, mut asked_for) = (Vec::new(), Vec::new());
+            let needs = self.by_unit.needs(*unit, Direction::Egress).iter();
+            let asked = needs.filter(|(_, need)| need.was_asked_for());
+            let asked: Vec<Asked<'_>> = asked.map(|(whom, need)| (*whom, &need.ports)).collect();
+            let is_dns = self.plan.dns.peers.contains_key(&Whom::Unit(*unit));
+            let (mut open, mut asked_for, mut resolves) = (Vec::new(), Vec::new(), false);
             for (row, member) in self.rows(Direction::Egress, members) {
                 for ip in &known {
                     match self.open(row, *ip, &asked) {
@@ -40,16 +46,25 @@ impl Judge<'_> {
                         Open::Asked => {
                             asked_for.push(format!("{} -> {ip}", self.name(*unit)));
                         }
-                        Open::Wide(protocol, port) => open.push((member, *ip, protocol, port)),
+                        Open::Dns(..) if is_dns => resolves = true,
+                        Open::Dns(protocol, port) | Open::Wide(protocol, port) => {
+                            open.push((member, *ip, protocol, port));
+                        }
                     }
                 }
             }
-            (self.reaches(&self.name(*unit), &open), asked_for)
+            (
+                self.reaches(&self.name(*unit), &open),
+                asked_for,
+                resolves.then(|| self.name(*unit)),
+            )
         });
         let (mut against, mut asked_for) = (Vec::new(), BTreeSet::new());
-        for (reaches, asked) in found {
+        let mut resolvers = Vec::new();
+        for (reaches, asked, resolver) in found {
             against.extend(reaches);
             asked_for.extend(asked);
+            resolvers.extend(resolver);
         }
         let mut whom = "no pod of these namespaces reaches";
         if self.plan.cluster.is_some() {
@@ -57,10 +72,15 @@ impl Judge<'_> {
             self.everywhere(&known, &mut against);
         }
         let services = format!("{whom} a metadata service of any cloud");
-        let text = match asked_for.len() {
+        let mut text = match asked_for.len() {
             0 => services,
             asked => format!("{services}, but where that was asked for ({asked})"),
         };
+        if !resolvers.is_empty() {
+            // Some clouds answer DNS at the address of their metadata service.
+            let resolvers = resolvers.join(", ");
+            text = format!("{text}; on port 53 {resolvers} may ask resolvers at any address");
+        }
         Proof {
             claim: Claim::Metadata,
             text,
@@ -86,7 +106,9 @@ impl Judge<'_> {
             let open = known
                 .iter()
                 .filter_map(|ip| match self.open(row, *ip, &[]) {
-                    Open::Wide(protocol, port) => Some((id, *ip, protocol, port)),
+                    Open::Wide(protocol, port) | Open::Dns(protocol, port) => {
+                        Some((id, *ip, protocol, port))
+                    }
                     Open::Closed | Open::Asked => None,
                 });
             let open: Vec<_> = open.collect();
@@ -115,9 +137,6 @@ impl Judge<'_> {
     fn open(&self, row: RowId, ip: IpAddr, asked: &[Asked<'_>]) -> Open {
         let side = self.reach.side(Direction::Egress);
         let allowed = side.ports(row, Peer::Address(ip));
-        if allowed.is_empty() {
-            return Open::Closed;
-        }
         let is_asked = allowed.iter().all(|ports| {
             let mut asked = asked.iter().filter(|(whom, _)| holds(whom, ip));
             asked.any(|(_, wanted)| {
@@ -125,9 +144,12 @@ impl Judge<'_> {
                 wanted.any(|wanted| wanted.covers(ports.protocol, ports.first, ports.last))
             })
         });
+        let is_dns = |ports: &Ports| (ports.first, ports.last) == (53, 53);
         match allowed.first() {
-            Some(ports) if !is_asked => Open::Wide(ports.protocol, ports.first),
-            _ => Open::Asked,
+            Some(_) if is_asked => Open::Asked,
+            Some(ports) if allowed.iter().all(is_dns) => Open::Dns(ports.protocol, ports.first),
+            Some(ports) => Open::Wide(ports.protocol, ports.first),
+            None => Open::Closed,
         }
     }
 }
@@ -135,8 +157,7 @@ impl Judge<'_> {
 /// Whether an end that was asked for has an address, and by name: that a block is wide is no question.
 fn holds(whom: &Whom, ip: IpAddr) -> bool {
     match whom {
-        Whom::Blocks(blocks) => blocks.iter().any(|block| has(block, ip)),
-        Whom::Everyone => true,
-        Whom::Unit(_) | Whom::AllPods | Whom::Internet => false,
+        Whom::Blocks(blocks) => blocks.iter().any(|block| block.contains(ip)),
+        Whom::Unit(_) | Whom::AllPods | Whom::Internet | Whom::Everyone => false,
     }
 }

@@ -1,24 +1,25 @@
 //! Whether everything that is needed is allowed, recorded flows first.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Claim, Judge, Proof, are, has, shortened};
+use super::sides::{Peers, Shut};
+use super::{Claim, Judge, Proof, are, name, shortened};
 use crate::analysis::baseline::Note;
-use crate::analysis::baseline::needs::{Block, Need, Ports, Whom};
-use crate::analysis::baseline::set::addresses;
+use crate::analysis::baseline::needs::{Need, Whom};
+use crate::analysis::baseline::units::UnitId;
+use crate::eval::Party;
 use crate::eval::reach::Outcome;
-use crate::eval::{Connection, Party};
 use crate::manifest::Direction;
-use crate::sets::Protocol;
-use crate::world::Lifecycle;
 
-/// A need that is not met.
-enum Failed {
-    /// By the policies that were made.
-    Here(String),
-    /// By those of a namespace that they are not for.
-    Elsewhere(String),
+/// What speaks against a need.
+#[derive(Debug, Default)]
+struct Failed {
+    /// The policies that were made, with those that stay.
+    here: Vec<String>,
+    /// Policies of namespaces that get no baseline.
+    elsewhere: Vec<String>,
+    /// Whether there is anybody whom policies are asked about (K-33).
+    was_judged: bool,
 }
 
 impl Judge<'_> {
@@ -86,143 +87,182 @@ impl Judge<'_> {
                 ));
             }
         }
+        let whom: Vec<&Whom> = self.by_unit.everybody_asked().into_iter().collect();
+        let peers = crate::parallel::map(&whom, |whom| self.peers(whom));
+        let peers: BTreeMap<&Whom, Peers> = whom.into_iter().zip(peers).collect();
         let needs: Vec<_> = self.plan.needs.iter().collect();
-        let failed = crate::parallel::map(&needs, |(from, to, need)| self.failed(from, to, need));
-        let mut denied_elsewhere = BTreeSet::new();
-        for failed in failed.into_iter().flatten() {
-            match failed {
-                Failed::Here(text) => against.push(text),
-                Failed::Elsewhere(text) => {
-                    denied_elsewhere.insert(text);
-                }
-            }
+        let failed = crate::parallel::map(&needs, |(from, to, need)| {
+            self.failed(from, to, need, &peers)
+        });
+        let (mut elsewhere, mut unseen, mut told) = (0_usize, 0_usize, BTreeSet::new());
+        for failed in failed {
+            unseen += usize::from(!failed.was_judged);
+            elsewhere += usize::from(!failed.elsewhere.is_empty() && failed.here.is_empty());
+            against.extend(failed.here);
+            told.extend(failed.elsewhere);
         }
-        let elsewhere = denied_elsewhere.into_iter();
-        notes.extend(elsewhere.map(|text| Note { text, span: None }));
+        notes.extend(told.into_iter().map(|text| Note { text, span: None }));
+        let users: Vec<UnitId> = self.plan.api_users.keys().copied().collect();
+        let cut_off = crate::parallel::map(&users, |unit| self.cut_off(*unit, &peers));
+        against.extend(cut_off.into_iter().flatten());
+        let count = self.plan.needs.len() + users.len() - elsewhere - unseen;
+        let mut text = are(
+            count,
+            "connection that is needed is allowed",
+            "connections that are needed are allowed",
+        );
+        if elsewhere > 0 {
+            text = format!(
+                "{text}; {} on policies that are not made here",
+                are(elsewhere, "more depends", "more depend")
+            );
+        }
+        if unseen > 0 {
+            text = format!(
+                "{text}; {} pods without an address",
+                are(unseen, "more is about", "more are about")
+            );
+        }
         Proof {
             claim: Claim::Needs,
-            text: are(
-                self.plan.needs.len() + self.plan.api_users.len(),
-                "connection that is needed is allowed",
-                "connections that are needed are allowed",
-            ),
+            text,
             against: shortened(against),
         }
     }
 
     /// Where a need is not met.
-    fn failed(&self, from: &Whom, to: &Whom, need: &Need) -> Vec<Failed> {
-        let mut failed = Vec::new();
-        let Some(ports) = need.ports.first() else {
-            return failed;
-        };
-        let (protocol, port) = match ports {
-            Ports::All => (Protocol::Tcp, 1),
-            Ports::Range(protocol, first, _) => (*protocol, *first),
-        };
-        let spelled = || {
-            let (from, to) = (self.whom(from), self.whom(to));
-            format!("{from} -> {to}:{port}/{}", protocol.word())
-        };
-        let (Some(source), Some(target)) = (self.ends(from), self.ends(to)) else {
-            let text = format!("{}: an address is not in the input", spelled());
-            return vec![Failed::Here(text)];
-        };
-        if self.is_plainly_allowed(source, target, protocol, port) {
-            return failed;
-        }
+    fn failed(
+        &self,
+        from: &Whom,
+        to: &Whom,
+        need: &Need,
+        peers: &BTreeMap<&Whom, Peers>,
+    ) -> Failed {
+        let mut failed = Failed::default();
+        let is_new = !need.is_of_today();
         let sides = [
-            (Direction::Egress, source, target, from),
-            (Direction::Ingress, target, source, to),
+            (Direction::Egress, from, to),
+            (Direction::Ingress, to, from),
         ];
-        for (direction, own, other, whom) in sides {
-            let (Party::Endpoint(id), Whom::Unit(unit)) = (own, whom) else {
+        for (direction, own, other) in sides {
+            let (Whom::Unit(unit), Some(peers)) = (own, peers.get(other)) else {
                 continue;
             };
-            if own == other || self.plan.units[*unit].host_network {
+            let unit = *unit;
+            if self.plan.units[unit].host_network {
+                // No policy is asked about it.
+                failed.was_judged = true;
                 continue;
             }
-            let judged = self.eval.decide(direction, id, other, protocol, port);
-            if judged.is_allowed() && judged.maybe.is_none() {
-                continue;
+            let is_there = self.plan.units[unit].members.iter();
+            let mut is_there = is_there.filter(|id| self.reach.class_of(**id).is_some());
+            failed.was_judged |= is_there.next().is_some() && !peers.is_empty();
+            let is_here = self.scope.contains(&self.plan.units[unit].namespace);
+            if peers.is_unknown && is_here {
+                let (from, to) = (self.whom(from), self.whom(to));
+                let other = self.whom(other);
+                failed.here.push(format!(
+                    "{from} -> {to}: an address of {other} is not in the input"
+                ));
             }
-            if self.scope.contains(&self.plan.units[*unit].namespace) {
-                let what = match judged.maybe {
-                    Some(maybe) => format!("is uncertain ({})", maybe.cause.id()),
+            let Some(shut) = self.shut(direction, unit, peers, &need.ports, is_new) else {
+                continue;
+            };
+            let spelled = self.spelled(from, to, &shut);
+            let whom = self.particular(own, other, &shut);
+            if is_here {
+                let what = match self.uncertainty(direction, &shut) {
+                    Some(cause) => format!("is uncertain ({cause})"),
                     None => "is denied".to_owned(),
                 };
-                failed.push(Failed::Here(format!("{} {what}", spelled())));
-            } else if !judged.is_allowed() {
+                let text = format!("{spelled} {what}{whom}");
+                if !failed.here.contains(&text) {
+                    failed.here.push(text);
+                }
+            } else {
                 let way = match direction {
                     Direction::Ingress => "in",
                     Direction::Egress => "out",
                 };
-                let whom = self.whom(whom);
-                failed.push(Failed::Elsewhere(format!(
-                    "{}: {whom} does not let it {way}",
-                    spelled()
-                )));
+                let who = self.whom(own);
+                failed
+                    .elsewhere
+                    .push(match self.uncertainty(direction, &shut) {
+                        Some(cause) => {
+                            format!("{spelled}: {who} may not let it {way} ({cause}){whom}")
+                        }
+                        None => format!("{spelled}: {who} does not let it {way}{whom}"),
+                    });
             }
         }
         failed
     }
 
-    /// Whether the rows of two pods allow a connection on both sides. They need no walk through rules
-    /// that name a thousand peers each.
-    fn is_plainly_allowed(
-        &self,
-        source: Party,
-        target: Party,
-        protocol: Protocol,
-        port: u16,
-    ) -> bool {
-        let is_plain = |party: Party| match party {
-            Party::Endpoint(id) => self.world()[id].host_network.is_none(),
-            _ => false,
+    /// Why a unit does not get to the API server that it needs.
+    fn cut_off(&self, unit: UnitId, peers: &BTreeMap<&Whom, Peers>) -> Option<String> {
+        let servers = self.by_unit.api_server().iter();
+        servers.into_iter().find_map(|(whom, ports)| {
+            let shut = self.shut(Direction::Egress, unit, peers.get(whom)?, ports, true)?;
+            let port = shut.port;
+            let who = self.name(unit);
+            let server = name(self.world(), shut.other);
+            let what = match self.uncertainty(Direction::Egress, &shut) {
+                Some(cause) => format!("is uncertain ({cause})"),
+                None => "is denied".to_owned(),
+            };
+            Some(format!(
+                "{who} -> the API server at {server}:{port}/tcp {what}"
+            ))
+        })
+    }
+
+    fn spelled(&self, from: &Whom, to: &Whom, shut: &Shut) -> String {
+        let (from, to) = (self.whom(from), self.whom(to));
+        format!("{from} -> {to}:{}/{}", shut.port, shut.protocol.word())
+    }
+
+    /// Which of several pods or addresses it is about.
+    fn particular(&self, own: &Whom, other: &Whom, shut: &Shut) -> String {
+        let mut about = Vec::new();
+        let several = |whom: &Whom| match whom {
+            Whom::Unit(unit) => self.plan.units[*unit].members.len() > 1,
+            Whom::Blocks(blocks) => match blocks.as_slice() {
+                [one] => one.net.prefix_len() < one.net.max_prefix_len(),
+                _ => true,
+            },
+            Whom::AllPods | Whom::Internet | Whom::Everyone => true,
         };
-        let connection = Connection::new(source, target, protocol, port);
-        source != target
-            && is_plain(source)
-            && is_plain(target)
-            && self.reach.outcome(self.eval, &connection) == Outcome::Allowed
-    }
-
-    /// Somebody who stands for an end.
-    fn ends(&self, whom: &Whom) -> Option<Party> {
-        const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4));
-        match whom {
-            Whom::Unit(unit) => {
-                let unit = &self.plan.units[*unit];
-                let mut members = unit.members.iter();
-                let active = members.find(|id| self.world()[**id].lifecycle == Lifecycle::Active);
-                if unit.host_network {
-                    return addresses(self.world(), unit)
-                        .first()
-                        .map(|ip| Party::Address(*ip));
-                }
-                Some(Party::Endpoint(*active.or(unit.members.first())?))
+        let one = |party: Party| match party {
+            // Pods of one workload are told apart by their own names.
+            Party::Endpoint(id) if !self.world()[id].template => {
+                format!("pod {}", self.world()[id].name)
             }
-            Whom::AllPods => {
-                let (_, members) = self.subjects.first()?;
-                members.first().map(|id| Party::Endpoint(*id))
-            }
-            Whom::Blocks(blocks) => blocks.iter().find_map(one_of).map(Party::Address),
-            Whom::Internet | Whom::Everyone => Some(Party::Address(PUBLIC)),
+            party => name(self.world(), party),
+        };
+        if several(own) {
+            about.push(one(Party::Endpoint(shut.own)));
+        }
+        if several(other) {
+            about.push(one(shut.other));
+        }
+        match about.as_slice() {
+            [] => String::new(),
+            about => format!(", for {}", about.join(" with ")),
         }
     }
-}
 
-/// An address of a block.
-fn one_of(block: &Block) -> Option<IpAddr> {
-    let behind = block.except.iter().filter_map(|net| {
-        let last = net.broadcast();
-        match last {
-            IpAddr::V4(ip) => u32::from(ip).checked_add(1).map(|ip| IpAddr::V4(ip.into())),
-            IpAddr::V6(ip) => u128::from(ip)
-                .checked_add(1)
-                .map(|ip| IpAddr::V6(ip.into())),
-        }
-    });
-    let mut candidates = std::iter::once(block.net.network()).chain(behind);
-    candidates.find(|ip| has(block, *ip))
+    /// The rule by which a connection is uncertain, if it is not plainly denied.
+    fn uncertainty(&self, direction: Direction, shut: &Shut) -> Option<&'static str> {
+        let Shut {
+            protocol,
+            port,
+            own,
+            other,
+            ..
+        } = *shut;
+        (shut.outcome == Outcome::Uncertain).then(|| {
+            let judged = self.eval.decide(direction, own, other, protocol, port);
+            judged.maybe.map_or("M-1", |maybe| maybe.cause.id())
+        })
+    }
 }
