@@ -2,7 +2,7 @@
 //!
 //! A base chain stays as long as its hook does, because a packet that waits anywhere in a queue is lost when
 //! a hook goes away; a chain whose rules differ is emptied and filled again; a set of the same type gets the
-//! elements it lacks. All of it is meant for one transaction.
+//! elements it lacks.
 //!
 //! INVARIANT: changes can be made in the order given: what names something goes before it and comes after it.
 
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expressions::{COMMENT, Expression, cut, lower};
 use super::held::{Held, HeldRule};
 use super::table::{
-    Bytes, Contents, Element, Hook, Match, Rule, Set, Statement, Table, Target, Verdict,
+    Bytes, Chain, Contents, Element, Hook, Match, Rule, Set, Statement, Table, Target, Verdict,
 };
 
 /// One step of a change.
@@ -27,8 +27,8 @@ pub enum Change {
     RemoveElements(Box<str>, Set),
     /// A set goes, with its elements.
     DeleteSet(Box<str>),
-    /// A chain without rules goes.
-    DeleteChain(Box<str>),
+    /// A chain without rules goes: from a hook, or one that was jumped to.
+    DeleteChain(Box<str>, Option<Hook>),
     /// A chain comes, without rules.
     AddChain(Box<str>, Option<Hook>),
     /// A set comes, without elements: one of the same kind as the empty one given here.
@@ -43,11 +43,11 @@ pub enum Change {
 #[must_use]
 pub fn creation(new: &Table) -> Vec<Change> {
     let mut changes = vec![Change::AddTable];
-    changes.extend(between(&Old::default(), new));
+    changes.extend(between(Old::default(), new));
     changes
 }
 
-/// From one table to another of the same name; the kernel must hold the first exactly.
+/// From one table to another of the same name, of which the kernel holds exactly the first.
 #[must_use]
 pub fn changes(old: &Table, new: &Table) -> Vec<Change> {
     let chains = old.chains.iter().map(|(name, chain)| {
@@ -69,7 +69,7 @@ pub fn changes(old: &Table, new: &Table) -> Vec<Change> {
             .collect(),
         chains: chains.collect(),
     };
-    between(&old, new)
+    between(old, new)
 }
 
 /// From what the kernel was found to hold to a table of the same name. Nothing if it holds just that.
@@ -94,14 +94,15 @@ pub fn adoption(held: &Held, new: &Table) -> Vec<Change> {
             .collect(),
         chains: chains.collect(),
     };
-    between(&old, new)
+    between(old, new)
 }
 
+/// What there is, in the order of names.
 #[derive(Default)]
 struct Old<'a> {
     /// None for one that is foreign.
-    sets: BTreeMap<&'a str, Option<&'a Set>>,
-    chains: BTreeMap<&'a str, OldChain<'a>>,
+    sets: Vec<(&'a str, Option<&'a Set>)>,
+    chains: Vec<(&'a str, OldChain<'a>)>,
 }
 
 struct OldChain<'a> {
@@ -184,96 +185,133 @@ fn named_sets(rule: &Rule) -> impl Iterator<Item = &str> {
     matched.chain(done)
 }
 
-fn between(old: &Old<'_>, new: &Table) -> Vec<Change> {
-    // A set of another type has to make room for one of the same name.
-    let stays = |name: &str, was: &Option<&Set>| {
-        let is = new.sets.get(name);
-        was.zip(is).is_some_and(|(was, is)| is_same_kind(was, is))
-    };
-    let lost_sets: BTreeSet<&str> = old
-        .sets
-        .iter()
-        .filter(|(name, was)| !stays(name, was))
-        .map(|(name, _)| *name)
-        .collect();
-    let lost_chains: BTreeSet<&str> = old
-        .chains
-        .iter()
-        .filter(|(name, was)| {
-            new.chains
-                .get(**name)
-                .is_none_or(|is| was.is_foreign || was.hook != is.hook)
+/// A set on both sides.
+struct JoinedSet<'a> {
+    name: &'a str,
+    is_lost: bool,
+    /// Of the same kind as the new one.
+    was: Option<&'a Set>,
+    is: Option<&'a Set>,
+}
+
+/// A chain on both sides.
+struct JoinedChain<'a> {
+    name: &'a str,
+    /// Rules have to go.
+    is_flushed: bool,
+    is_lost: bool,
+    was_hooked: Option<Hook>,
+    is_added: bool,
+    /// The rules that have to come.
+    filled: &'a [Rule],
+}
+
+fn between<'a>(old: Old<'a>, new: &'a Table) -> Vec<Change> {
+    let new_sets = new.sets.iter().map(|(name, set)| (&**name, set));
+    let sets: Vec<JoinedSet<'a>> = joined(old.sets, new_sets)
+        .map(|(name, held, is)| {
+            // A set of another kind has to make room for one of the same name.
+            let was = held
+                .flatten()
+                .filter(|was| is.is_some_and(|is| is_same_kind(was, is)));
+            JoinedSet {
+                name,
+                is_lost: held.is_some() && was.is_none(),
+                was,
+                is,
+            }
         })
-        .map(|(name, _)| *name)
         .collect();
-    // Chains that keep their rules: they say the same and name nothing that is made anew.
-    let kept = |name: &str| {
-        old.chains
-            .get(name)
-            .zip(new.chains.get(name))
-            .is_some_and(|(was, is)| {
-                !lost_chains.contains(name)
-                    && was.rules.are(&is.rules)
-                    && !was.rules.name_any(&lost_sets)
-            })
-    };
-    let refilled: BTreeSet<&str> = new
-        .chains
-        .keys()
-        .map(|name| &**name)
-        .filter(|name| !kept(name))
+    let lost: BTreeSet<&str> = sets
+        .iter()
+        .filter(|set| set.is_lost)
+        .map(|set| set.name)
+        .collect();
+    let new_chains = new.chains.iter().map(|(name, chain)| (&**name, chain));
+    let chains: Vec<JoinedChain<'a>> = joined(old.chains, new_chains)
+        .map(|(name, was, is)| join(name, was.as_ref(), is, &lost))
         .collect();
 
     let mut changes = Vec::new();
-    for (name, was) in &old.chains {
-        if (lost_chains.contains(name) || refilled.contains(name)) && !was.rules.are_none() {
-            changes.push(Change::FlushChain((*name).into()));
-        }
-    }
+    let flushed = chains.iter().filter(|chain| chain.is_flushed);
+    changes.extend(flushed.map(|chain| Change::FlushChain(chain.name.into())));
     let mut added = Vec::new();
-    for (name, is) in &new.sets {
-        let was = old
-            .sets
-            .get(&**name)
-            .copied()
-            .flatten()
-            .filter(|was| is_same_kind(was, is));
+    for JoinedSet { name, was, is, .. } in &sets {
+        let Some(is) = is else { continue };
         let (removed, more) = match was {
+            // Most sets are as they were.
+            Some(was) if was.contents == is.contents => continue,
             Some(was) => elements(was, is),
             None => {
-                added.push(Change::AddSet(name.clone(), emptied(is)));
-                (emptied(is), is.clone())
+                added.push(Change::AddSet((*name).into(), emptied(is)));
+                (emptied(is), (*is).clone())
             }
         };
         if !is_empty(&removed) {
-            changes.push(Change::RemoveElements(name.clone(), removed));
+            changes.push(Change::RemoveElements((*name).into(), removed));
         }
         if !is_empty(&more) {
-            added.push(Change::AddElements(name.clone(), more));
+            added.push(Change::AddElements((*name).into(), more));
         }
     }
-    changes.extend(
-        lost_sets
-            .iter()
-            .map(|name| Change::DeleteSet((*name).into())),
-    );
-    changes.extend(
-        lost_chains
-            .iter()
-            .map(|name| Change::DeleteChain((*name).into())),
-    );
-    for (name, is) in &new.chains {
-        if !old.chains.contains_key(&**name) || lost_chains.contains(&**name) {
-            changes.push(Change::AddChain(name.clone(), is.hook));
-        }
+    changes.extend(lost.iter().map(|name| Change::DeleteSet((*name).into())));
+    let lost = chains.iter().filter(|chain| chain.is_lost);
+    changes.extend(lost.map(|chain| Change::DeleteChain(chain.name.into(), chain.was_hooked)));
+    for chain in chains.iter().filter(|chain| chain.is_added) {
+        let hook = new.chains.get(chain.name).and_then(|chain| chain.hook);
+        changes.push(Change::AddChain(chain.name.into(), hook));
     }
     changes.extend(added);
-    for (name, is) in &new.chains {
-        if refilled.contains(&**name) && !is.rules.is_empty() {
-            changes.push(Change::AddRules(name.clone(), is.rules.clone()));
-        }
-    }
+    let filled = chains.iter().filter(|chain| !chain.filled.is_empty());
+    changes.extend(filled.map(|chain| Change::AddRules(chain.name.into(), chain.filled.to_vec())));
     changes
+}
+
+fn join<'a>(
+    name: &'a str,
+    was: Option<&OldChain<'_>>,
+    is: Option<&'a Chain>,
+    lost_sets: &BTreeSet<&str>,
+) -> JoinedChain<'a> {
+    let stays = was
+        .zip(is)
+        .filter(|(was, is)| !was.is_foreign && was.hook == is.hook);
+    // A chain keeps its rules if they say the same and name nothing that is made anew.
+    let is_kept =
+        stays.is_some_and(|(was, is)| was.rules.are(&is.rules) && !was.rules.name_any(lost_sets));
+    JoinedChain {
+        name,
+        is_flushed: !is_kept && was.is_some_and(|was| !was.rules.are_none()),
+        is_lost: was.is_some() && stays.is_none(),
+        was_hooked: was.and_then(|was| was.hook),
+        is_added: is.is_some() && stays.is_none(),
+        filled: is
+            .filter(|_| !is_kept)
+            .map(|is| &*is.rules)
+            .unwrap_or_default(),
+    }
+}
+
+/// What both lists have under the same name, in one; both are in order.
+fn joined<'a, A, B>(
+    old: Vec<(&'a str, A)>,
+    new: impl Iterator<Item = (&'a str, B)>,
+) -> impl Iterator<Item = (&'a str, Option<A>, Option<B>)> {
+    let (mut old, mut new) = (old.into_iter().peekable(), new.peekable());
+    std::iter::from_fn(move || {
+        let order = match (old.peek(), new.peek()) {
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        let was = if order.is_le() { old.next() } else { None };
+        let is = if order.is_ge() { new.next() } else { None };
+        let name = was
+            .as_ref()
+            .map(|(name, _)| *name)
+            .or(is.as_ref().map(|(name, _)| *name))?;
+        Some((name, was.map(|(_, was)| was), is.map(|(_, is)| is)))
+    })
 }
 
 fn is_same_kind(one: &Set, other: &Set) -> bool {

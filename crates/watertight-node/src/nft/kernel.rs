@@ -1,6 +1,6 @@
-//! Tables in the kernel: written in one transaction, read back, taken over.
+//! Tables in the kernel: written, read back, taken over.
 //!
-//! INVARIANT: every function here either changes everything that it was asked to, at one moment, or nothing.
+//! INVARIANT: for packets a change happens at one moment, or not at all.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::held::{
     CONCATENATED, Described, Held, HeldChain, HeldRule, INTERVAL, MAP, VERDICT_TYPE, fill, shape,
     type_number,
 };
+use super::phases::{phases, undo};
 use super::table::{ChainType, Contents, Element, Hook, KeyType, Rule, Set, Table};
 use crate::netlink::{Attributes, Error, Message, Reply, Socket, nfgenmsg};
 
@@ -87,7 +88,7 @@ const ATTEMPTS: usize = 32;
 const READINGS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Makes changes to a table, all at one moment.
+/// Makes changes to a table: for packets all at one moment. If they cannot all be made, none is.
 pub fn apply(socket: &mut Socket, table: &str, changes: &[Change]) -> Result<(), Error> {
     apply_after(socket, table, changes, None)
 }
@@ -98,6 +99,27 @@ pub fn apply_after(
     socket: &mut Socket,
     table: &str,
     changes: &[Change],
+    generation: Option<u32>,
+) -> Result<(), Error> {
+    let [before, now, after] = phases(changes);
+    let mut generation = generation;
+    if !before.is_empty() {
+        commit(socket, table, &before, generation.take())?;
+    }
+    if let Err(error) = commit(socket, table, &now, generation.take()) {
+        let undo = undo(&before);
+        // What was made in vain leads nowhere; if even this fails, the first failure tells more.
+        _ = commit(socket, table, &undo.iter().collect::<Vec<_>>(), None);
+        return Err(error);
+    }
+    commit(socket, table, &after, None)
+}
+
+/// One transaction.
+fn commit(
+    socket: &mut Socket,
+    table: &str,
+    changes: &[&Change],
     generation: Option<u32>,
 ) -> Result<(), Error> {
     let mut messages = Vec::new();
@@ -347,7 +369,7 @@ fn described(change: &Change) -> String {
         Change::FlushChain(name) => format!("empty chain `{name}`"),
         Change::RemoveElements(name, _) => format!("remove elements from set `{name}`"),
         Change::DeleteSet(name) => format!("delete set `{name}`"),
-        Change::DeleteChain(name) => format!("delete chain `{name}`"),
+        Change::DeleteChain(name, _) => format!("delete chain `{name}`"),
         Change::AddChain(name, _) => format!("add chain `{name}`"),
         Change::AddSet(name, _) => format!("add set `{name}`"),
         Change::AddElements(name, _) => format!("add elements to set `{name}`"),
@@ -362,7 +384,7 @@ fn write(messages: &mut Vec<Message>, table: &str, change: &Change) -> Result<()
         Change::AddTable => messages.push(of(NEW_TABLE, CREATE)),
         Change::FlushChain(name) => messages.push(of(DELETE_RULE, 0).string(RULE_CHAIN, name)),
         Change::DeleteSet(name) => messages.push(of(DELETE_SET, 0).string(SET_NAME, name)),
-        Change::DeleteChain(name) => messages.push(of(DELETE_CHAIN, 0).string(CHAIN_NAME, name)),
+        Change::DeleteChain(name, _) => messages.push(of(DELETE_CHAIN, 0).string(CHAIN_NAME, name)),
         Change::AddChain(name, hook) => {
             let chain = of(NEW_CHAIN, CREATE | EXCLUSIVE).string(CHAIN_NAME, name);
             messages.push(match hook {

@@ -16,6 +16,8 @@ pub mod expressions;
 mod held;
 #[cfg(target_os = "linux")]
 pub mod kernel;
+#[cfg(target_os = "linux")]
+mod phases;
 mod table;
 mod text;
 

@@ -126,15 +126,17 @@ impl Flight {
             Evidence::Arrived => Found::Arrived,
             Evidence::Failed(reason) => Found::Failed(reason),
         };
-        let worse = self
-            .found
-            .as_ref()
-            .is_some_and(|known| known.rank() >= found.rank());
-        if worse {
+        // A second arrival is that of the second attempt.
+        let again = matches!(
+            (&found, &self.found),
+            (Found::Arrived, Some(Found::Arrived))
+        );
+        let known = self.found.as_ref().map_or(0, |known| known.rank() + 1);
+        if known > found.rank() && !again {
             return Next::Stay;
         }
         let wait = match &found {
-            Found::Open(_) => settings.greeting,
+            Found::Open(_) | Found::Arrived => settings.greeting,
             _ => settings.settle,
         };
         self.heard = Some(now);
@@ -144,7 +146,8 @@ impl Flight {
 
     /// The time to look at it has come.
     pub(super) fn look(&mut self, settings: &Settings) -> Next {
-        if self.found.is_none() && self.drops.is_empty() && self.attempts < settings.attempts {
+        let unanswered = matches!(self.found, None | Some(Found::Arrived));
+        if unanswered && self.drops.is_empty() && self.attempts < settings.attempts {
             self.attempts += 1;
             return Next::Again;
         }
@@ -317,8 +320,18 @@ mod tests {
         assert!(matches!(nexts.first(), Some(Next::Wait(_))));
     }
 
+    /// Its listener may be slow, so it is asked again before nobody is said to listen.
     #[test]
     fn what_was_seen_at_its_destination_has_arrived() {
+        let settings = Settings::default();
+        let now = Instant::now();
+        let mut flight = Flight::new(now);
+        let next = flight.hear(Evidence::Arrived, now, &settings);
+        assert_eq!(next, Next::Wait(settings.greeting));
+        assert_eq!(flight.look(&settings), Next::Again);
+        let next = flight.hear(Evidence::Arrived, now, &settings);
+        assert_eq!(next, Next::Wait(settings.greeting));
+        assert_eq!(flight.look(&settings), Next::Finish);
         assert_eq!(end(&[Evidence::Arrived]).0, Outcome::Refused);
         assert_eq!(end(&[Evidence::Arrived, logged("out")]).0, dropped("out"));
         let answered = [Evidence::Arrived, Evidence::Answered(None)];

@@ -1,6 +1,6 @@
 //! Real packets between parties, and what became of them.
 //!
-//! - [`listen`] answers in the namespaces of the parties; [`run`] asks [`Question`]s from them.
+//! - [`listen()`] answers in the namespaces of the parties; [`run`] asks [`Question`]s from them.
 //! - [`pcap`] writes down what passes through a namespace.
 //!
 //! A question ends with evidence: an answer that carries its tag, an error and who sent it, a rule's log
@@ -83,9 +83,10 @@ pub struct Settings {
     /// How often to ask into silence, so that one lost packet is not taken for a denied one.
     pub attempts: u8,
     /// How long to wait for the rest of the evidence when some of it is there: for a log record after a
-    /// refusal, for an answer after a log record.
+    /// refusal, for an answer after a log record (of a rule that logs what it lets pass).
     pub settle: Duration,
-    /// How long one who accepted a connection may take to say its name.
+    /// How long one who has accepted a connection may take to say its name, or one whom a packet has
+    /// reached to answer it.
     pub greeting: Duration,
     /// How many questions to have open at once. The limit of open files may lower it.
     pub in_flight: usize,
@@ -96,7 +97,7 @@ impl Default for Settings {
         Self {
             timeout: Duration::from_secs(1),
             attempts: 2,
-            settle: Duration::from_millis(50),
+            settle: Duration::from_millis(100),
             greeting: Duration::from_millis(250),
             in_flight: 4096,
         }

@@ -382,3 +382,63 @@ fn capacity(settings: &Settings) -> Result<usize, Error> {
     let room = limit.saturating_sub(open + SPARE);
     Ok(settings.in_flight.min(room).max(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use watertight_core::sets::Protocol;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_read_back() {
+        let word = Token::Source(usize::MAX >> 2).word();
+        let Some(Token::Source(number)) = Token::read(word) else {
+            panic!("{word}")
+        };
+        assert_eq!(number, usize::MAX >> 2);
+        assert!(matches!(
+            Token::read(Token::Connection(0).word()),
+            Some(Token::Connection(0))
+        ));
+        assert!(matches!(
+            Token::read(Token::Watch(7).word()),
+            Some(Token::Watch(7))
+        ));
+        assert!(Token::read(3).is_none());
+    }
+
+    /// SCTP forbids the tag 0, and tags of one run must differ.
+    #[test]
+    fn tags_neither_wrap_around_nor_come_to_nothing() {
+        for questions in [0, 1, 1000, u32::MAX as usize - 1] {
+            for _ in 0..100 {
+                let base = base(questions).unwrap();
+                assert!(base > 0);
+                assert!(
+                    base.checked_add(u32::try_from(questions).unwrap())
+                        .is_some()
+                );
+            }
+        }
+        assert!(base(u32::MAX as usize).is_err());
+    }
+
+    #[test]
+    fn who_is_not_there_asks_nothing() {
+        let asked = Question {
+            from: 0,
+            to: [127, 0, 0, 1].into(),
+            protocol: Protocol::Tcp,
+            port: 80,
+            source_port: None,
+            from_address: None,
+        };
+        let answers = ask(&[], &[asked], &[], &Settings::default(), &|_| {}).unwrap();
+        let reason = "could not be asked: there is no party 0";
+        assert_eq!(answers, [failed(reason)]);
+        assert_eq!(
+            ask(&[], &[], &[], &Settings::default(), &|_| {}).unwrap(),
+            []
+        );
+    }
+}

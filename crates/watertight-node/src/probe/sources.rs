@@ -136,3 +136,48 @@ fn open(key: &Key) -> nix::Result<OwnedFd> {
     sockets::make_room(&fd);
     Ok(fd)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key {
+            namespace: 1,
+            protocol: Protocol::Udp,
+            version: Version::V4,
+            from: Some([127, 0, 0, 1].into()),
+            pinned: None,
+        }
+    }
+
+    /// Else both directions of a question are one connection, and the second one a reply.
+    #[test]
+    fn no_question_is_asked_from_a_port_that_is_asked_for() {
+        let asked: BTreeSet<u16> = (0..=u16::MAX).filter(|port| port % 4 != 1).collect();
+        for _ in 0..50 {
+            let fd = socket(&key(), &asked).unwrap();
+            assert_eq!(sockets::local(&fd).unwrap().port() % 4, 1);
+        }
+        let all = (0..=u16::MAX).collect();
+        assert_eq!(socket(&key(), &all).unwrap_err(), Errno::EADDRNOTAVAIL);
+    }
+
+    #[test]
+    fn a_socket_is_shared_until_nobody_waits_any_more() {
+        let asked = BTreeSet::new();
+        let mut sources = Sources::default();
+        assert_eq!(sources.join(&key()), None);
+        let number = sources.open(key(), &asked, |_, _| Ok(())).unwrap();
+        assert_eq!(sources.join(&key()), Some(number));
+        sources.leave(number);
+        assert!(sources.get(number).is_some());
+        sources.leave(number);
+        assert!(sources.get(number).is_none());
+        assert_eq!(sources.join(&key()), None);
+        // The number is given again; one that could not be waited for is not kept.
+        let refused = sources.open(key(), &asked, |_, _| Err(Errno::ENOMEM));
+        assert_eq!(refused, Err(Errno::ENOMEM));
+        assert_eq!(sources.open(key(), &asked, |_, _| Ok(())), Ok(number));
+    }
+}

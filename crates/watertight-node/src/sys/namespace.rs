@@ -48,7 +48,9 @@ impl Namespace {
 
     fn open(path: &str) -> Result<Self, Error> {
         let file = File::open(path).map_err(|error| Error::new(format!("open {path}"), error))?;
-        Ok(Self { fd: Arc::new(file.into()) })
+        Ok(Self {
+            fd: Arc::new(file.into()),
+        })
     }
 
     /// Moves the calling thread into it; sockets that are open stay where they are.

@@ -25,7 +25,7 @@ use watertight_core::report::lab::{LabParty, Observed, Seen, Trial};
 use watertight_core::sets::Protocol;
 use watertight_core::world::NodeId;
 
-pub use questions::{Ask, Asked, ask};
+pub use questions::{Ask, Asked, Party, Planned, ask};
 
 use crate::lab::{Cluster, Place, Plan};
 use crate::netlink::{self, Socket};

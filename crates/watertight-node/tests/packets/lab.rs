@@ -1,19 +1,14 @@
-//! A lab of namespaces: who reaches whom without any policy, and what is left of it.
+//! A lab of namespaces: who reaches whom without any policy.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use watertight_core::manifest;
 use watertight_core::source::Sources;
 use watertight_core::world::{Assume, World, read};
-use watertight_node::lab::holder::{Holder, start};
-use watertight_node::lab::state::Labs;
 use watertight_node::lab::{Cluster, Families, Options, Place, Plan, services};
-use watertight_node::sys::process::Process;
-use watertight_node::sys::{Namespace, privileges, sysctl};
+use watertight_node::sys::{Namespace, sysctl};
 
 use crate::{Outcome, Test};
 
@@ -31,52 +26,12 @@ pub(crate) const TESTS: &[Test] = &[
         run: nothing_of_a_lab_is_seen_outside_of_it,
     },
     Test {
-        name: "lab::a_held_lab_is_entered_and_ended_by_others",
-        run: a_held_lab_is_entered_and_ended_by_others,
-    },
-    Test {
-        name: "lab::nothing_is_left_of_a_holder_that_is_killed",
-        run: nothing_is_left_of_a_holder_that_is_killed,
-    },
-    Test {
-        name: "lab::a_lab_that_cannot_be_says_so",
-        run: a_lab_that_cannot_be_says_so,
-    },
-    Test {
-        name: "lab::no_root_is_needed",
-        run: no_root_is_needed,
-    },
-    Test {
         name: "lab::two_hundred_pods_are_up_in_seconds",
         run: two_hundred_pods_are_up_in_seconds,
     },
 ];
 
-/// What tests need a process of its own for: `hold DIRECTORY NAME` holds a lab in the background.
-pub(crate) fn role(arguments: &[String]) -> ExitCode {
-    let hold = |directory: &str, name: &str| -> Result<(), Box<dyn std::error::Error>> {
-        let holder = Holder::begin(Labs::at(directory)?, name)?;
-        privileges::acquire()?;
-        let mut world = world(SHOP);
-        let plan = Plan::new(&mut world, &options())?;
-        let cluster = Cluster::up(&plan, &|_, _, _| {})?;
-        holder.hold(&plan, &cluster)?;
-        Ok(())
-    };
-    let done = match arguments {
-        [verb, directory, name] if verb == "hold" => hold(directory, name),
-        _ => Err("no such role".into()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-const SHOP: &str = "\
+pub(crate) const SHOP: &str = "\
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: shop}
@@ -136,7 +91,7 @@ pub(crate) fn world(text: &str) -> World {
     .0
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         families: (!sysctl::has_ipv6()).then_some(Families {
             v4: true,
@@ -268,9 +223,9 @@ fn services_lead_to_pods_as_a_proxy_would() -> Outcome {
                 let own = plan.ips_of(place);
                 assert!(own.contains(&seen), "{place:?} is seen as {seen}");
             }
-            // No Service has this port.
-            connect(namespace, SocketAddr::new(ip, 81)).unwrap_err();
         }
+        // No Service has this port.
+        connect(namespace, SocketAddr::new(cluster_ips("web")[0], 81)).unwrap_err();
         for ip in cluster_ips("nobody") {
             let error = connect(namespace, SocketAddr::new(ip, 80)).unwrap_err();
             assert_eq!(
@@ -287,7 +242,7 @@ fn services_lead_to_pods_as_a_proxy_would() -> Outcome {
 }
 
 /// The devices of the namespace that this thread is in.
-fn devices() -> Vec<String> {
+pub(crate) fn devices() -> Vec<String> {
     let lines = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
     let names = lines.lines().filter_map(|line| line.split_once(':'));
     let mut names: Vec<_> = names.map(|(name, _)| name.trim().to_owned()).collect();
@@ -312,145 +267,5 @@ fn nothing_of_a_lab_is_seen_outside_of_it() -> Outcome {
     inodes.dedup();
     assert_eq!(inodes.len(), plan.places().count());
     assert!(!inodes.contains(&home));
-    Outcome::Passed
-}
-
-/// A directory for labs of one test.
-fn directory(name: &str) -> PathBuf {
-    let name = format!("watertight-packets-{}-{name}", std::process::id());
-    std::env::temp_dir().join(name)
-}
-
-fn hold(directory: &Path, name: &str) -> Result<(), watertight_node::lab::Error> {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--role", "lab", "hold"])
-        .arg(directory)
-        .arg(name);
-    start(&mut command)
-}
-
-fn a_held_lab_is_entered_and_ended_by_others() -> Outcome {
-    let directory = directory("held");
-    let labs = Labs::at(&directory).unwrap();
-    hold(&directory, "one").unwrap();
-    let again = hold(&directory, "one").unwrap_err().to_string();
-    assert_eq!(
-        again,
-        "a lab called `one` is up already: end it with `lab down`"
-    );
-    let state = labs.find(None).unwrap();
-    assert!(
-        state.user_namespace().unwrap().is_none(),
-        "one that this process is in"
-    );
-    let web = state.namespace(state.place("web").unwrap()).unwrap();
-    let api = state.place("shop/api").unwrap();
-    serve(&state.namespace(api).unwrap(), 80);
-    for ip in &api.ips {
-        connect(&web, SocketAddr::new(*ip, 80)).unwrap();
-    }
-    assert!(labs.down(Some("one")).unwrap().is_up);
-    assert_eq!(Process::find(state.holder.pid).unwrap(), None);
-    assert!(labs.list().unwrap().is_empty());
-    std::fs::remove_dir(&directory).unwrap();
-    Outcome::Passed
-}
-
-fn nothing_is_left_of_a_holder_that_is_killed() -> Outcome {
-    let directory = directory("killed");
-    let labs = Labs::at(&directory).unwrap();
-    hold(&directory, "one").unwrap();
-    let state = labs.find(None).unwrap();
-    let pid = state.holder.pid.to_string();
-    let killed = Command::new("kill").args(["-9", &pid]).status().unwrap();
-    assert!(killed.success());
-    while state.is_up().unwrap() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // No process is in its namespaces, no descriptor is open, so the kernel takes them away.
-    let web = state.place("web").unwrap();
-    assert!(
-        state
-            .namespace(web)
-            .unwrap_err()
-            .to_string()
-            .contains("is gone")
-    );
-    assert!(!labs.list().unwrap()[0].is_up);
-    // A new one takes the name, and what is left of the old one.
-    hold(&directory, "one").unwrap();
-    assert!(labs.down(None).unwrap().is_up);
-    hold(&directory, "two").unwrap();
-    let state = labs.find(Some("two")).unwrap();
-    state.holder.end(Duration::ZERO).unwrap_or_default();
-    while state.is_up().unwrap() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    if let [left] = labs.list().unwrap().as_slice() {
-        assert!(!labs.down(None).unwrap().is_up, "{left:?}");
-    }
-    assert!(labs.list().unwrap().is_empty());
-    std::fs::remove_dir(&directory).unwrap();
-    Outcome::Passed
-}
-
-fn a_lab_that_cannot_be_says_so() -> Outcome {
-    let directory = directory("refused");
-    Labs::at(&directory).unwrap();
-    let error = hold(&directory, "a/b").unwrap_err().to_string();
-    assert!(error.contains("cannot be the name of a lab"), "{error}");
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let error = start(command.args(["--role", "lab", "nothing"])).unwrap_err();
-    assert_eq!(error.to_string(), "no such role");
-    std::fs::remove_dir(&directory).unwrap();
-    Outcome::Passed
-}
-
-/// The other tests once more, as somebody who is nobody.
-fn no_root_is_needed() -> Outcome {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let is_root = std::fs::read_to_string("/proc/self/uid_map")
-        .unwrap()
-        .split_ascii_whitespace()
-        .eq(["0", "0", "4294967295"]);
-    if !is_root {
-        return Outcome::Skipped("this process has no root to give up".into());
-    }
-    assert!(status.contains("Uid:\t0\t"), "root");
-    // Where others may read it.
-    let program = std::env::temp_dir().join(format!("watertight-packets-{}", std::process::id()));
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let run = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .args(["--inh-caps=-all", "--bounding-set=-all"])
-        .arg(&program)
-        .args([
-            "lab::everybody",
-            "lab::services",
-            "lab::a_held",
-            "lab::nothing",
-        ])
-        .current_dir("/")
-        .output();
-    std::fs::remove_file(&program).unwrap();
-    let output = match run {
-        Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Outcome::Skipped("there is no `setpriv` to give up root with".into());
-        }
-        Err(error) => panic!("{error}"),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    if let Some((_, reason)) = text.split_once("skipped: ") {
-        let reason = reason.lines().next().unwrap_or_default();
-        return Outcome::Skipped(reason.to_owned());
-    }
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(text.contains("5 passed, 0 failed, 0 skipped"), "{text}");
     Outcome::Passed
 }

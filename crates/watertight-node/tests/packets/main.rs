@@ -13,21 +13,29 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::string_slice,
     clippy::print_stdout,
     clippy::print_stderr,
-    clippy::exit,
     reason = "tests fail by panicking; a harness prints"
 )]
 
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod held;
 mod lab;
 mod netlink;
 mod nft;
+#[expect(dead_code, reason = "shared with the tests of the evaluator")]
+#[path = "../../../watertight-core/tests/oracle/mod.rs"]
+mod oracle;
 mod probe;
+#[expect(dead_code, reason = "shared with the tests of the evaluator")]
+#[path = "../../../watertight-core/tests/runner/mod.rs"]
+mod runner;
 mod trial;
+#[expect(dead_code, unused_imports, reason = "shared with the tests of the evaluator")]
+#[path = "../../../watertight-core/tests/worlds/mod.rs"]
+mod worlds;
 
 /// A test: its name, and what it does. It fails by panicking.
 pub(crate) struct Test {
@@ -46,7 +54,14 @@ pub(crate) enum Outcome {
 }
 
 /// All tests, module by module.
-const MODULES: &[&[Test]] = &[lab::TESTS, netlink::TESTS, nft::TESTS, probe::TESTS, trial::TESTS];
+const MODULES: &[&[Test]] = &[
+    lab::TESTS,
+    held::TESTS,
+    netlink::TESTS,
+    nft::TESTS,
+    probe::TESTS,
+    trial::TESTS,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -117,7 +132,7 @@ fn role(arguments: &[String]) -> ExitCode {
         return ExitCode::FAILURE;
     };
     match &**name {
-        "lab" => lab::role(rest),
+        "held" => held::role(rest),
         _ => ExitCode::FAILURE,
     }
 }

@@ -156,7 +156,7 @@ fn atomic() -> Outcome {
     let mut socket = socket();
     let table = tables::everything();
     apply(&mut socket, &table.name, &creation(&table)).unwrap();
-    let before = held(&mut socket, &table.name);
+    let before = timeless(held(&mut socket, &table.name));
     let one = |key| Set {
         key: vec![KeyType::V4],
         ranges: false,
@@ -176,9 +176,9 @@ fn atomic() -> Outcome {
         error.contains("remove elements from set `four` in table `everything`"),
         "{error}"
     );
-    assert_eq!(held(&mut socket, &table.name), before);
+    assert_eq!(timeless(held(&mut socket, &table.name)), before);
 
-    let busy = [Change::DeleteChain("c".into())];
+    let busy = [Change::DeleteChain("c".into(), None)];
     let error = apply(&mut socket, &table.name, &busy)
         .unwrap_err()
         .to_string();
@@ -199,7 +199,7 @@ fn atomic() -> Outcome {
         .unwrap_err()
         .to_string();
     assert!(error.contains("must be the last statement"), "{error}");
-    assert_eq!(held(&mut socket, &table.name), before);
+    assert_eq!(timeless(held(&mut socket, &table.name)), before);
     Outcome::Passed
 }
 
@@ -262,8 +262,9 @@ fn outdated() -> Outcome {
     Outcome::Passed
 }
 
-/// A table that drops packets to one port on their way out, by a rule or by a map, and logs it.
-fn guard(port: u16, by_map: bool) -> Table {
+/// A table that drops packets to one port on their way out, and logs them: in a chain of a name, to which a rule
+/// or a map leads.
+fn guard(port: u16, chain: &str, by_map: bool) -> Table {
     let drop = Rule {
         matches: vec![],
         statements: vec![
@@ -277,19 +278,19 @@ fn guard(port: u16, by_map: bool) -> Table {
         ],
         comment: "no entry".into(),
     };
-    let to_port = Match::Is(Field::DestinationPort, Bytes::EMPTY.port(port));
+    let to_port = Bytes::EMPTY.port(port);
+    let to_chain = Verdict::Goto(chain.into());
     let first = match by_map {
         true => Rule {
-            matches: vec![],
             statements: vec![Statement::Lookup {
                 fields: vec![Field::DestinationPort],
                 map: "ports".into(),
             }],
-            comment: "".into(),
+            ..Rule::default()
         },
         false => Rule {
-            matches: vec![to_port],
-            statements: vec![Statement::Verdict(Verdict::Goto("deny".into()))],
+            matches: vec![Match::Is(Field::DestinationPort, to_port)],
+            statements: vec![Statement::Verdict(to_chain.clone())],
             comment: "".into(),
         },
     };
@@ -298,35 +299,23 @@ fn guard(port: u16, by_map: bool) -> Table {
         number: 3,
         priority: -10,
     };
-    let denied = (
-        Element::one(Bytes::EMPTY.port(port)),
-        Verdict::Goto("deny".into()),
-    );
     let map = Set {
         key: vec![KeyType::Port],
         ranges: false,
-        contents: Contents::Verdicts([denied].into()),
+        contents: Contents::Verdicts([(Element::one(to_port), to_chain)].into()),
+    };
+    let base = Chain {
+        hook: Some(hook),
+        rules: vec![first],
+    };
+    let deny = Chain {
+        hook: None,
+        rules: vec![drop],
     };
     Table {
         name: "guard".into(),
         sets: by_map.then(|| ("ports".into(), map)).into_iter().collect(),
-        chains: [
-            (
-                "output".into(),
-                Chain {
-                    hook: Some(hook),
-                    rules: vec![first],
-                },
-            ),
-            (
-                "deny".into(),
-                Chain {
-                    hook: None,
-                    rules: vec![drop],
-                },
-            ),
-        ]
-        .into(),
+        chains: [("output".into(), base), (chain.into(), deny)].into(),
     }
 }
 
@@ -344,8 +333,10 @@ fn under_fire() -> Outcome {
     loopback_up();
     let (open, open_port) = listener();
     let (shut, shut_port) = listener();
-    let (by_rule, by_map) = (guard(shut_port, false), guard(shut_port, true));
-    replace(&mut socket, &by_rule).unwrap();
+    // Rules change, a map comes and goes, its element leads to another chain; the verdict stays the same.
+    let tables = [("deny", false), ("deny", true), ("other", true)]
+        .map(|(chain, by_map)| guard(shut_port, chain, by_map));
+    replace(&mut socket, &tables[0]).unwrap();
     let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         // The thread begins in the namespace of this one.
@@ -363,16 +354,10 @@ fn under_fire() -> Outcome {
                 sent.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let mut old = &by_rule;
         let mut made = 0;
         while (made < 300 || sent.load(Ordering::Relaxed) < 3000) && !sender.is_finished() {
-            let new = if old.sets.is_empty() {
-                &by_map
-            } else {
-                &by_rule
-            };
+            let (old, new) = (&tables[made % 3], &tables[(made + 1) % 3]);
             apply(&mut socket, &new.name, &changes(old, new)).unwrap();
-            old = new;
             made += 1;
         }
         over.store(true, Ordering::Relaxed);
@@ -398,7 +383,7 @@ fn logged() -> Outcome {
     let (_shut, port) = listener();
     let mut log = Listener::open(77).unwrap();
     assert_eq!(log.read().unwrap(), []);
-    replace(&mut socket, &guard(port, false)).unwrap();
+    replace(&mut socket, &guard(port, "deny", false)).unwrap();
     let (source, source_port) = listener();
     source.send_to(b"nonce", ("127.0.0.1", port)).unwrap_err();
     let started = Instant::now();
@@ -460,14 +445,19 @@ fn many_elements() -> Outcome {
             ..Table::default()
         }
     };
-    for ranges in [false, true] {
-        let (all, half) = (with(40_000, ranges), with(20_000, ranges));
-        replace(&mut socket, &all).unwrap();
-        assert_eq!(adoption(&held(&mut socket, "many"), &all), []);
-        apply(&mut socket, "many", &changes(&all, &half)).unwrap();
-        assert_eq!(adoption(&held(&mut socket, "many"), &half), []);
-        apply(&mut socket, "many", &changes(&half, &all)).unwrap();
-        assert_eq!(adoption(&held(&mut socket, "many"), &all), []);
+    for (ranges, count) in [(false, 100_000), (true, 10_000)] {
+        let (all, half) = (with(count, ranges), with(count / 2, ranges));
+        let mut holds = |table: &Table| {
+            let held = held(&mut socket, "many");
+            assert!(adoption(&held, table).is_empty(), "ranges: {ranges}");
+        };
+        let mut other = Socket::open(Protocol::Netfilter).unwrap();
+        replace(&mut other, &all).unwrap();
+        holds(&all);
+        apply(&mut other, "many", &changes(&all, &half)).unwrap();
+        holds(&half);
+        apply(&mut other, "many", &changes(&half, &all)).unwrap();
+        holds(&all);
     }
     Outcome::Passed
 }

@@ -95,6 +95,7 @@ fn ask_one(net: &Net, watches: &[Watch], asked: Question) -> Answer {
 fn ask(net: &Net, watches: &[Watch], questions: &[Question]) -> Vec<Answer> {
     let settings = Settings {
         timeout: Duration::from_millis(300),
+        settle: Duration::from_millis(50),
         ..Settings::default()
     };
     probe::run(&net.parties, questions, watches, &settings, &|_| {}).unwrap()
@@ -228,7 +229,7 @@ fn drops_are_proved_by_the_rule_s_record() -> crate::Outcome {
         };
         assert_eq!(answer.outcome, dropped, "{asked:?}");
         assert_eq!(answer.drops, [Record { node, prefix }]);
-        assert!(answer.took < Duration::from_millis(100), "{answer:?}");
+        assert!(answer.took < Duration::from_millis(250), "{answer:?}");
     }
     let slow = Duration::from_millis(300) * u32::try_from(questions.len()).unwrap();
     assert!(
@@ -310,7 +311,7 @@ fn silence_without_a_record_is_a_timeout() -> crate::Outcome {
 }
 
 fn source_ports_and_addresses_are_honoured() -> crate::Outcome {
-    let net = Net::new(2);
+    let mut net = Net::new(2);
     let second: IpAddr = "10.1.0.99".parse().unwrap();
     net.add_address(0, second);
     let _listeners = listen(&net, &[80, 8080]);
@@ -341,6 +342,19 @@ fn source_ports_and_addresses_are_honoured() -> crate::Outcome {
             assert!(
                 matches!(answer.outcome, Outcome::Open { .. }),
                 "{asked:?}: {answer:?}"
+            );
+        }
+    }
+    // The same port to the same place: one after the other.
+    for protocol in [Tcp, Udp, Sctp] {
+        let asked = Question {
+            source_port: Some(8082),
+            ..question(0, v4(1), protocol, 80)
+        };
+        for answer in ask(&net, &watches, &[asked; 5]) {
+            assert!(
+                matches!(answer.outcome, Outcome::Open { .. }),
+                "{protocol:?}: {answer:?}"
             );
         }
     }

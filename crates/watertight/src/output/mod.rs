@@ -11,6 +11,7 @@ pub(crate) mod explain;
 mod github;
 mod json;
 mod junit;
+pub(crate) mod lab;
 pub(crate) mod minimize;
 pub(crate) mod reach;
 mod sarif;

@@ -91,7 +91,8 @@ impl<'w> Planner<'w> {
         for id in self.world.node_ids() {
             let name = self.world[id].name.clone();
             let mut ips = Vec::new();
-            for ip in self.world[id].ips.to_vec() {
+            let given = self.world[id].ips.clone();
+            for ip in given.iter().copied() {
                 if !self.families.include(ip) || ips.contains(&ip) {
                     continue;
                 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::nft;
-use crate::nft::Chain;
+use crate::nft::phases::{phases, undo};
 
 #[path = "../../../tests/packets/tables.rs"]
 mod tables;
@@ -28,7 +28,7 @@ fn step(table: &mut Table, change: &Change) -> Result<(), &'static str> {
             .ok_or("no such chain")?
             .rules
             .clear(),
-        Change::DeleteChain(name) => {
+        Change::DeleteChain(name, _) => {
             let chain = table.chains.remove(name).ok_or("no such chain")?;
             let is_named = led_to(table).any(|to| to == &**name);
             if is_named || !chain.rules.is_empty() {
@@ -168,11 +168,66 @@ proptest! {
         prop_assert_eq!(changes(&new, &new), []);
     }
 
+    /// Packets meet the old rules, then the new ones, and nothing in between.
+    #[test]
+    fn only_the_middle_phase_changes_what_packets_meet(old in tables::table(), new in tables::table()) {
+        let changes = changes(&old, &new);
+        let phases = phases(&changes).map(|phase| phase.into_iter().cloned().collect::<Vec<_>>());
+        let mut table = old.clone();
+        let mut met = vec![reachable(&old)];
+        for phase in &phases {
+            prop_assert_eq!(make(&mut table, phase), Ok(()));
+            met.push(reachable(&table));
+        }
+        prop_assert_eq!(&table, &new);
+        prop_assert_eq!(&met[0], &met[1]);
+        prop_assert_eq!(&met[2], &met[3]);
+
+        // Taken back, the first one leaves no trace.
+        let mut table = old.clone();
+        prop_assert_eq!(make(&mut table, &phases[0]), Ok(()));
+        let undone = undo(&phases[0].iter().collect::<Vec<_>>());
+        prop_assert_eq!(make(&mut table, &undone), Ok(()));
+        prop_assert_eq!(&table, &old);
+    }
+
     #[test]
     fn what_the_kernel_holds_is_taken_over(old in tables::table(), new in tables::table()) {
         // The same changes come from a table and from what is read of it.
         prop_assert_eq!(adoption(&held(&old), &new), changes(&old, &new));
         prop_assert_eq!(adoption(&held(&new), &new), []);
+    }
+}
+
+/// The part of a table that packets can come to.
+fn reachable(table: &Table) -> Table {
+    let mut part = Table {
+        name: table.name.clone(),
+        ..Table::default()
+    };
+    for (name, chain) in &table.chains {
+        // A base chain without rules does nothing.
+        if chain.hook.is_some() && !chain.rules.is_empty() {
+            part.chains.insert(name.clone(), chain.clone());
+        }
+    }
+    loop {
+        let size = part.chains.len() + part.sets.len();
+        for name in rules(&part)
+            .flat_map(named_sets)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+        {
+            part.sets
+                .insert((&*name).into(), table.sets[&*name].clone());
+        }
+        for name in led_to(&part).map(str::to_owned).collect::<Vec<_>>() {
+            part.chains
+                .insert((&*name).into(), table.chains[&*name].clone());
+        }
+        if part.chains.len() + part.sets.len() == size {
+            return part;
+        }
     }
 }
 
@@ -239,7 +294,7 @@ fn what_others_put_into_the_table_is_taken_out() {
         [
             Change::FlushChain("c".into()),
             Change::DeleteSet("six".into()),
-            Change::DeleteChain("filter".into()),
+            Change::DeleteChain("filter".into(), hook),
             Change::AddChain("filter".into(), hook),
         ]
     );
@@ -276,6 +331,60 @@ fn a_base_chain_stays_when_its_rules_change() {
         [
             Change::FlushChain("redirect".into()),
             Change::AddRules("redirect".into(), rules)
+        ]
+    );
+}
+
+/// A new chain is filled before anything leads to it, and an old one emptied when nothing does any more: a
+/// packet may look an element up after the rules that led to the map were replaced.
+#[test]
+fn what_is_new_comes_first_and_what_is_old_goes_last() {
+    let old = tables::everything();
+    let mut new = old.clone();
+    let rules = vec![Rule {
+        statements: vec![Statement::Verdict(Verdict::Drop)],
+        ..Rule::default()
+    }];
+    new.chains.insert(
+        "d".into(),
+        Chain {
+            hook: None,
+            rules: rules.clone(),
+        },
+    );
+    let Contents::Verdicts(verdicts) = &mut new.sets.get_mut("dispatch").unwrap().contents else {
+        panic!("a map")
+    };
+    let key = Element::one(Bytes::EMPTY.v4(0x0a00_0001));
+    verdicts.insert(key, Verdict::Goto("d".into()));
+    let map = |verdict| Set {
+        key: vec![nft::KeyType::V4],
+        ranges: false,
+        contents: Contents::Verdicts([(key, verdict)].into()),
+    };
+    let there = changes(&old, &new);
+    let [before, now, after] = phases(&there);
+    assert_eq!(
+        before,
+        [
+            &Change::AddChain("d".into(), None),
+            &Change::AddRules("d".into(), rules)
+        ]
+    );
+    let removed = Change::RemoveElements("dispatch".into(), map(Verdict::Jump("c".into())));
+    let added = Change::AddElements("dispatch".into(), map(Verdict::Goto("d".into())));
+    assert_eq!(now, [&removed, &added]);
+    assert!(after.is_empty());
+
+    let back = changes(&new, &old);
+    let [before, now, after] = phases(&back);
+    assert!(before.is_empty());
+    assert_eq!(now.len(), 2);
+    assert_eq!(
+        after,
+        [
+            &Change::FlushChain("d".into()),
+            &Change::DeleteChain("d".into(), None)
         ]
     );
 }

@@ -150,7 +150,7 @@ impl Net {
     }
 
     /// One more address of a pod.
-    pub(super) fn add_address(&self, pod: usize, more: IpAddr) {
+    pub(super) fn add_address(&mut self, pod: usize, more: IpAddr) {
         let link = u32::try_from(pod).unwrap() + 10;
         run(&self.router, || {
             let mut socket = Socket::open(Protocol::Route).unwrap();
@@ -161,6 +161,8 @@ impl Net {
             let bits = if more.is_ipv4() { 32 } else { 128 };
             address(&mut socket, 2, more, bits);
         });
+        self.parties[pod].addresses.push(more);
+        self.settle();
     }
 
     /// What the router does with packets to an address.
