@@ -5,11 +5,19 @@
 
 // Generator and runner are those of the evaluator's own properties, which use more of them.
 #[cfg(test)]
-#[allow(dead_code, unused_imports, reason = "shared with the tests of the evaluator")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the evaluator"
+)]
 #[path = "../../watertight-core/tests/oracle/mod.rs"]
 mod oracle;
 #[cfg(test)]
-#[allow(dead_code, unused_imports, reason = "shared with the tests of the evaluator")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the evaluator"
+)]
 #[path = "../../watertight-core/tests/runner/mod.rs"]
 mod runner;
 #[cfg(test)]
@@ -18,6 +26,10 @@ mod compiled {
     mod simulate;
 }
 #[cfg(test)]
-#[allow(dead_code, unused_imports, reason = "shared with the tests of the evaluator")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the evaluator"
+)]
 #[path = "../../watertight-core/tests/worlds/mod.rs"]
 mod worlds;

@@ -105,7 +105,9 @@ pub(crate) fn run(args: &CasesArgs) -> anyhow::Result<()> {
     let connections = left_out;
     let left_out: usize = skipped.values().sum();
     if !connections.is_empty() {
-        let list = connections.iter().map(|(why, count)| format!("{why} ({count})"));
+        let list = connections
+            .iter()
+            .map(|(why, count)| format!("{why} ({count})"));
         let list = list.collect::<Vec<_>>().join("; ");
         writeln!(out, "connections left out: {list}")?;
     }

@@ -23,7 +23,10 @@ use watertight_node::trial::{self, Asked, Party, Planned, Scene};
 use super::{Outcome, list, verdicts};
 
 /// Asks all connections of a case that packets can show.
-pub(super) fn judge(case: &Value, left_out: &mut BTreeMap<String, usize>) -> anyhow::Result<Outcome> {
+pub(super) fn judge(
+    case: &Value,
+    left_out: &mut BTreeMap<String, usize>,
+) -> anyhow::Result<Outcome> {
     let (mut world, profile) = match verdicts::read(case)? {
         Ok(read) => read,
         Err(refused) => return Ok(Outcome::Failed(refused)),
@@ -44,10 +47,13 @@ pub(super) fn judge(case: &Value, left_out: &mut BTreeMap<String, usize>) -> any
     let plan = Plan::new(&mut world, &options)?;
     let ruleset: Ruleset = lower(&world, &profile);
     let eval = Evaluator::new(&world, &ruleset, profile.switches);
-    let mut asked = Asked::default();
+    let mut asked = Asked {
+        parties: trial::parties(&plan, &eval),
+        ..Asked::default()
+    };
     let mut expected = Vec::new();
     for probe in kept {
-        match planned(&eval, &plan, &mut asked, probe)? {
+        match planned(&eval, &mut asked, probe)? {
             Ok(planned) => {
                 asked.connections.push(planned);
                 expected.push((probe, probe["expect"] == "allow"));
@@ -64,7 +70,13 @@ pub(super) fn judge(case: &Value, left_out: &mut BTreeMap<String, usize>) -> any
         cluster: &cluster,
         eval: &eval,
     };
-    let tried = trial::run(&scene, &asked, compile::Options::default(), &Settings::default(), &|_, _, _| {})?;
+    let tried = trial::run(
+        &scene,
+        &asked,
+        compile::Options::default(),
+        &Settings::default(),
+        &|_, _, _| {},
+    )?;
     let mut wrong = Vec::new();
     for (trial, (probe, expected)) in tried.trials.iter().zip(expected) {
         if !trial.is_judged {
@@ -72,7 +84,9 @@ pub(super) fn judge(case: &Value, left_out: &mut BTreeMap<String, usize>) -> any
             continue;
         }
         let seen = trial.observed.seen;
-        let is_dark = trial.control.is_some_and(|control| control.arrived() != Some(true));
+        let is_dark = trial
+            .control
+            .is_some_and(|control| control.arrived() != Some(true));
         if seen.arrived() != Some(expected) || seen == Seen::Timeout || is_dark {
             wrong.push(format!(
                 "{probe} but packets show {}: {} (without policies: {:?}) {}",
@@ -112,7 +126,11 @@ fn unsuitable(probe: &Value, switches: &watertight_core::engine::Switches) -> Op
     if to.starts_with("svc:") && switches.service_dnat == ServiceDnat::Pre {
         return Some("engines that judge before Services are translated");
     }
-    if switches.snat == Snat::NodeIp && probe["from"].as_str().is_some_and(|from| from.starts_with("ip:")) {
+    if switches.snat == Snat::NodeIp
+        && probe["from"]
+            .as_str()
+            .is_some_and(|from| from.starts_with("ip:"))
+    {
         return Some("sources that a node translates");
     }
     if to.starts_with("svc:") && !probe["backend"].is_null() {
@@ -126,13 +144,18 @@ fn outside(world: &World, probes: &[&Value]) -> Vec<Outside> {
     let mut found: Vec<Outside> = Vec::new();
     for probe in probes {
         for end in ["from", "to"] {
-            let ip = probe[end].as_str().and_then(|text| text.strip_prefix("ip:")?.parse::<IpAddr>().ok());
+            let ip = probe[end]
+                .as_str()
+                .and_then(|text| text.strip_prefix("ip:")?.parse::<IpAddr>().ok());
             let Some(ip) = ip.filter(|ip| !ip.is_loopback()) else {
                 continue;
             };
             let is_free = matches!(Meant::Address(ip).resolve(world), Meant::Address(_));
             if is_free && !found.iter().any(|known| known.ip == ip) {
-                found.push(Outside { name: ip.to_string().into(), ip });
+                found.push(Outside {
+                    name: ip.to_string().into(),
+                    ip,
+                });
             }
         }
     }
@@ -142,7 +165,6 @@ fn outside(world: &World, probes: &[&Value]) -> Vec<Outside> {
 /// The packets of a question; why there are none.
 fn planned(
     eval: &Evaluator<'_>,
-    plan: &Plan,
     asked: &mut Asked,
     probe: &Value,
 ) -> anyhow::Result<Result<Planned, &'static str>> {
@@ -151,28 +173,46 @@ fn planned(
         "ICMP" | "ICMPv6" => Protocol::Icmp,
         other => Protocol::from_api(other).with_context(|| format!("protocol `{other}`"))?,
     };
-    let number = |key: &str| probe[key].as_u64().and_then(|port| u16::try_from(port).ok());
-    let (from, to) = (probe["from"].as_str().unwrap_or_default(), probe["to"].as_str().unwrap_or_default());
+    let number = |key: &str| {
+        probe[key]
+            .as_u64()
+            .and_then(|port| u16::try_from(port).ok())
+    };
+    let (from, to) = (
+        probe["from"].as_str().unwrap_or_default(),
+        probe["to"].as_str().unwrap_or_default(),
+    );
     let source = verdicts::party(world, from)?;
     let port = number("port");
-    // The address that is dialled, and whom the evaluator is asked about.
-    let (dialled, mut connection) = match to.strip_prefix("svc:") {
-        Some(service) => {
-            let (namespace, name) = service.split_once('/').context("svc:ns/name")?;
-            let service = world.service(namespace, name).with_context(|| format!("no {to}"))?;
-            let port = port.context("a Service needs a port")?;
-            let backends = eval.to_service(source, service, port, protocol);
-            let ip = world[service].cluster_ips.first().copied();
-            match (backends.as_slice(), ip) {
-                ([(_, connection, _), ..], Some(ip)) => (Some(ip), *connection),
-                _ => return Ok(Err("Services without a backend or a cluster address")),
-            }
-        }
-        None => {
-            let to = verdicts::party(world, to)?;
-            (None, Connection::new(source, to, protocol, port.unwrap_or_default()))
-        }
-    };
+    if let Some(service) = to.strip_prefix("svc:") {
+        let (namespace, name) = service.split_once('/').context("svc:ns/name")?;
+        let service = world
+            .service(namespace, name)
+            .with_context(|| format!("no {to}"))?;
+        let port = port.context("a Service needs a port")?;
+        let Some(from) = member(&asked.parties, world, source) else {
+            return Ok(Err("pods that do not run"));
+        };
+        let ips = world[service].cluster_ips.clone();
+        let name: Arc<str> = to.into();
+        asked.parties.push(Party {
+            name: Arc::clone(&name),
+            kind: "service",
+            meant: Meant::Address(ips.first().copied().context("a cluster address")?),
+            place: Place::World,
+            host: name,
+            ips,
+        });
+        let at = asked.parties.len() - 1;
+        let planned = trial::dial(eval, &asked.parties, from, (at, service), port, protocol);
+        return Ok(planned.ok_or("Services without a backend or a cluster address"));
+    }
+    let mut connection = Connection::new(
+        source,
+        verdicts::party(world, to)?,
+        protocol,
+        port.unwrap_or_default(),
+    );
     connection.source_port = number("srcPort");
     if protocol == Protocol::Icmp {
         connection.port = None;
@@ -180,22 +220,30 @@ fn planned(
     connection.family = match probe["family"].as_u64() {
         Some(4) => Some(Family::V4),
         Some(6) => Some(Family::V6),
-        _ => dialled.map(Family::of),
+        _ => None,
     };
     if eval.switches.host_network == HostNetwork::PodLabels {
         let on_host = |party: Meant| matches!(party.resolve(world), Meant::Endpoint(id) if world[id].host_network.is_some());
         if on_host(connection.from) || on_host(connection.to) {
-            return Ok(Err("host-network pods that an engine tells from their node"));
+            return Ok(Err(
+                "host-network pods that an engine tells from their node",
+            ));
         }
     }
-    let families = connection.family.map_or(Family::BOTH.to_vec(), |family| vec![family]);
+    let families = connection
+        .family
+        .map_or(Family::BOTH.to_vec(), |family| vec![family]);
     let address = |party: Meant, family: Family| match party {
-        Meant::Endpoint(id) => world[id].ips.iter().copied().find(|ip| Family::of(*ip) == family),
+        Meant::Endpoint(id) => world[id]
+            .ips
+            .iter()
+            .copied()
+            .find(|ip| Family::of(*ip) == family),
         party => party.address(world, family),
     };
     let ends = families.into_iter().find_map(|family| {
         let own = address(connection.from, family)?;
-        let other = dialled.or_else(|| address(connection.to, family)).filter(|ip| Family::of(*ip) == family)?;
+        let other = address(connection.to, family)?;
         Some((family, own, other))
     });
     let Some((family, own, dialled_ip)) = ends else {
@@ -204,14 +252,11 @@ fn planned(
     if dialled_ip.is_loopback() {
         return Ok(Err("what stays inside a pod"));
     }
-    let (Some(from), Some(to)) =
-        (member(plan, asked, world, connection.from), member(plan, asked, world, connection.to))
-    else {
+    let (Some(from), Some(to)) = (
+        member(&asked.parties, world, connection.from),
+        member(&asked.parties, world, connection.to),
+    ) else {
         return Ok(Err("pods that do not run"));
-    };
-    let dialled_port = match dialled {
-        Some(_) => port,
-        None => connection.port,
     };
     Ok(Ok(Planned {
         from,
@@ -222,43 +267,25 @@ fn planned(
             from,
             to: dialled_ip,
             protocol,
-            port: dialled_port.unwrap_or_default(),
+            port: connection.port.unwrap_or_default(),
             source_port: connection.source_port,
             from_address: Some(own),
         },
+        answer_by: vec![(to, connection.port.unwrap_or_default())],
         verdict: eval.verdict(&connection),
         is_judged: true,
     }))
 }
 
 /// A party of a question, by its place among all; none if it is not in the lab.
-fn member(plan: &Plan, asked: &mut Asked, world: &World, meant: Meant) -> Option<usize> {
+fn member(parties: &[Party], world: &World, meant: Meant) -> Option<usize> {
     let resolved = meant.resolve(world);
-    let (place, ips): (Place, Vec<IpAddr>) = match resolved {
-        Meant::Endpoint(id) => {
-            let place = plan.place_of(id)?;
-            (place, plan.ips_of(place))
-        }
-        Meant::Node(id) => (Place::Node(id), plan.ips_of(Place::Node(id))),
-        Meant::Address(ip) => (Place::World, vec![ip]),
-        Meant::Name(_) => return None,
-    };
-    if let Some(known) = asked.parties.iter().position(|party| party.place == place && party.ips == ips) {
-        return Some(known);
-    }
-    let host: Arc<str> = format!("{place:?}").into();
-    asked.parties.push(Party {
-        name: Arc::clone(&host),
-        kind: "pod",
-        meant: resolved,
-        place,
-        host,
-        ips,
-    });
-    Some(asked.parties.len() - 1)
+    parties.iter().position(|party| party.meant == resolved)
 }
 
 /// What must be there: a reason in one sentence if it is not.
 pub(super) fn acquire() -> anyhow::Result<()> {
-    watertight_node::sys::privileges::acquire().map(|_| ()).map_err(|missing| anyhow!("{missing}"))
+    watertight_node::sys::privileges::acquire()
+        .map(|_| ())
+        .map_err(|missing| anyhow!("{missing}"))
 }

@@ -69,9 +69,9 @@ pub struct LabCounts {
 /// One end of connections.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LabParty {
-    /// `NAMESPACE/NAME` of a pod, `node:NAME`, or `ip:ADDRESS`.
+    /// `NAMESPACE/NAME` of a pod, `node:NAME`, `ip:ADDRESS`, or `NAMESPACE/svc/NAME`.
     pub name: String,
-    /// `pod`, `host-pod`, `node` or `outside`.
+    /// `pod`, `host-pod`, `node`, `outside` or `service`.
     pub kind: String,
     /// The node that it is on.
     #[serde(skip_serializing_if = "Option::is_none")]

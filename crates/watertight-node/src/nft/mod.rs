@@ -21,9 +21,9 @@ mod phases;
 mod table;
 mod text;
 
+#[cfg(target_os = "linux")]
+pub use held::{Held, HeldChain, HeldRule};
 pub use table::{
     Bytes, Chain, ChainType, Contents, Element, Field, Hook, KeyType, Match, Rule, Set, Statement,
     Table, Target, Verdict,
 };
-#[cfg(target_os = "linux")]
-pub use held::{Held, HeldChain, HeldRule};

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::table::{
-    Bytes, Chain, ChainType, Contents, Element, Field, Hook, KeyType, Match, Rule, Set, Statement, Table,
-    Target, Verdict,
+    Bytes, Chain, ChainType, Contents, Element, Field, Hook, KeyType, Match, Rule, Set, Statement,
+    Table, Target, Verdict,
 };
 
 /// Elements in one line of the text.
@@ -15,7 +15,11 @@ impl std::fmt::Display for Table {
         writeln!(f, "table inet {} {{", self.name)?;
         let mut is_first = true;
         let mut blank = |f: &mut std::fmt::Formatter<'_>| {
-            if std::mem::take(&mut is_first) { Ok(()) } else { writeln!(f) }
+            if std::mem::take(&mut is_first) {
+                Ok(())
+            } else {
+                writeln!(f)
+            }
         };
         // What numbers stand for is written where it is used.
         let named = |set: &&Set| !matches!(set.contents, Contents::Values(..));
@@ -23,7 +27,10 @@ impl std::fmt::Display for Table {
             blank(f)?;
             f.write_str(&set_text(name, set))?;
         }
-        let (base, other): (Vec<_>, Vec<_>) = self.chains.iter().partition(|(_, chain)| chain.hook.is_some());
+        let (base, other): (Vec<_>, Vec<_>) = self
+            .chains
+            .iter()
+            .partition(|(_, chain)| chain.hook.is_some());
         for (name, chain) in base.into_iter().chain(other) {
             blank(f)?;
             f.write_str(&self.chain_text(name, chain))?;
@@ -33,17 +40,26 @@ impl std::fmt::Display for Table {
 }
 
 fn set_text(name: &str, set: &Set) -> String {
-    let types = |key: &[KeyType]| key.iter().map(|key| key.word()).collect::<Vec<_>>().join(" . ");
+    let types = |key: &[KeyType]| {
+        key.iter()
+            .map(|key| key.word())
+            .collect::<Vec<_>>()
+            .join(" . ")
+    };
     let key = types(&set.key);
     let element = |element: &Element| element_text(element, &set.key);
     let (word, of, elements): (_, _, Vec<String>) = match &set.contents {
         Contents::Members(members) => ("set", key, members.iter().map(element).collect()),
         Contents::Verdicts(verdicts) => {
-            let each = verdicts.iter().map(|(key, verdict)| format!("{} : {}", element(key), verdict_text(verdict)));
+            let each = verdicts
+                .iter()
+                .map(|(key, verdict)| format!("{} : {}", element(key), verdict_text(verdict)));
             ("map", format!("{key} : verdict"), each.collect())
         }
         Contents::Values(to, values) => {
-            let each = values.iter().map(|(key, value)| format!("{} : {}", element(key), value.words(to)));
+            let each = values
+                .iter()
+                .map(|(key, value)| format!("{} : {}", element(key), value.words(to)));
             ("map", format!("{key} : {}", types(to)), each.collect())
         }
     };
@@ -52,8 +68,15 @@ fn set_text(name: &str, set: &Set) -> String {
         text.push_str("\t\tflags interval\n");
     }
     if !elements.is_empty() {
-        let lines: Vec<String> = elements.chunks(IN_LINE).map(|line| line.join(", ")).collect();
-        _ = writeln!(text, "\t\telements = {{ {} }}", lines.join(",\n\t\t             "));
+        let lines: Vec<String> = elements
+            .chunks(IN_LINE)
+            .map(|line| line.join(", "))
+            .collect();
+        _ = writeln!(
+            text,
+            "\t\telements = {{ {} }}",
+            lines.join(",\n\t\t             ")
+        );
     }
     text.push_str("\t}\n");
     text
@@ -67,7 +90,13 @@ fn element_text(element: &Element, key: &[KeyType]) -> String {
         bytes.words(key).split(" . ").map(str::to_owned).collect()
     };
     let fields = words(&element.first).into_iter().zip(words(&element.last));
-    let fields = fields.map(|(first, last)| if first == last { first } else { format!("{first}-{last}") });
+    let fields = fields.map(|(first, last)| {
+        if first == last {
+            first
+        } else {
+            format!("{first}-{last}")
+        }
+    });
     fields.collect::<Vec<_>>().join(" . ")
 }
 
@@ -95,7 +124,11 @@ fn field_word(field: Field) -> &'static str {
 }
 
 fn fields_text(fields: &[Field]) -> String {
-    fields.iter().map(|field| field_word(*field)).collect::<Vec<_>>().join(" . ")
+    fields
+        .iter()
+        .map(|field| field_word(*field))
+        .collect::<Vec<_>>()
+        .join(" . ")
 }
 
 fn value_text(field: Field, value: &Bytes) -> String {
@@ -111,18 +144,46 @@ impl Match {
         match self {
             Self::Family(2) => "meta nfproto ipv4".into(),
             Self::Family(_) => "meta nfproto ipv6".into(),
-            Self::Is(field, value) => format!("{} {}", field_word(*field), value_text(*field, value)),
-            Self::Between { field, first, last, not } => {
+            Self::Is(field, value) => {
+                format!("{} {}", field_word(*field), value_text(*field, value))
+            }
+            Self::Between {
+                field,
+                first,
+                last,
+                not,
+            } => {
                 let (first, last) = (value_text(*field, first), value_text(*field, last));
-                let range = if first == last { first } else { format!("{first}-{last}") };
-                format!("{}{} {range}", field_word(*field), if *not { " !=" } else { "" })
+                let range = if first == last {
+                    first
+                } else {
+                    format!("{first}-{last}")
+                };
+                format!(
+                    "{}{} {range}",
+                    field_word(*field),
+                    if *not { " !=" } else { "" }
+                )
             }
             Self::In { fields, set, not } => {
-                format!("{}{} @{set}", fields_text(fields), if *not { " !=" } else { "" })
+                format!(
+                    "{}{} @{set}",
+                    fields_text(fields),
+                    if *not { " !=" } else { "" }
+                )
             }
             Self::State(bits) => {
-                let names = [(1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked")];
-                let named = names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name);
+                let names = [
+                    (1, "invalid"),
+                    (2, "established"),
+                    (4, "related"),
+                    (8, "new"),
+                    (64, "untracked"),
+                ];
+                let named = names
+                    .iter()
+                    .filter(|(bit, _)| bits & bit != 0)
+                    .map(|(_, name)| *name);
                 format!("ct state {}", named.collect::<Vec<_>>().join(","))
             }
             Self::Way(0) => "ct direction original".into(),
@@ -148,7 +209,10 @@ impl Table {
     #[must_use]
     pub fn rule_text(&self, rule: &Rule) -> String {
         let matches = rule.matches.iter().map(Match::text);
-        let statements = rule.statements.iter().map(|statement| self.statement_text(statement));
+        let statements = rule
+            .statements
+            .iter()
+            .map(|statement| self.statement_text(statement));
         let mut parts: Vec<String> = matches.chain(statements).collect();
         if !rule.comment.is_empty() {
             parts.push(format!("comment \"{}\"", rule.comment));
@@ -159,9 +223,16 @@ impl Table {
     fn statement_text(&self, statement: &Statement) -> String {
         match statement {
             Statement::Counter => "counter".into(),
-            Statement::Log { prefix, group, per_second } => {
+            Statement::Log {
+                prefix,
+                group,
+                per_second,
+            } => {
                 let rate = per_second.map(|rate| format!("limit rate {rate}/second "));
-                format!("{}log prefix \"{prefix}\" group {group}", rate.unwrap_or_default())
+                format!(
+                    "{}log prefix \"{prefix}\" group {group}",
+                    rate.unwrap_or_default()
+                )
             }
             Statement::Verdict(verdict) => verdict_text(verdict),
             Statement::Lookup { fields, map } => format!("{} vmap @{map}", fields_text(fields)),
@@ -173,12 +244,17 @@ impl Table {
                 let values = match self.sets.get(map).map(|set| (&set.key, &set.contents)) {
                     Some((key, Contents::Values(to, values))) => values
                         .iter()
-                        .map(|(number, value)| format!("{} : {}", element_text(number, key), value.words(to)))
+                        .map(|(number, value)| {
+                            format!("{} : {}", element_text(number, key), value.words(to))
+                        })
                         .collect(),
                     _ => Vec::new(),
                 };
                 let family = if *is_v6 { "ip6" } else { "ip" };
-                format!("dnat {family} to numgen inc mod {count} map {{ {} }}", values.join(", "))
+                format!(
+                    "dnat {family} to numgen inc mod {count} map {{ {} }}",
+                    values.join(", ")
+                )
             }
             Statement::Masquerade => "masquerade".into(),
             Statement::Reject => "reject".into(),
@@ -191,5 +267,9 @@ fn hook_text(hook: &Hook) -> String {
         ChainType::Filter => "filter",
         ChainType::Nat => "nat",
     };
-    format!("type {kind} hook {} priority {}; policy accept;", hook.word(), hook.priority)
+    format!(
+        "type {kind} hook {} priority {}; policy accept;",
+        hook.word(),
+        hook.priority
+    )
 }

@@ -25,9 +25,9 @@ use watertight_core::report::lab::{LabParty, Observed, Seen, Trial};
 use watertight_core::sets::Protocol;
 use watertight_core::world::NodeId;
 
-pub use questions::{Ask, Asked, Party, Planned, ask};
+pub use questions::{Ask, Asked, Party, Planned, ask, dial, parties};
 
-use crate::lab::{Cluster, Place, Plan};
+use crate::lab::{self, Cluster, Place, Plan, services};
 use crate::netlink::{self, Socket};
 use crate::nft::compile::{Blame, Compiled, Options, Unsaid, compile};
 use crate::nft::kernel;
@@ -63,6 +63,8 @@ impl fmt::Display for Step {
 pub enum Error {
     /// A call of the kernel.
     System(sys::Error),
+    /// Services could not be made.
+    Lab(lab::Error),
     /// A node did not take its table.
     Table {
         /// The node.
@@ -76,12 +78,21 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System(cause) => cause.fmt(f),
-            Self::Table { node, cause } => write!(f, "node {node} did not take its policies: {cause}"),
+            Self::Lab(cause) => cause.fmt(f),
+            Self::Table { node, cause } => {
+                write!(f, "node {node} did not take its policies: {cause}")
+            }
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+impl From<lab::Error> for Error {
+    fn from(cause: lab::Error) -> Self {
+        Self::Lab(cause)
+    }
+}
 
 impl From<sys::Error> for Error {
     fn from(cause: sys::Error) -> Self {
@@ -120,24 +131,42 @@ pub fn tables(plan: &Plan, eval: &Evaluator<'_>, options: Options) -> BTreeMap<N
 
 /// The networks that pods of a node alone have addresses of: whoever else uses one there is cut off.
 fn ranges(plan: &Plan, node: NodeId) -> Vec<IpNet> {
-    let net = |ip: &IpAddr| IpNet::new(*ip, if ip.is_ipv4() { 24 } else { 64 }).ok().map(|net| net.trunc());
+    let net = |ip: &IpAddr| {
+        IpNet::new(*ip, if ip.is_ipv4() { 24 } else { 64 })
+            .ok()
+            .map(|net| net.trunc())
+    };
     let (mut own, mut others) = (BTreeSet::new(), BTreeSet::new());
     for pod in &plan.pods {
-        let list = if pod.node == node { &mut own } else { &mut others };
+        let list = if pod.node == node {
+            &mut own
+        } else {
+            &mut others
+        };
         list.extend(pod.ips.iter().filter_map(net));
     }
     let nodes = plan.nodes.iter().flat_map(|node| &node.ips);
-    others.extend(nodes.chain(plan.outside.iter().map(|outside| &outside.ip)).filter_map(net));
-    own.into_iter().filter(|net| !others.contains(net)).collect()
+    others.extend(
+        nodes
+            .chain(plan.outside.iter().map(|outside| &outside.ip))
+            .filter_map(net),
+    );
+    own.into_iter()
+        .filter(|net| !others.contains(net))
+        .collect()
 }
 
 /// Puts tables into force.
-pub fn enforce(scene: &Scene<'_, '_>, tables: &BTreeMap<NodeId, Compiled>) -> Result<Duration, Error> {
+pub fn enforce(
+    scene: &Scene<'_, '_>,
+    tables: &BTreeMap<NodeId, Compiled>,
+) -> Result<Duration, Error> {
     let started = Instant::now();
     for node in &scene.plan.nodes {
-        let (Some(compiled), Some(namespace)) =
-            (tables.get(&node.id), scene.cluster.namespace(Place::Node(node.id)))
-        else {
+        let (Some(compiled), Some(namespace)) = (
+            tables.get(&node.id),
+            scene.cluster.namespace(Place::Node(node.id)),
+        ) else {
             continue;
         };
         let put = || {
@@ -161,22 +190,36 @@ pub fn run(
     tell: &(dyn Fn(Step, usize, usize) + Sync),
 ) -> Result<Tried, Error> {
     let tables = tables(scene.plan, scene.eval, rules);
-    let parties = parties(scene, asked);
+    services::install(scene.eval.world, scene.plan, scene.cluster)?;
+    let parties = askers(scene, asked);
     let _listeners = listen(scene, asked)?;
     let watches = watches(scene, rules.group);
     let questions: Vec<Question> = asked.connections.iter().map(|one| one.question).collect();
-    let is_judged: Vec<bool> =
-        asked.connections.iter().map(|one| one.is_judged && !rests_on_unsaid(&tables, &one.verdict)).collect();
+    let is_judged: Vec<bool> = asked
+        .connections
+        .iter()
+        .map(|one| one.is_judged && !rests_on_unsaid(&tables, &one.verdict))
+        .collect();
 
     // Without policies: what is denied later must arrive now.
     let denied: Vec<usize> = (0..questions.len())
-        .filter(|at| asked.connections.get(*at).is_some_and(|one| !one.verdict.allowed))
+        .filter(|at| {
+            asked
+                .connections
+                .get(*at)
+                .is_some_and(|one| !one.verdict.allowed)
+        })
         .collect();
-    let controls: Vec<Question> = denied.iter().filter_map(|at| questions.get(*at).copied()).collect();
+    let controls: Vec<Question> = denied
+        .iter()
+        .filter_map(|at| questions.get(*at).copied())
+        .collect();
     let progress = |progress: probe::Progress| tell(Step::Control, progress.done, progress.total);
     let answers = probe::run(&parties, &controls, &watches, settings, &progress)?;
-    let control: BTreeMap<usize, Seen> =
-        denied.into_iter().zip(answers.iter().map(|answer| seen(&answer.outcome))).collect();
+    let control: BTreeMap<usize, Seen> = denied
+        .into_iter()
+        .zip(answers.iter().map(|answer| seen(&answer.outcome)))
+        .collect();
 
     tell(Step::Enforce, 0, tables.len());
     let enforced_in = enforce(scene, &tables)?;
@@ -185,8 +228,12 @@ pub fn run(
     let answers = probe::run(&parties, &questions, &watches, settings, &progress)?;
     let mut trials = Vec::with_capacity(answers.len());
     for (at, (one, answer)) in asked.connections.iter().zip(&answers).enumerate() {
-        let to = asked.parties.get(one.to);
-        let observed = observed(&tables, scene, &answer.outcome, to);
+        let hosts = one
+            .answer_by
+            .iter()
+            .filter_map(|(party, _)| asked.parties.get(*party));
+        let hosts: Vec<&str> = hosts.map(|party| &*party.host).collect();
+        let observed = observed(&tables, scene, &answer.outcome, &hosts);
         trials.push(Trial {
             from: one.from,
             to: one.to,
@@ -199,9 +246,16 @@ pub fn run(
         });
     }
     let differing: Vec<usize> = (0..trials.len())
-        .filter(|at| trials.get(*at).is_some_and(|trial| {
-            trial.is_judged && trial.observed.seen.arrived().is_some_and(|arrived| arrived != trial.verdict.allowed)
-        }))
+        .filter(|at| {
+            trials.get(*at).is_some_and(|trial| {
+                trial.is_judged
+                    && trial
+                        .observed
+                        .seen
+                        .arrived()
+                        .is_some_and(|arrived| arrived != trial.verdict.allowed)
+            })
+        })
         .take(LOOKED_INTO)
         .collect();
     for at in differing {
@@ -218,7 +272,10 @@ pub fn run(
 }
 
 /// Whether a prediction rests on a rule that tables do not have as it is written.
-fn rests_on_unsaid(tables: &BTreeMap<NodeId, Compiled>, verdict: &watertight_core::eval::Verdict) -> bool {
+fn rests_on_unsaid(
+    tables: &BTreeMap<NodeId, Compiled>,
+    verdict: &watertight_core::eval::Verdict,
+) -> bool {
     let rules = [verdict.egress.rule(), verdict.ingress.rule()];
     let mut rules = rules.into_iter().flatten();
     rules.any(|rule| {
@@ -231,13 +288,18 @@ fn rests_on_unsaid(tables: &BTreeMap<NodeId, Compiled>, verdict: &watertight_cor
     })
 }
 
-fn parties(scene: &Scene<'_, '_>, asked: &Asked) -> Vec<probe::Party> {
+fn askers(scene: &Scene<'_, '_>, asked: &Asked) -> Vec<probe::Party> {
     let party = |party: &questions::Party| {
         let namespace = scene.cluster.namespace(party.place)?;
         Some(probe::Party {
             name: Arc::clone(&party.name),
             namespace: Arc::new(namespace.clone()),
-            addresses: party.ips.clone(),
+            // Nobody has the address of a Service: what goes there is translated.
+            addresses: if party.kind == "service" {
+                Vec::new()
+            } else {
+                party.ips.clone()
+            },
         })
     };
     asked.parties.iter().filter_map(party).collect()
@@ -247,24 +309,28 @@ fn parties(scene: &Scene<'_, '_>, asked: &Asked) -> Vec<probe::Party> {
 fn listen(scene: &Scene<'_, '_>, asked: &Asked) -> Result<Listeners, Error> {
     let mut wanted: BTreeMap<(Place, Protocol, u16), Arc<str>> = BTreeMap::new();
     for one in &asked.connections {
-        let Some(to) = asked.parties.get(one.to) else {
+        if one.question.protocol == Protocol::Icmp {
             continue;
-        };
-        if one.question.protocol != Protocol::Icmp {
-            let key = (to.place, one.question.protocol, one.question.port);
-            wanted.entry(key).or_insert_with(|| Arc::clone(&to.host));
+        }
+        for (party, port) in &one.answer_by {
+            if let Some(to) = asked.parties.get(*party) {
+                let key = (to.place, one.question.protocol, *port);
+                wanted.entry(key).or_insert_with(|| Arc::clone(&to.host));
+            }
         }
     }
-    let listeners = wanted.into_iter().filter_map(|((place, protocol, port), name)| {
-        let namespace = Arc::new(scene.cluster.namespace(place)?.clone());
-        Some(Listener {
-            name,
-            namespace,
-            protocol,
-            port,
-            address: None,
-        })
-    });
+    let listeners = wanted
+        .into_iter()
+        .filter_map(|((place, protocol, port), name)| {
+            let namespace = Arc::new(scene.cluster.namespace(place)?.clone());
+            Some(Listener {
+                name,
+                namespace,
+                protocol,
+                port,
+                address: None,
+            })
+        });
     Ok(probe::listen(listeners.collect())?)
 }
 
@@ -296,13 +362,13 @@ fn observed(
     tables: &BTreeMap<NodeId, Compiled>,
     scene: &Scene<'_, '_>,
     outcome: &Outcome,
-    to: Option<&questions::Party>,
+    hosts: &[&str],
 ) -> Observed {
     let mut seen = seen(outcome);
     let detail = match outcome {
         Outcome::Open { by: Some(by) } => {
             // A node and the host-network pods on it answer with one voice.
-            if to.is_some_and(|to| to.host != by.name) {
+            if !hosts.contains(&&*by.name) {
                 seen = Seen::Error;
             }
             format!("{} answered", by.name)
@@ -322,13 +388,24 @@ fn observed(
                 Some(Blame::Class(_, list)) => {
                     let isolating = list.iter().filter(|at| ruleset[**at].isolates);
                     let names: Vec<String> = isolating.map(|at| policy(*at)).collect();
-                    format!("node {name} dropped it: isolated by {}, and no rule allows it", names.join(", "))
+                    format!(
+                        "node {name} dropped it: isolated by {}, and no rule allows it",
+                        names.join(", ")
+                    )
                 }
                 Some(Blame::Rule(rule)) => {
-                    format!("node {name} dropped it: rule {} of {}", rule.rule, policy(rule.policy))
+                    format!(
+                        "node {name} dropped it: rule {} of {}",
+                        rule.rule,
+                        policy(rule.policy)
+                    )
                 }
-                Some(Blame::UnknownPod) => format!("node {name} dropped it: no pod that it knows has the address"),
-                Some(Blame::Engine(id)) => format!("node {name} dropped it: the engine does so ({id})"),
+                Some(Blame::UnknownPod) => {
+                    format!("node {name} dropped it: no pod that it knows has the address")
+                }
+                Some(Blame::Engine(id)) => {
+                    format!("node {name} dropped it: the engine does so ({id})")
+                }
                 None => format!("node {name} dropped it ({prefix})"),
             }
         }
@@ -345,7 +422,12 @@ fn observed(
 /// Parties as the report names them.
 #[must_use]
 pub fn described(plan: &Plan, asked: &Asked) -> Vec<LabParty> {
-    let node_name = |id: NodeId| plan.nodes.iter().find(|node| node.id == id).map(|node| node.name.to_string());
+    let node_name = |id: NodeId| {
+        plan.nodes
+            .iter()
+            .find(|node| node.id == id)
+            .map(|node| node.name.to_string())
+    };
     let party = |party: &questions::Party| LabParty {
         name: party.name.to_string(),
         kind: party.kind.into(),

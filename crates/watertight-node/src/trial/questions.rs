@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use watertight_core::engine::ServiceDnat;
 use watertight_core::eval::{Connection, Evaluator, Family, Party as Meant, Reason, Verdict};
 use watertight_core::manifest::Direction;
 use watertight_core::sets::{PortMatch, Protocol};
-use watertight_core::world::EndpointId;
+use watertight_core::world::{Backend, EndpointId, ServiceId};
 
 use crate::lab::{Place, Plan};
 use crate::probe::Question;
@@ -37,9 +38,9 @@ impl Default for Ask {
 /// One end.
 #[derive(Clone, Debug)]
 pub struct Party {
-    /// `namespace/name`, `node:NAME`, or `ip:ADDRESS`.
+    /// `namespace/name`, `node:NAME`, `ip:ADDRESS`, or `namespace/svc/name`.
     pub name: Arc<str>,
-    /// `pod`, `host-pod`, `node` or `outside`.
+    /// `pod`, `host-pod`, `node`, `outside` or `service`.
     pub kind: &'static str,
     /// Whom the evaluator is asked about.
     pub meant: Meant,
@@ -64,6 +65,9 @@ pub struct Planned {
     pub family: Family,
     /// The packets.
     pub question: Question,
+    /// Who may answer, by its place among the parties, and on which port it waits: the backends of a
+    /// Service.
+    pub answer_by: Vec<(usize, u16)>,
     /// What is predicted.
     pub verdict: Verdict,
     /// Whether the prediction is certain, and about packets.
@@ -84,7 +88,8 @@ pub struct Asked {
 /// Lists what to ask.
 #[must_use]
 pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {
-    let parties = parties(plan, eval);
+    let mut parties = parties(plan, eval);
+    let services = services(eval, &mut parties);
     let named = named_ports(eval);
     let control = control_port(eval, &named);
     let mut asked = Asked {
@@ -96,9 +101,14 @@ pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {
             return of.ports.iter().copied().collect();
         }
         let declared = id.map(|id| eval.world[id].ports.iter());
-        let declared = declared.into_iter().flatten().map(|port| (port.protocol, port.number));
+        let declared = declared
+            .into_iter()
+            .flatten()
+            .map(|port| (port.protocol, port.number));
         let mut ports: BTreeSet<_> = declared.collect();
-        ports.extend([Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(|protocol| (protocol, control)));
+        ports.extend(
+            [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(|protocol| (protocol, control)),
+        );
         if all {
             ports.extend(&named);
         }
@@ -112,7 +122,9 @@ pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {
     let count = |all: bool| -> usize {
         let per = |(_, to, _): &(usize, usize, Family)| {
             let to = asked.parties.get(*to);
-            to.map_or(0, |to| ports(endpoint(to), all).len() + usize::from(of.icmp))
+            to.map_or(0, |to| {
+                ports(endpoint(to), all).len() + usize::from(of.icmp)
+            })
         };
         pairs.iter().map(per).sum()
     };
@@ -128,11 +140,128 @@ pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {
             wanted.push((Protocol::Icmp, 0));
         }
         for (protocol, port) in wanted {
-            connections.extend(planned(eval, (from, source), (to, target), family, protocol, port));
+            connections.extend(planned(
+                eval,
+                (from, source),
+                (to, target),
+                family,
+                protocol,
+                port,
+            ));
+        }
+    }
+    for (to, service) in services {
+        for port in &eval.world[service].ports {
+            let is_wanted = of.ports.is_empty() || of.ports.contains(&(port.protocol, port.port));
+            let sources = asked.parties.iter().enumerate();
+            let inside = sources.filter(|(_, party)| !matches!(party.kind, "service" | "outside"));
+            for (from, _) in inside.filter(|_| is_wanted) {
+                connections.extend(dial(
+                    eval,
+                    &asked.parties,
+                    from,
+                    (to, service),
+                    port.port,
+                    port.protocol,
+                ));
+            }
         }
     }
     asked.connections = connections;
     asked
+}
+
+/// Services that can be dialled, as parties.
+fn services(eval: &Evaluator<'_>, parties: &mut Vec<Party>) -> Vec<(usize, ServiceId)> {
+    // Engines that judge before translation would need a table that does.
+    if eval.switches.service_dnat == ServiceDnat::Pre {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for id in eval.world.service_ids() {
+        let service = &eval.world[id];
+        // The evaluator is asked about the first address.
+        let Some(ip) = service.cluster_ips.first().copied() else {
+            continue;
+        };
+        let namespace = &eval.world[service.namespace].name;
+        let name: Arc<str> = format!("{namespace}/svc/{}", service.name).into();
+        found.push((parties.len(), id));
+        parties.push(Party {
+            host: Arc::clone(&name),
+            name,
+            kind: "service",
+            meant: Meant::Address(ip),
+            place: Place::World,
+            ips: vec![ip],
+        });
+    }
+    found
+}
+
+/// A connection to a Service; none if it has no backend, or if nothing can be said about it.
+#[must_use]
+pub fn dial(
+    eval: &Evaluator<'_>,
+    parties: &[Party],
+    from: usize,
+    (to, service): (usize, ServiceId),
+    port: u16,
+    protocol: Protocol,
+) -> Option<Planned> {
+    let source = parties.get(from)?;
+    let dialled = eval.world[service].cluster_ips.first().copied()?;
+    let family = Family::of(dialled);
+    let own = source
+        .ips
+        .iter()
+        .copied()
+        .find(|ip| Family::of(*ip) == family)?;
+    let backends = eval.to_service(source.meant, service, port, protocol);
+    let (_, first, verdict) = backends.first()?;
+    let mut answer_by = Vec::new();
+    for (backend, connection, _) in &backends {
+        let is_it = |party: &Party| match (*backend, party.meant) {
+            (Backend::Endpoint(id, _), Meant::Endpoint(of)) => id == of,
+            (Backend::Address(ip, _), _) => party.kind != "service" && party.ips.contains(&ip),
+            _ => false,
+        };
+        let waits_on = connection.port.unwrap_or_default();
+        answer_by.extend(
+            parties
+                .iter()
+                .position(is_it)
+                .map(|party| (party, waits_on)),
+        );
+    }
+    let is_impossible = |of: &Verdict| matches!(of.reason, Reason::Impossible(..));
+    if backends
+        .iter()
+        .any(|(_, _, verdict)| is_impossible(verdict))
+    {
+        return None;
+    }
+    // Where backends are judged differently, it is up to whose turn it is.
+    let is_judged = backends
+        .iter()
+        .all(|(_, _, other)| other.allowed == verdict.allowed && other.uncertain.is_none());
+    Some(Planned {
+        from,
+        to,
+        connection: *first,
+        family,
+        question: Question {
+            from,
+            to: dialled,
+            protocol,
+            port,
+            source_port: None,
+            from_address: Some(own),
+        },
+        is_judged: is_judged && answer_by.len() == backends.len(),
+        answer_by,
+        verdict: *verdict,
+    })
 }
 
 fn planned(
@@ -168,6 +297,7 @@ fn planned(
             // The world outside has many addresses.
             from_address: Some(own),
         },
+        answer_by: vec![(to, port)],
         is_judged: verdict.uncertain.is_none(),
         verdict,
     })
@@ -178,7 +308,8 @@ fn pairs(parties: &[Party]) -> Vec<(usize, usize, Family)> {
     let mut found = Vec::new();
     for (from, source) in parties.iter().enumerate() {
         for (to, target) in parties.iter().enumerate() {
-            if source.place == target.place {
+            let is_service = source.kind == "service" || target.kind == "service";
+            if source.place == target.place || is_service {
                 continue;
             }
             for family in Family::BOTH {
@@ -192,7 +323,9 @@ fn pairs(parties: &[Party]) -> Vec<(usize, usize, Family)> {
     found
 }
 
-fn parties(plan: &Plan, eval: &Evaluator<'_>) -> Vec<Party> {
+/// Everybody but Services.
+#[must_use]
+pub fn parties(plan: &Plan, eval: &Evaluator<'_>) -> Vec<Party> {
     let one_a_family = |ips: &[IpAddr]| -> Vec<IpAddr> {
         let of = |family| ips.iter().copied().find(|ip| Family::of(*ip) == family);
         Family::BOTH.into_iter().filter_map(of).collect()
@@ -248,16 +381,31 @@ fn parties(plan: &Plan, eval: &Evaluator<'_>) -> Vec<Party> {
 
 /// Ports that rules begin and end with.
 fn named_ports(eval: &Evaluator<'_>) -> BTreeSet<(Protocol, u16)> {
-    let tiers = Direction::BOTH.into_iter().flat_map(|direction| eval.ruleset.tiers(direction));
-    let rules = tiers.flat_map(|tier| &tier.policies).flat_map(|policy| &policy.rules);
+    let tiers = Direction::BOTH
+        .into_iter()
+        .flat_map(|direction| eval.ruleset.tiers(direction));
+    let rules = tiers
+        .flat_map(|tier| &tier.policies)
+        .flat_map(|policy| &policy.rules);
     let mut found = BTreeSet::new();
     for item in rules.flat_map(|rule| &rule.traffic) {
         match item {
-            PortMatch::Range { protocol, first, last, .. } => {
+            PortMatch::Range {
+                protocol,
+                first,
+                last,
+                ..
+            } => {
                 found.extend([(*protocol, *first), (*protocol, *last)]);
             }
-            PortMatch::Except { protocol, ranges, .. } => {
-                found.extend(ranges.iter().flat_map(|(first, last)| [(*protocol, *first), (*protocol, *last)]));
+            PortMatch::Except {
+                protocol, ranges, ..
+            } => {
+                found.extend(
+                    ranges
+                        .iter()
+                        .flat_map(|(first, last)| [(*protocol, *first), (*protocol, *last)]),
+                );
             }
             _ => {}
         }
@@ -268,10 +416,17 @@ fn named_ports(eval: &Evaluator<'_>) -> BTreeSet<(Protocol, u16)> {
 
 /// A port that no rule names and no pod declares.
 fn control_port(eval: &Evaluator<'_>, named: &BTreeSet<(Protocol, u16)>) -> u16 {
-    let declared = eval.world.endpoints.iter().flat_map(|endpoint| endpoint.ports.iter());
+    let declared = eval
+        .world
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| endpoint.ports.iter());
     let declared: BTreeSet<u16> = declared.map(|port| port.number).collect();
     let is_free = |port: &u16| {
-        !declared.contains(port) && ![Protocol::Tcp, Protocol::Udp, Protocol::Sctp].iter().any(|of| named.contains(&(*of, *port)))
+        !declared.contains(port)
+            && ![Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
+                .iter()
+                .any(|of| named.contains(&(*of, *port)))
     };
     (9..1024).find(is_free).unwrap_or(9)
 }

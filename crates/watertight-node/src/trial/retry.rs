@@ -23,20 +23,36 @@ pub(super) fn rules_met(
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
     let before = counts(scene, tables)?;
-    probe::run(parties, std::slice::from_ref(question), &[], settings, &|_| {})?;
+    probe::run(
+        parties,
+        std::slice::from_ref(question),
+        &[],
+        settings,
+        &|_| {},
+    )?;
     let after = counts(scene, tables)?;
     let mut found = Vec::new();
     for ((node, chain, index), count) in after {
-        if before.get(&(node, chain.clone(), index)).is_some_and(|before| *before >= count) {
+        if before
+            .get(&(node, chain.clone(), index))
+            .is_some_and(|before| *before >= count)
+        {
             continue;
         }
         let Some(compiled) = tables.get(&node) else {
             continue;
         };
-        let rule = compiled.table.chains.get(&chain).and_then(|chain| chain.rules.get(index));
+        let rule = compiled
+            .table
+            .chains
+            .get(&chain)
+            .and_then(|chain| chain.rules.get(index));
         if let Some(rule) = rule {
             let name = &scene.eval.world[node].name;
-            found.push(format!("node {name}, chain {chain}: {}", compiled.table.rule_text(rule)));
+            found.push(format!(
+                "node {name}, chain {chain}: {}",
+                compiled.table.rule_text(rule)
+            ));
         }
     }
     Ok(found)
@@ -57,7 +73,10 @@ fn counts(scene: &Scene<'_, '_>, tables: &BTreeMap<NodeId, Compiled>) -> Result<
             cause,
         })?;
         for (name, chain) in held.into_iter().flat_map(|held| held.chains) {
-            let counted = chain.rules.iter().map(|rule| rule.counted.map(|(packets, _)| packets));
+            let counted = chain
+                .rules
+                .iter()
+                .map(|rule| rule.counted.map(|(packets, _)| packets));
             for (index, packets) in counted.enumerate() {
                 if let Some(packets) = packets {
                     counts.insert((*node, name.clone(), index), packets);

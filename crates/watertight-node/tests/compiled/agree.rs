@@ -12,11 +12,16 @@ use watertight_node::nft::compile::{Compiled, Options, Unsaid, compile};
 use super::simulate::Packet;
 use crate::runner::{hold, questions_at_most};
 use crate::worlds::read::{Read, read};
-use crate::worlds::{Asked, mixed_readings, mixed_worlds, name, other_readings, rewriting, rewritten, show_ruleset, worlds};
+use crate::worlds::{
+    Asked, mixed_readings, mixed_worlds, name, other_readings, rewriting, rewritten, show_ruleset,
+    worlds,
+};
 
 fn tables(eval: &Evaluator<'_>) -> BTreeMap<NodeId, Compiled> {
     let nodes = eval.world.node_ids();
-    nodes.map(|node| (node, compile(eval, node, &[], Options::default()))).collect()
+    nodes
+        .map(|node| (node, compile(eval, node, &[], Options::default())))
+        .collect()
 }
 
 /// Whether a party is an address on the wire, and who has it is all that there is to know of it.
@@ -33,8 +38,10 @@ fn is_plain(world: &World, party: Party) -> bool {
 fn agree(read: &Read) -> Result<usize, String> {
     let eval = Evaluator::new(&read.world, &read.ruleset, read.switches);
     let compiled = tables(&eval);
-    let tables: BTreeMap<NodeId, Table> =
-        compiled.iter().map(|(node, compiled)| (*node, compiled.table.clone())).collect();
+    let tables: BTreeMap<NodeId, Table> = compiled
+        .iter()
+        .map(|(node, compiled)| (*node, compiled.table.clone()))
+        .collect();
     let mut count = 0;
     for connection in Asked::of(&read.world, &read.ruleset).connections(questions_at_most()) {
         if !is_asked(&eval, &compiled, &connection) {
@@ -45,7 +52,10 @@ fn agree(read: &Read) -> Result<usize, String> {
             continue;
         }
         let Some((packet, hooks)) = Packet::of(&eval, &connection) else {
-            return Err(format!("{}: no packet, but {verdict:?}", name(&read.world, &connection)));
+            return Err(format!(
+                "{}: no packet, but {verdict:?}",
+                name(&read.world, &connection)
+            ));
         };
         if hooks.is_empty() {
             // Between parties that share a host nothing comes by.
@@ -69,11 +79,19 @@ fn agree(read: &Read) -> Result<usize, String> {
 }
 
 /// Whether packets show what a connection is about.
-fn is_asked(eval: &Evaluator<'_>, compiled: &BTreeMap<NodeId, Compiled>, connection: &Connection) -> bool {
+fn is_asked(
+    eval: &Evaluator<'_>,
+    compiled: &BTreeMap<NodeId, Compiled>,
+    connection: &Connection,
+) -> bool {
     let world = eval.world;
     let ends = [connection.from, connection.to];
     // Nothing listens on port 0: a rule for all ports may well let it through.
-    if connection.port == Some(0) || connection.service.is_some() || connection.via_node.is_some() || connection.reply {
+    if connection.port == Some(0)
+        || connection.service.is_some()
+        || connection.via_node.is_some()
+        || connection.reply
+    {
         return false;
     }
     if !ends.iter().all(|party| is_plain(world, *party)) {
@@ -96,7 +114,11 @@ fn is_asked(eval: &Evaluator<'_>, compiled: &BTreeMap<NodeId, Compiled>, connect
     let is_left = |at: RuleRef| {
         compiled.values().any(|compiled| {
             let mut left = compiled.left.iter();
-            left.any(|left| left.policy == at.policy && left.rule == Some(at.rule) && left.why == Unsaid::Requests)
+            left.any(|left| {
+                left.policy == at.policy
+                    && left.rule == Some(at.rule)
+                    && left.why == Unsaid::Requests
+            })
         })
     };
     let rules = [verdict.egress.rule(), verdict.ingress.rule()];
@@ -114,11 +136,15 @@ fn counted(property: impl FnOnce(&Cell<usize>), at_least: usize) {
 fn tables_of_network_policies_do_what_verdicts_say() {
     counted(
         |count| {
-            hold(150, (worlds(), other_readings()), |(described, readings)| {
-                let read = read(described, readings)?;
-                count.set(count.get() + agree(&read)?);
-                Ok(())
-            });
+            hold(
+                150,
+                (worlds(), other_readings()),
+                |(described, readings)| {
+                    let read = read(described, readings)?;
+                    count.set(count.get() + agree(&read)?);
+                    Ok(())
+                },
+            );
         },
         20_000,
     );
@@ -143,11 +169,15 @@ fn tables_of_several_tiers_do_what_verdicts_say() {
 fn tables_of_cluster_policies_do_what_verdicts_say() {
     counted(
         |count| {
-            hold(100, (mixed_worlds(), mixed_readings()), |(described, readings)| {
-                let read = read(described, readings)?;
-                count.set(count.get() + agree(&read)?);
-                Ok(())
-            });
+            hold(
+                100,
+                (mixed_worlds(), mixed_readings()),
+                |(described, readings)| {
+                    let read = read(described, readings)?;
+                    count.set(count.get() + agree(&read)?);
+                    Ok(())
+                },
+            );
         },
         10_000,
     );

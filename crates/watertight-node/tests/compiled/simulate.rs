@@ -35,14 +35,24 @@ const OUTPUT: u32 = 3;
 
 impl Packet {
     /// The packet of a connection, and the hooks that it passes; none if there is no such packet.
-    pub(super) fn of(eval: &Evaluator<'_>, connection: &Connection) -> Option<(Self, Vec<(NodeId, u32)>)> {
+    pub(super) fn of(
+        eval: &Evaluator<'_>,
+        connection: &Connection,
+    ) -> Option<(Self, Vec<(NodeId, u32)>)> {
         let world = eval.world;
         let address = |party: Party, family| match party {
             Party::Endpoint(id) if world[id].ips.is_empty() => None,
             party => party.address(world, family),
         };
-        let ends = |family| Some((address(connection.from, family)?, address(connection.to, family)?));
-        let families = connection.family.map_or(Family::BOTH.to_vec(), |family| vec![family]);
+        let ends = |family| {
+            Some((
+                address(connection.from, family)?,
+                address(connection.to, family)?,
+            ))
+        };
+        let families = connection
+            .family
+            .map_or(Family::BOTH.to_vec(), |family| vec![family]);
         let (from, to) = families.into_iter().find_map(ends)?;
         let family = Family::of(from);
         let (protocol, port) = match (connection.protocol, family) {
@@ -63,7 +73,9 @@ impl Packet {
         };
         // Who has an address, and whether with a network of its own.
         let place = |ip: IpAddr| match Party::Address(ip).resolve(world) {
-            Party::Endpoint(id) => world[id].node.map(|node| (node, world[id].host_network.is_none())),
+            Party::Endpoint(id) => world[id]
+                .node
+                .map(|node| (node, world[id].host_network.is_none())),
             Party::Node(node) => Some((node, false)),
             _ => None,
         };
@@ -73,7 +85,8 @@ impl Packet {
             (Some((a, false)), Some((b, true))) if a == b => vec![(a, OUTPUT)],
             (Some((a, false)), Some((b, false))) if a == b => vec![],
             (from, to) => {
-                let leave = from.map(|(node, is_pod)| (node, if is_pod { FORWARD } else { OUTPUT }));
+                let leave =
+                    from.map(|(node, is_pod)| (node, if is_pod { FORWARD } else { OUTPUT }));
                 let enter = to.map(|(node, is_pod)| (node, if is_pod { FORWARD } else { INPUT }));
                 leave.into_iter().chain(enter).collect()
             }
@@ -92,7 +105,8 @@ impl Packet {
                 .filter(|(hook, _)| hook.number == *number)
                 .collect();
             base.sort_by_key(|(hook, _)| hook.priority);
-            base.iter().all(|(_, chain)| self.chain(table, &chain.rules, 0) != Fate::Dropped)
+            base.iter()
+                .all(|(_, chain)| self.chain(table, &chain.rules, 0) != Fate::Dropped)
         })
     }
 
@@ -161,12 +175,18 @@ impl Packet {
         match of {
             Match::Family(number) => (*number == 2) == self.from.is_ipv4(),
             Match::Is(field, value) => self.field(*field) == Some(*value),
-            Match::Between { field, first, last, not } => {
-                self.field(*field).is_some_and(|value| (*first <= value && value <= *last) != *not)
-            }
+            Match::Between {
+                field,
+                first,
+                last,
+                not,
+            } => self
+                .field(*field)
+                .is_some_and(|value| (*first <= value && value <= *last) != *not),
             Match::In { fields, set, not } => {
                 let set = &table.sets[set];
-                self.key(fields).is_some_and(|key| contains(set, key) != *not)
+                self.key(fields)
+                    .is_some_and(|key| contains(set, key) != *not)
             }
             // New, on its way.
             Match::State(bits) => bits & 8 != 0,

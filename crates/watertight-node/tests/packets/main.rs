@@ -33,7 +33,11 @@ mod probe;
 #[path = "../../../watertight-core/tests/runner/mod.rs"]
 mod runner;
 mod trial;
-#[expect(dead_code, unused_imports, reason = "shared with the tests of the evaluator")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the evaluator"
+)]
 #[path = "../../../watertight-core/tests/worlds/mod.rs"]
 mod worlds;
 

@@ -61,6 +61,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: all_pairs_at_once_with_few_files_left,
     },
     Test {
+        name: "probe::thousands_at_once_to_one_listener",
+        run: thousands_at_once_to_one_listener,
+    },
+    Test {
         name: "probe::names_are_answered_from_the_table",
         run: names_are_answered_from_the_table,
     },
@@ -539,6 +543,26 @@ fn all_pairs_at_once_with_few_files_left() -> crate::Outcome {
         (done, total, lost_records),
         (questions.len(), questions.len(), 0)
     );
+    crate::Outcome::Passed
+}
+
+/// No answer is lost where all want the same.
+fn thousands_at_once_to_one_listener() -> crate::Outcome {
+    let net = Net::new(2);
+    let _listeners = listen(&net, &[80]);
+    let settings = Settings {
+        attempts: 1,
+        ..Settings::default()
+    };
+    for protocol in [Tcp, Udp, Sctp, Icmp] {
+        for address in BOTH {
+            let asked = question(0, address(1), protocol, 80);
+            let questions = vec![asked; 3000];
+            let answers = probe::run(&net.parties, &questions, &[], &settings, &|_| {}).unwrap();
+            let open = |answer: &&Answer| matches!(answer.outcome, Outcome::Open { .. });
+            assert_eq!(answers.iter().filter(open).count(), 3000, "{asked:?}");
+        }
+    }
     crate::Outcome::Passed
 }
 

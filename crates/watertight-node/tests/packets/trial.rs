@@ -77,7 +77,8 @@ fn example(name: &str, engine: Option<&str>) -> Outcome {
     let profile = engine.map_or(Profile::reference(), |engine| {
         Profile::parse(engine).unwrap()
     });
-    let tried = run(&mut world, &profile, &Ask::default()).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let tried =
+        run(&mut world, &profile, &Ask::default()).unwrap_or_else(|wrong| panic!("{wrong}"));
     assert!(tried.len() > 100, "{} connections only", tried.len());
     Outcome::Passed
 }
@@ -158,13 +159,25 @@ fn random_clusters() -> Outcome {
 
 /// The same under rulesets of several tiers, with every action.
 fn random_tiers() -> Outcome {
-    hold(12, (worlds(), other_readings(), rewriting()), |(described, readings, rewriting)| {
-        let mut read = read(described, readings)?;
-        read.switches.host_network = HostNetwork::NodeIp;
-        let plan = Plan::new(&mut read.world, &Options::default()).map_err(|error| error.to_string())?;
-        let read = rewritten(read, rewriting);
-        run_under(&read.world, &plan, &read.ruleset, read.switches, &Ask::default()).map(|_| ())
-    });
+    hold(
+        12,
+        (worlds(), other_readings(), rewriting()),
+        |(described, readings, rewriting)| {
+            let mut read = read(described, readings)?;
+            read.switches.host_network = HostNetwork::NodeIp;
+            let plan = Plan::new(&mut read.world, &Options::default())
+                .map_err(|error| error.to_string())?;
+            let read = rewritten(read, rewriting);
+            run_under(
+                &read.world,
+                &plan,
+                &read.ruleset,
+                read.switches,
+                &Ask::default(),
+            )
+            .map(|_| ())
+        },
+    );
     Outcome::Passed
 }
 

@@ -20,9 +20,11 @@ pub(crate) use check::{CheckArgs, FailOn};
 pub(crate) use diff::{CompareArgs, DiffArgs, DiffFormat, FailOnChange};
 pub(crate) use explain::{Expect, ExplainArgs, ExplainFormat};
 pub(crate) use groups::{ClusterArgs, ConfigArgs, InputArgs};
-pub(crate) use lab::{LabArgs, LabFormat, LabInputArgs, LabPort, LabVerb};
+pub(crate) use lab::{LabArgs, LabFormat};
 #[cfg(target_os = "linux")]
-pub(crate) use lab::{LabHoldArgs, LabProbeArgs, LabRunArgs, LabShellArgs, LabUpArgs};
+pub(crate) use lab::{
+    LabDownArgs, LabHoldArgs, LabInputArgs, LabProbeArgs, LabRunArgs, LabShellArgs, LabUpArgs, LabVerb,
+};
 pub(crate) use minimize::{MinimizeArgs, MinimizeFormat};
 pub(crate) use output::OutputTarget;
 pub(crate) use preview::PreviewArgs;

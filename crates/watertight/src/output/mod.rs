@@ -180,7 +180,7 @@ fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 /// Breaks lines at blanks; a word that is longer than a line stays whole.
-fn wrap(text: &str, room: usize) -> String {
+pub(crate) fn wrap(text: &str, room: usize) -> String {
     let mut wrapped = String::with_capacity(text.len());
     for (number, line) in text.lines().enumerate() {
         if number > 0 {

@@ -107,7 +107,11 @@ impl Trial {
             (_, None) => Judgement::Inconclusive,
             (true, Some(true)) => Judgement::Allowed,
             // A way that does not exist is no denial.
-            (_, Some(false)) if self.control.is_some_and(|seen| seen.arrived() != Some(true)) => {
+            (_, Some(false))
+                if self
+                    .control
+                    .is_some_and(|seen| seen.arrived() != Some(true)) =>
+            {
                 Judgement::Inconclusive
             }
             (false, Some(false)) => Judgement::Denied,
@@ -117,7 +121,9 @@ impl Trial {
 
     fn port(&self) -> String {
         let protocol = self.connection.protocol.word();
-        let mut text = match (self.connection.protocol, self.connection.port) {
+        // What was dialled.
+        let service = self.connection.service.map(|service| service.port);
+        let mut text = match (self.connection.protocol, service.or(self.connection.port)) {
             (Protocol::Icmp, _) | (_, None) => protocol.to_owned(),
             (_, Some(port)) => format!("{port}/{protocol}"),
         };
@@ -159,15 +165,17 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
     let mut pairs: BTreeMap<(usize, usize), LabPair> = BTreeMap::new();
     let mut differences = Vec::new();
     for trial in input.trials {
-        let pair = pairs.entry((trial.from, trial.to)).or_insert_with(|| LabPair {
-            from: trial.from,
-            to: trial.to,
-            allowed: Vec::new(),
-            denied: Vec::new(),
-            differ: Vec::new(),
-            inconclusive: Vec::new(),
-            not_judged: Vec::new(),
-        });
+        let pair = pairs
+            .entry((trial.from, trial.to))
+            .or_insert_with(|| LabPair {
+                from: trial.from,
+                to: trial.to,
+                allowed: Vec::new(),
+                denied: Vec::new(),
+                differ: Vec::new(),
+                inconclusive: Vec::new(),
+                not_judged: Vec::new(),
+            });
         counts.tried += 1;
         let (list, count) = match trial.judge() {
             Judgement::Allowed => (&mut pair.allowed, &mut counts.allowed),
@@ -199,10 +207,15 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
     let unsaid = input.unsaid.iter().map(|(policy, rule, text)| {
         let span = match rule {
             Some(rule) => {
-                let rule = RuleRef { policy: *policy, rule: *rule };
+                let rule = RuleRef {
+                    policy: *policy,
+                    rule: *rule,
+                };
                 Some(input.eval.ruleset[rule].span)
             }
-            None => input.eval.ruleset[*policy].origin.name_span(input.eval.world),
+            None => input.eval.ruleset[*policy]
+                .origin
+                .name_span(input.eval.world),
         };
         LabUnsaid {
             policy: context.title(*policy),
@@ -217,7 +230,9 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
         tool: tool(),
         engine: engine(input.profile),
         complete: input.complete,
-        problems: problems.map(|found| finding(input.sources, found)).collect(),
+        problems: problems
+            .map(|found| finding(input.sources, found))
+            .collect(),
         assumptions: assumptions(input.eval.world),
         counts,
         parties: input.parties.clone(),

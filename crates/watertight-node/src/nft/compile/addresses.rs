@@ -134,7 +134,10 @@ impl<'e, 'w> Owners<'e, 'w> {
             Peer::OtherNodes(_) => self.nodes.minus(&Addresses::of(&world[self.own].ips)),
             Peer::Outside(_) => self.outside(),
             Peer::Domain(pattern, ..) => {
-                let names = world.names.iter().filter(|name| pattern.matches(&name.text));
+                let names = world
+                    .names
+                    .iter()
+                    .filter(|name| pattern.matches(&name.text));
                 let found = Addresses::of(names.flat_map(|name| &name.ips));
                 found.both(&self.outside())
             }
@@ -184,5 +187,7 @@ impl<'e, 'w> Owners<'e, 'w> {
 /// Whether an endpoint owns its addresses: it runs, and not on the host network (K-72, K-86).
 pub(super) fn has_network(world: &World, id: EndpointId) -> bool {
     let endpoint = &world[id];
-    endpoint.host_network.is_none() && endpoint.lifecycle == Lifecycle::Active && !endpoint.ips.is_empty()
+    endpoint.host_network.is_none()
+        && endpoint.lifecycle == Lifecycle::Active
+        && !endpoint.ips.is_empty()
 }

@@ -1,6 +1,8 @@
 //! A node's own connections: policies about nodes, and what passes between a node and its own pods.
 
-use watertight_core::engine::{AllowLocalhost, EndpointToHost, EnforcementSwitch, Icmp, NodeLocal, PodTunnels};
+use watertight_core::engine::{
+    AllowLocalhost, EndpointToHost, EnforcementSwitch, Icmp, NodeLocal, PodTunnels,
+};
 use watertight_core::eval::Family;
 use watertight_core::manifest::Direction;
 use watertight_core::policy::{Origin, PolicyRef, Stage};
@@ -33,7 +35,13 @@ fn base(maker: &mut Maker<'_, '_>, name: &str, number: u32, priority: i32, rules
         number,
         priority,
     };
-    maker.table.chains.insert(name.into(), Chain { hook: Some(hook), rules });
+    maker.table.chains.insert(
+        name.into(),
+        Chain {
+            hook: Some(hook),
+            rules,
+        },
+    );
 }
 
 /// Whether the address in a field is a known pod's of this node.
@@ -49,7 +57,10 @@ fn is_pod(field_of: Direction, family: Family) -> Match {
 fn blocked(maker: &mut Maker<'_, '_>, id: &'static str, what: &str) -> Box<str> {
     let name: Box<str> = format!("blocked-{what}").into();
     let rules = maker.drop(Direction::Egress, &name, Blame::Engine(id));
-    maker.table.chains.insert(name.clone(), Chain { hook: None, rules });
+    maker
+        .table
+        .chains
+        .insert(name.clone(), Chain { hook: None, rules });
     name
 }
 
@@ -88,7 +99,9 @@ fn to_pods(maker: &mut Maker<'_, '_>, local: &[EndpointId]) {
     };
     let closed: Vec<EndpointId> = match switches.node_local {
         NodeLocal::None => local.to_vec(),
-        NodeLocal::ExemptBoth | NodeLocal::ExemptIngress => local.iter().copied().filter(is_closed).collect(),
+        NodeLocal::ExemptBoth | NodeLocal::ExemptIngress => {
+            local.iter().copied().filter(is_closed).collect()
+        }
     };
     if closed.is_empty() && switches.node_local != NodeLocal::None {
         return;
@@ -102,9 +115,16 @@ fn to_pods(maker: &mut Maker<'_, '_>, local: &[EndpointId]) {
         let ips = closed.iter().flat_map(|id| world[*id].ips.iter().copied());
         let set: Box<str> = format!("closed{}", digit(family)).into();
         let of_family = ips.filter(|ip| Family::of(*ip) == family);
-        maker.table.sets.insert(set.clone(), addresses(family, of_family));
+        maker
+            .table
+            .sets
+            .insert(set.clone(), addresses(family, of_family));
         let fields = vec![own(Direction::Ingress, family)];
-        rules.push(accept(vec![Match::In { fields, set, not: true }]));
+        rules.push(accept(vec![Match::In {
+            fields,
+            set,
+            not: true,
+        }]));
     }
     rules.push(go(Verdict::Goto("ingress".into())));
     base(maker, "ingress-output", OUTPUT, -9, rules);
@@ -119,8 +139,14 @@ fn of_node(maker: &mut Maker<'_, '_>, node: NodeId) {
         if list.is_empty() {
             continue;
         }
-        let routed = list.iter().filter(|at| maker.eval.ruleset[**at].stage != Stage::Own);
-        let routed = routed.map(|at| Left { policy: *at, rule: None, why: Unsaid::Routed });
+        let routed = list
+            .iter()
+            .filter(|at| maker.eval.ruleset[**at].stage != Stage::Own);
+        let routed = routed.map(|at| Left {
+            policy: *at,
+            rule: None,
+            why: Unsaid::Routed,
+        });
         maker.left.extend(routed);
         let mut rules = vec![neighbours()];
         // Between addresses of the node itself nothing leaves it.
@@ -135,7 +161,8 @@ fn of_node(maker: &mut Maker<'_, '_>, node: NodeId) {
         rules.extend(states());
         let is_exempt = match direction {
             Direction::Ingress => {
-                switches.node_local == NodeLocal::ExemptBoth || switches.endpoint_to_host == EndpointToHost::Accept
+                switches.node_local == NodeLocal::ExemptBoth
+                    || switches.endpoint_to_host == EndpointToHost::Accept
             }
             Direction::Egress => switches.node_local != NodeLocal::None,
         };
@@ -159,7 +186,10 @@ fn of_node(maker: &mut Maker<'_, '_>, node: NodeId) {
             rules.push(accept(matches));
         }
         if switches.icmp == Icmp::Exempt {
-            rules.extend(Family::BOTH.map(|family| accept(vec![protocol_is(number(Protocol::Icmp, family))])));
+            rules.extend(
+                Family::BOTH
+                    .map(|family| accept(vec![protocol_is(number(Protocol::Icmp, family))])),
+            );
         }
         let class = maker.class(direction, list);
         rules.push(go(Verdict::Goto(class)));
@@ -175,12 +205,18 @@ fn of_host_pods(maker: &mut Maker<'_, '_>, node: NodeId) {
     let world = maker.eval.world;
     let on_host = world.endpoint_ids().filter(|id| {
         let endpoint = &world[*id];
-        endpoint.node == Some(node) && endpoint.host_network.is_some() && maker.eval.can_be_subject(*id)
+        endpoint.node == Some(node)
+            && endpoint.host_network.is_some()
+            && maker.eval.can_be_subject(*id)
     });
     for id in on_host {
         for direction in Direction::BOTH {
             let policies = maker.eval.policies_of(id, direction).iter();
-            let left = policies.map(|at| Left { policy: *at, rule: None, why: Unsaid::HostPods });
+            let left = policies.map(|at| Left {
+                policy: *at,
+                rule: None,
+                why: Unsaid::HostPods,
+            });
             maker.left.extend(left);
         }
     }

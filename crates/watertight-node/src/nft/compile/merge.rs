@@ -28,7 +28,12 @@ struct Group<'r> {
 }
 
 /// The rules of policies that only allow.
-pub(super) fn rules(maker: &mut Maker<'_, '_>, direction: Direction, tier: &[PolicyRef], name: &str) -> Vec<Rule> {
+pub(super) fn rules(
+    maker: &mut Maker<'_, '_>,
+    direction: Direction,
+    tier: &[PolicyRef],
+    name: &str,
+) -> Vec<Rule> {
     let eval = maker.eval;
     let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
     for rule in tier.iter().flat_map(|at| &eval.ruleset[*at].rules) {
@@ -36,7 +41,10 @@ pub(super) fn rules(maker: &mut Maker<'_, '_>, direction: Direction, tier: &[Pol
         traffic.sort_unstable();
         traffic.dedup();
         let key = format!("{traffic:?} {:?} {:?}", rule.family, rule.source_ports);
-        let group = groups.entry(key).or_insert(Group { rule, peers: Vec::new() });
+        let group = groups.entry(key).or_insert(Group {
+            rule,
+            peers: Vec::new(),
+        });
         group.peers.extend(&rule.peers);
     }
     let (mut listed, mut others) = (Vec::new(), Vec::new());
@@ -62,7 +70,10 @@ pub(super) fn rules(maker: &mut Maker<'_, '_>, direction: Direction, tier: &[Pol
             let way = match group.rule.family {
                 None => Some(way),
                 Some(family) => {
-                    let only = Way { family: Some(family), matches: vec![family_is(family)] };
+                    let only = Way {
+                        family: Some(family),
+                        matches: vec![family_is(family)],
+                    };
                     only.and(&way)
                 }
             };
@@ -85,9 +96,24 @@ fn definition(item: &PortMatch) -> String {
     match item {
         PortMatch::Everything => "everything".into(),
         PortMatch::Any => "any".into(),
-        PortMatch::Range { protocol, first, last, .. } => format!("{protocol:?} {first} {last}"),
-        PortMatch::Icmp { family, first, last, .. } => format!("icmp {family:?} {first} {last}"),
-        PortMatch::Except { protocol, ranges, names, .. } => format!("not {protocol:?} {ranges:?} {names:?}"),
+        PortMatch::Range {
+            protocol,
+            first,
+            last,
+            ..
+        } => format!("{protocol:?} {first} {last}"),
+        PortMatch::Icmp {
+            family,
+            first,
+            last,
+            ..
+        } => format!("icmp {family:?} {first} {last}"),
+        PortMatch::Except {
+            protocol,
+            ranges,
+            names,
+            ..
+        } => format!("not {protocol:?} {ranges:?} {names:?}"),
         PortMatch::Named { protocol, name, .. } => format!("named {protocol:?} {name}"),
     }
 }
@@ -95,12 +121,20 @@ fn definition(item: &PortMatch) -> String {
 /// The single ports of a group whose peers are pods by their labels.
 fn listable(group: &Group<'_>) -> Option<Vec<(Protocol, u16)>> {
     let rule = group.rule;
-    let are_pods = group.peers.iter().all(|peer| matches!(peer, Peer::Endpoints(..)));
+    let are_pods = group
+        .peers
+        .iter()
+        .all(|peer| matches!(peer, Peer::Endpoints(..)));
     if !are_pods || rule.family.is_some() || rule.source_ports.is_some() {
         return None;
     }
     let port = |item: &PortMatch| match item {
-        PortMatch::Range { protocol, first, last, .. } if first == last => Some((*protocol, *first)),
+        PortMatch::Range {
+            protocol,
+            first,
+            last,
+            ..
+        } if first == last => Some((*protocol, *first)),
         _ => None,
     };
     rule.traffic.iter().map(port).collect()
@@ -146,9 +180,27 @@ fn set(
         let set: Box<str> = names::name(&format!("m{}", digit(family)), "", name);
         let contents = members_of(elements);
         let of = vec![key(family), KeyType::Protocol, KeyType::Port];
-        maker.table.sets.insert(set.clone(), Set { key: of, ranges: false, contents });
-        let fields = vec![remote(direction, family), Field::Protocol, Field::DestinationPort];
-        rules.push(allow(vec![Match::In { fields, set, not: false }], groups.len()));
+        maker.table.sets.insert(
+            set.clone(),
+            Set {
+                key: of,
+                ranges: false,
+                contents,
+            },
+        );
+        let fields = vec![
+            remote(direction, family),
+            Field::Protocol,
+            Field::DestinationPort,
+        ];
+        rules.push(allow(
+            vec![Match::In {
+                fields,
+                set,
+                not: false,
+            }],
+            groups.len(),
+        ));
     }
     Some(rules)
 }

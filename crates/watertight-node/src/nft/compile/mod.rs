@@ -109,10 +109,16 @@ impl Unsaid {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::Requests => "allows some requests only; packets do not show requests, so connections are refused",
+            Self::Requests => {
+                "allows some requests only; packets do not show requests, so connections are refused"
+            }
             Self::Names => "is about DNS names without a known address; it matches nobody",
-            Self::HostPods => "selects host-network pods by labels; they share their node's address and are left out",
-            Self::Routed => "is about connections that a node routes; only the node's own are judged by it",
+            Self::HostPods => {
+                "selects host-network pods by labels; they share their node's address and are left out"
+            }
+            Self::Routed => {
+                "is about connections that a node routes; only the node's own are judged by it"
+            }
         }
     }
 }
@@ -186,7 +192,10 @@ fn dispatch(maker: &mut Maker<'_, '_>, local: &[EndpointId]) {
                 ranges: false,
                 contents: members_of(pairs.collect()),
             };
-            maker.table.sets.insert(format!("self{digit}").into(), pairs);
+            maker
+                .table
+                .sets
+                .insert(format!("self{digit}").into(), pairs);
         }
     }
     for direction in Direction::BOTH {
@@ -236,10 +245,17 @@ fn own(direction: Direction, family: Family) -> Field {
 
 /// A pod and itself (K-76).
 fn itself(family: Family) -> Rule {
-    let fields = vec![own(Direction::Egress, family), own(Direction::Ingress, family)];
+    let fields = vec![
+        own(Direction::Egress, family),
+        own(Direction::Ingress, family),
+    ];
     let set = format!("self{}", digit(family)).into();
     Rule {
-        matches: vec![Match::In { fields, set, not: false }],
+        matches: vec![Match::In {
+            fields,
+            set,
+            not: false,
+        }],
         statements: vec![Statement::Verdict(Verdict::Accept)],
         comment: "a pod and itself".into(),
     }
@@ -253,7 +269,10 @@ fn drop_rules(prefix: Box<str>, options: &Options) -> Vec<Rule> {
         group: options.group,
         per_second: options.per_second,
     };
-    let rule = |statements| Rule { statements, ..Rule::default() };
+    let rule = |statements| Rule {
+        statements,
+        ..Rule::default()
+    };
     vec![
         rule(vec![log]),
         rule(vec![Statement::Counter, Statement::Verdict(Verdict::Drop)]),
@@ -287,7 +306,10 @@ fn base(maker: &mut Maker<'_, '_>, ranges: &[IpNet]) {
         ("ingress-forward", hook(forward, -9), to("ingress")),
     ];
     for (name, hook, rules) in base {
-        let chain = Chain { hook: Some(hook), rules };
+        let chain = Chain {
+            hook: Some(hook),
+            rules,
+        };
         maker.table.chains.insert(name.into(), chain);
     }
     for direction in Direction::BOTH {
@@ -296,7 +318,10 @@ fn base(maker: &mut Maker<'_, '_>, ranges: &[IpNet]) {
             Direction::Egress => "egress",
         };
         let rules = dispatching(maker, direction, ranges);
-        maker.table.chains.insert(name.into(), Chain { hook: None, rules });
+        maker
+            .table
+            .chains
+            .insert(name.into(), Chain { hook: None, rules });
     }
 }
 
@@ -343,7 +368,11 @@ fn dispatching(maker: &mut Maker<'_, '_>, direction: Direction, ranges: &[IpNet]
         for family in &families {
             let set = format!("pods{}", digit(*family)).into();
             let fields = vec![own(direction, *family)];
-            let known = Match::In { fields, set, not: false };
+            let known = Match::In {
+                fields,
+                set,
+                not: false,
+            };
             let icmp = sets::number(watertight_core::sets::Protocol::Icmp, *family);
             rules.push(accept(vec![known, protocol_is(icmp)]));
         }
@@ -361,12 +390,20 @@ fn dispatching(maker: &mut Maker<'_, '_>, direction: Direction, ranges: &[IpNet]
         let family = Family::of(range.addr());
         let known = Addresses::of_net(range);
         let field = own(direction, family);
-        let in_range = |first, last| Match::Between { field, first, last, not: false };
+        let in_range = |first, last| Match::Between {
+            field,
+            first,
+            last,
+            not: false,
+        };
         let bounds = match family {
             Family::V4 => bounds(&known.v4, |ip| Bytes::EMPTY.v4(ip)),
             Family::V6 => bounds(&known.v6, |ip| Bytes::EMPTY.v6(ip)),
         };
-        let mut matches: Vec<Match> = bounds.into_iter().map(|(first, last)| in_range(first, last)).collect();
+        let mut matches: Vec<Match> = bounds
+            .into_iter()
+            .map(|(first, last)| in_range(first, last))
+            .collect();
         if families.contains(&family) {
             matches.push(Match::In {
                 fields: vec![field],
@@ -377,7 +414,13 @@ fn dispatching(maker: &mut Maker<'_, '_>, direction: Direction, ranges: &[IpNet]
         let name: Box<str> = format!("unknown-{}", names::word(direction)).into();
         if !maker.table.chains.contains_key(&name) {
             let drop = maker.drop(direction, "unknown-pod", Blame::UnknownPod);
-            maker.table.chains.insert(name.clone(), Chain { hook: None, rules: drop });
+            maker.table.chains.insert(
+                name.clone(),
+                Chain {
+                    hook: None,
+                    rules: drop,
+                },
+            );
         }
         rules.push(Rule {
             matches,
@@ -388,7 +431,10 @@ fn dispatching(maker: &mut Maker<'_, '_>, direction: Direction, ranges: &[IpNet]
     rules
 }
 
-fn bounds<T: watertight_core::sets::Bound>(runs: &Runs<T>, bytes: impl Fn(T) -> Bytes) -> Option<(Bytes, Bytes)> {
+fn bounds<T: watertight_core::sets::Bound>(
+    runs: &Runs<T>,
+    bytes: impl Fn(T) -> Bytes,
+) -> Option<(Bytes, Bytes)> {
     let (first, last) = runs.iter().next()?;
     Some((bytes(first), bytes(last)))
 }

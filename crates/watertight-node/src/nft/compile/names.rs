@@ -89,7 +89,11 @@ fn peer(world: &World, of: &Peer) -> String {
             text
         }
         Peer::Block(block, covers) => {
-            let Covered { pods, nodes, outside } = Covered::from(*covers);
+            let Covered {
+                pods,
+                nodes,
+                outside,
+            } = Covered::from(*covers);
             format!("{block} of {pods} {nodes} {outside}")
         }
         Peer::Nodes(nodes, _) => {
@@ -133,7 +137,10 @@ mod tests {
 
     #[test]
     fn names_are_short_readable_and_stable() {
-        assert_eq!(&*name("s4", "app=web of namespace shop", "x"), "s4_app_web_of_namespace_shop_15ee8cab");
+        assert_eq!(
+            &*name("s4", "app=web of namespace shop", "x"),
+            "s4_app_web_of_namespace_shop_15ee8cab"
+        );
         assert_eq!(slug("--=a b//"), "--_a_b");
         let long = name("in", &"x".repeat(300), "d");
         assert!(long.len() < 64, "{long}");

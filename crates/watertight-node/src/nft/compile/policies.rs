@@ -51,7 +51,11 @@ impl<'e, 'w> Maker<'e, 'w> {
                         Origin::Engine(id, why) => ("engine", format!("{id} {why}")),
                     };
                     let count = seen.entry(key).or_default();
-                    let at = PolicyRef { direction, tier, policy };
+                    let at = PolicyRef {
+                        direction,
+                        tier,
+                        policy,
+                    };
                     if *count > 0 {
                         parts.insert(at, *count);
                     }
@@ -120,13 +124,18 @@ impl<'e, 'w> Maker<'e, 'w> {
                 break;
             }
         }
-        self.table.chains.insert(class.clone(), Chain { hook: None, rules });
+        self.table
+            .chains
+            .insert(class.clone(), Chain { hook: None, rules });
         self.lists.insert(list.into(), class.clone());
         class
     }
 
     fn has(&self, at: PolicyRef, action: Action) -> bool {
-        self.eval.ruleset[at].rules.iter().any(|rule| rule.action == action)
+        self.eval.ruleset[at]
+            .rules
+            .iter()
+            .any(|rule| rule.action == action)
     }
 
     fn denies(&self, tier: &[PolicyRef]) -> bool {
@@ -165,7 +174,9 @@ impl<'e, 'w> Maker<'e, 'w> {
         }
         let name = self.policy_name(at);
         let rules = self.rules_of(at);
-        self.table.chains.insert(name.clone(), Chain { hook: None, rules });
+        self.table
+            .chains
+            .insert(name.clone(), Chain { hook: None, rules });
         self.made.insert(at, name.clone());
         name
     }
@@ -175,14 +186,22 @@ impl<'e, 'w> Maker<'e, 'w> {
         let policy = &eval.ruleset[at];
         let mut rules = Vec::new();
         for (index, rule) in policy.rules.iter().enumerate() {
-            let reference = RuleRef { policy: at, rule: index };
+            let reference = RuleRef {
+                policy: at,
+                rule: index,
+            };
             rules.extend(self.rule(reference, rule));
         }
         rules
     }
 
     /// The rules of a tier in which something passes, and of its end.
-    fn tier(&mut self, direction: Direction, tier: &[PolicyRef], end: Option<&Box<str>>) -> Box<str> {
+    fn tier(
+        &mut self,
+        direction: Direction,
+        tier: &[PolicyRef],
+        end: Option<&Box<str>>,
+    ) -> Box<str> {
         let each: Vec<Box<str>> = tier.iter().map(|at| self.policy_name(*at)).collect();
         let of = self.tier_name(direction, tier);
         let kind = format!("t-{}", names::word(direction));
@@ -198,7 +217,9 @@ impl<'e, 'w> Maker<'e, 'w> {
             let blame = Blame::Class(direction, tier.into());
             rules.extend(self.drop(direction, &name, blame));
         }
-        self.table.chains.insert(name.clone(), Chain { hook: None, rules });
+        self.table
+            .chains
+            .insert(name.clone(), Chain { hook: None, rules });
         name
     }
 
@@ -215,7 +236,9 @@ impl<'e, 'w> Maker<'e, 'w> {
         let name = names::name(&kind, &format!("{} policies", tier.len()), &each.join(" "));
         if !self.table.chains.contains_key(&name) {
             let rules = merge::rules(self, direction, tier, &name);
-            self.table.chains.insert(name.clone(), Chain { hook: None, rules });
+            self.table
+                .chains
+                .insert(name.clone(), Chain { hook: None, rules });
         }
         name
     }
@@ -230,7 +253,12 @@ impl<'e, 'w> Maker<'e, 'w> {
         }
         self.note(at, rule);
         let peers: Vec<&Peer> = rule.peers.iter().collect();
-        let ways = self.ways(direction, &peers, &rule.traffic, rule.source_ports.as_deref());
+        let ways = self.ways(
+            direction,
+            &peers,
+            &rule.traffic,
+            rule.source_ports.as_deref(),
+        );
         let comment = self.comment(at);
         let statements = match rule.action {
             Action::Allow => vec![Statement::Counter, Statement::Verdict(Verdict::Accept)],
@@ -268,7 +296,9 @@ impl<'e, 'w> Maker<'e, 'w> {
         let who = self.sets.peers(&mut self.table, peers, direction);
         let icmp = self.eval.switches.icmp;
         let what = ports::ways(&self.sets, &mut self.table, traffic, source_ports, icmp);
-        let both = who.iter().flat_map(|who| what.iter().filter_map(|what| who.and(what)));
+        let both = who
+            .iter()
+            .flat_map(|who| what.iter().filter_map(|what| who.and(what)));
         both.collect()
     }
 
@@ -279,7 +309,10 @@ impl<'e, 'w> Maker<'e, 'w> {
         for peer in &rule.peers {
             peer.leaves(&mut |leaf| match leaf {
                 Peer::Domain(pattern, ..) => {
-                    let mut names = world.names.iter().filter(|name| pattern.matches(&name.text));
+                    let mut names = world
+                        .names
+                        .iter()
+                        .filter(|name| pattern.matches(&name.text));
                     if !names.any(|name| !name.ips.is_empty()) {
                         found.push(Unsaid::Names);
                     }
@@ -293,7 +326,8 @@ impl<'e, 'w> Maker<'e, 'w> {
                 _ => {}
             });
         }
-        self.left.extend(found.into_iter().map(|why| Left::rule(at, why)));
+        self.left
+            .extend(found.into_iter().map(|why| Left::rule(at, why)));
     }
 
     fn comment(&self, at: RuleRef) -> Box<str> {
@@ -315,7 +349,9 @@ impl<'e, 'w> Maker<'e, 'w> {
         let name = names::name(&kind, comment, &format!("{policy} {}", at.rule));
         if !self.table.chains.contains_key(&name) {
             let rules = self.drop(direction, &name, Blame::Rule(at));
-            self.table.chains.insert(name.clone(), Chain { hook: None, rules });
+            self.table
+                .chains
+                .insert(name.clone(), Chain { hook: None, rules });
         }
         name
     }

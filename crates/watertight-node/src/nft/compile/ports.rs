@@ -45,17 +45,38 @@ pub(super) fn ways(
         match item {
             PortMatch::Any => found.push(Way::default()),
             PortMatch::Everything => found.push(everything(icmp)),
-            PortMatch::Range { protocol, first, last, .. } => {
+            PortMatch::Range {
+                protocol,
+                first,
+                last,
+                ..
+            } => {
                 ranges.entry(*protocol).or_default().push((*first, *last));
             }
-            PortMatch::Icmp { family, first, last, .. } => {
-                let mut matches = vec![family_is(*family), protocol_is(number(Protocol::Icmp, *family))];
+            PortMatch::Icmp {
+                family,
+                first,
+                last,
+                ..
+            } => {
+                let mut matches = vec![
+                    family_is(*family),
+                    protocol_is(number(Protocol::Icmp, *family)),
+                ];
                 if (*first, *last) != (0, u16::MAX) {
                     matches.push(between(Field::IcmpMessage, (*first, *last)));
                 }
-                found.push(Way { family: Some(*family), matches });
+                found.push(Way {
+                    family: Some(*family),
+                    matches,
+                });
             }
-            PortMatch::Except { protocol, ranges: out, names, .. } => {
+            PortMatch::Except {
+                protocol,
+                ranges: out,
+                names,
+                ..
+            } => {
                 let left = Runs::from_unsorted(out.clone()).complement();
                 if names.is_empty() {
                     ranges.entry(*protocol).or_default().extend(left.iter());
@@ -75,7 +96,10 @@ pub(super) fn ways(
                         // A packet of the other family is in no set of this one.
                         matches.insert(0, family_is(family));
                         matches.extend(not_named.iter().cloned());
-                        Way { family: Some(family), matches }
+                        Way {
+                            family: Some(family),
+                            matches,
+                        }
                     }));
                 }
             }
@@ -85,14 +109,21 @@ pub(super) fn ways(
                     let fields = vec![destination(family), Field::Protocol, Field::DestinationPort];
                     found.push(Way {
                         family: Some(family),
-                        matches: vec![Match::In { fields, set, not: false }],
+                        matches: vec![Match::In {
+                            fields,
+                            set,
+                            not: false,
+                        }],
                     });
                 }
             }
         }
     }
     found.extend(numbers(table, ranges));
-    if found.iter().any(|way| way.matches.is_empty() && way.family.is_none()) {
+    if found
+        .iter()
+        .any(|way| way.matches.is_empty() && way.family.is_none())
+    {
         found = vec![Way::default()];
     }
     match source_ports {
@@ -143,10 +174,12 @@ fn numbers(table: &mut Table, ranges: BTreeMap<Protocol, Vec<(u16, u16)>>) -> Ve
             matches: in_range(protocol, range),
         }],
         _ => {
-            let words = ranges.iter().map(|(protocol, (first, last))| match first == last {
-                true => format!("{}_{first}", protocol.word()),
-                false => format!("{}_{first}-{last}", protocol.word()),
-            });
+            let words = ranges
+                .iter()
+                .map(|(protocol, (first, last))| match first == last {
+                    true => format!("{}_{first}", protocol.word()),
+                    false => format!("{}_{first}-{last}", protocol.word()),
+                });
             let definition = words.collect::<Vec<_>>().join("_");
             let set = names::name("p", &definition, &definition);
             let element = |(protocol, (first, last)): &(Protocol, (u16, u16))| {
@@ -192,7 +225,8 @@ fn from_ports(ways: &[Way], source: &[(u16, u16)]) -> Vec<Way> {
         for protocol in protocols {
             for range in source {
                 let mut way = way.clone();
-                way.matches.extend(protocol.map(|protocol| protocol_is(number(protocol, Family::V4))));
+                way.matches
+                    .extend(protocol.map(|protocol| protocol_is(number(protocol, Family::V4))));
                 way.matches.push(between(Field::SourcePort, *range));
                 found.push(way);
             }

@@ -94,7 +94,8 @@ pub(super) struct Sets<'e, 'w> {
 
 impl<'e, 'w> Sets<'e, 'w> {
     pub(super) fn new(world: &'w World, owners: Owners<'e, 'w>) -> Self {
-        let mut named: FxHashMap<(Box<str>, Protocol), Vec<(EndpointId, u16)>> = FxHashMap::default();
+        let mut named: FxHashMap<(Box<str>, Protocol), Vec<(EndpointId, u16)>> =
+            FxHashMap::default();
         for id in world.endpoint_ids().filter(|id| has_network(world, *id)) {
             for port in world[id].ports.iter() {
                 if let Some(name) = port.name {
@@ -112,12 +113,18 @@ impl<'e, 'w> Sets<'e, 'w> {
     }
 
     /// The ways in which the other end can be one of some peers.
-    pub(super) fn peers(&self, table: &mut Table, peers: &[&Peer], direction: Direction) -> Vec<Way> {
+    pub(super) fn peers(
+        &self,
+        table: &mut Table,
+        peers: &[&Peer],
+        direction: Direction,
+    ) -> Vec<Way> {
         if peers.iter().any(|peer| matches!(peer, Peer::Any)) {
             return vec![Way::default()];
         }
-        let (pods, others): (Vec<&Peer>, Vec<&Peer>) =
-            peers.iter().partition(|peer| matches!(peer, Peer::Endpoints(..)));
+        let (pods, others): (Vec<&Peer>, Vec<&Peer>) = peers
+            .iter()
+            .partition(|peer| matches!(peer, Peer::Endpoints(..)));
         let mut ways = Vec::new();
         if !pods.is_empty() {
             let definition = names::peers(self.world, pods.iter().copied());
@@ -213,7 +220,13 @@ impl<'e, 'w> Sets<'e, 'w> {
     }
 
     /// The set of the ports that pods call by a name, as address, protocol and port (K-52..K-57).
-    pub(super) fn named(&self, table: &mut Table, name: &str, protocol: Protocol, family: Family) -> Box<str> {
+    pub(super) fn named(
+        &self,
+        table: &mut Table,
+        name: &str,
+        protocol: Protocol,
+        family: Family,
+    ) -> Box<str> {
         let kind = format!("n{}", digit(family));
         let set = names::name(&kind, name, &format!("{name} {}", protocol.word()));
         if !table.sets.contains_key(&set) {
@@ -221,7 +234,10 @@ impl<'e, 'w> Sets<'e, 'w> {
             let pods = pods.map(Vec::as_slice).unwrap_or_default();
             let mut members = Vec::new();
             for (id, port) in pods {
-                let ips = self.world[*id].ips.iter().filter(|ip| Family::of(**ip) == family);
+                let ips = self.world[*id]
+                    .ips
+                    .iter()
+                    .filter(|ip| Family::of(**ip) == family);
                 members.extend(ips.map(|ip| {
                     let key = Bytes::EMPTY.ip(*ip).protocol(number(protocol, family));
                     Element::one(key.port(*port))

@@ -15,7 +15,7 @@ use watertight_core::facts::metadata::Cloud;
 use watertight_core::policy::PolicyRef;
 use watertight_core::rules::Context;
 use watertight_core::sets::Protocol;
-use watertight_core::world::{NodeId, ServiceId};
+use watertight_core::world::{EndpointId, NodeId, ServiceId};
 use watertight_node::lab::state::State;
 use watertight_node::lab::{Place, Plan};
 use watertight_node::nft::compile::{Blame, Compiled, Options};
@@ -153,7 +153,7 @@ fn ports(
                 let before = found.len();
                 let endpoints = to.endpoints().iter();
                 for port in endpoints.flat_map(|id| world[*id].ports.iter()) {
-                    let named = port.name.is_some_and(|symbol| world.text(symbol) == name);
+                    let named = port.name.is_some_and(|symbol| world.symbols.text(symbol) == name);
                     if named && protocol.is_none_or(|protocol| protocol == port.protocol) {
                         found.push((port.protocol, port.number));
                     }
@@ -199,7 +199,7 @@ fn tries(
     };
     // Verdicts of nobody else are asked for.
     let mut plan: Plan = planned.plan.clone();
-    let is_wanted = |id| from.endpoints().contains(id) || to.endpoints().contains(id);
+    let is_wanted = |id: &EndpointId| from.endpoints().contains(id) || to.endpoints().contains(id);
     let by_address = [from, to].iter().any(|end| matches!(end.what, What::Addresses(_)));
     if !by_address {
         plan.pods.retain(|pod| is_wanted(&pod.id));

@@ -11,7 +11,7 @@ use watertight_core::report::LabReport;
 use watertight_core::report::lab::{LabInput, LabLeftOut, lab_report};
 use watertight_core::rules::count;
 use watertight_node::lab::{Cluster as Namespaces, Place, services};
-use watertight_node::nft::compile::Options;
+use watertight_node::nft::compile::{Left, Options};
 use watertight_node::probe::{Settings, pcap::Capture};
 use watertight_node::sys::privileges::{Missing, Privileges};
 use watertight_node::trial::{self, Ask, Asked, Scene, Tried};
@@ -106,7 +106,7 @@ fn nft(
 ) -> anyhow::Result<Exit> {
     let tables = trial::tables(&planned.plan, eval, Options::default());
     let mut text = String::new();
-    let mut left = BTreeSet::new();
+    let mut left: BTreeSet<&Left> = BTreeSet::new();
     for node in &planned.plan.nodes {
         if let Some(compiled) = tables.get(&node.id) {
             text.push_str(&format!("# node {}\n{}\n", one_line(&node.name), compiled.table));
