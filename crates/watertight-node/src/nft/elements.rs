@@ -40,7 +40,7 @@ pub(super) enum Shape {
 /// Bytes of a key: one field has no padding, several have.
 pub(super) fn key_length(key: &[KeyType]) -> usize {
     match key {
-        [field] => field.len(),
+        [field] => field.size(),
         fields => fields.iter().map(|field| field.padded()).sum(),
     }
 }

@@ -252,7 +252,7 @@ impl Writer {
                 self.compare(
                     value
                         .as_slice()
-                        .get(..field.key().len())
+                        .get(..field.key().size())
                         .unwrap_or_default(),
                 );
             }
@@ -266,7 +266,7 @@ impl Writer {
                 let exact = |value: &Bytes| {
                     value
                         .as_slice()
-                        .get(..field.key().len())
+                        .get(..field.key().size())
                         .unwrap_or_default()
                         .into()
                 };

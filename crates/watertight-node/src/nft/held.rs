@@ -170,13 +170,13 @@ fn ranged(key: &[KeyType], first: &[u8], last: &[u8]) -> Option<Element> {
 /// The kernel's bytes as registers hold them. What pads a field counts for nothing.
 fn padded(key: &[KeyType], bytes: &[u8]) -> Option<Bytes> {
     if let [field] = key {
-        return (bytes.len() == field.len()).then(|| Bytes::EMPTY.with(bytes));
+        return (bytes.len() == field.size()).then(|| Bytes::EMPTY.with(bytes));
     }
     let mut rest = bytes;
     let mut value = Bytes::EMPTY;
     for field in key {
         let (this, behind) = rest.split_at_checked(field.padded())?;
-        value = value.with(this.get(..field.len())?);
+        value = value.with(this.get(..field.size())?);
         rest = behind;
     }
     rest.is_empty().then_some(value)

@@ -466,7 +466,7 @@ fn write_set(message: Message, set: &Set) -> Message {
             inner.nested(DESCRIPTION_FIELDS, |fields| {
                 set.key.iter().fold(fields, |fields, field| {
                     fields.nested(LIST_ELEMENT, |inner| {
-                        inner.be32(FIELD_LENGTH, number(field.len()))
+                        inner.be32(FIELD_LENGTH, number(field.size()))
                     })
                 })
             })

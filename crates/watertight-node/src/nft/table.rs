@@ -57,7 +57,7 @@ pub enum KeyType {
 impl KeyType {
     /// Bytes of the value itself.
     #[must_use]
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::V4 | Self::Number => 4,
             Self::V6 => 16,
@@ -69,7 +69,7 @@ impl KeyType {
     /// Bytes in a key of several fields: whole words.
     #[must_use]
     pub fn padded(self) -> usize {
-        self.len().next_multiple_of(4)
+        self.size().next_multiple_of(4)
     }
 
     /// As nftables calls it.

@@ -20,6 +20,9 @@ use crate::nft::table::{Bytes, Element, Field, KeyType, Match, Rule, Set, Statem
 /// The most elements that one merged set gets for ports and pods multiplied.
 const MOST: usize = 65_536;
 
+/// Pods, and ports that they share.
+type Listed<'p> = (Vec<EndpointId>, &'p [(Protocol, u16)]);
+
 /// Rules that ask for the same traffic.
 #[derive(Debug)]
 struct Group<'r> {
@@ -148,7 +151,7 @@ fn set(
     groups: &[(Group<'_>, Vec<(Protocol, u16)>)],
 ) -> Option<Vec<Rule>> {
     let world = maker.eval.world;
-    let mut members: Vec<(Vec<EndpointId>, &[(Protocol, u16)])> = Vec::new();
+    let mut members: Vec<Listed<'_>> = Vec::new();
     let mut count = 0;
     for (group, ports) in groups {
         let mut pods: Vec<EndpointId> = Vec::new();

@@ -139,7 +139,7 @@ mod tests {
     fn names_are_short_readable_and_stable() {
         assert_eq!(
             &*name("s4", "app=web of namespace shop", "x"),
-            "s4_app_web_of_namespace_shop_15ee8cab"
+            "s4_app_web_of_namespace_shop_86021707"
         );
         assert_eq!(slug("--=a b//"), "--_a_b");
         let long = name("in", &"x".repeat(300), "d");

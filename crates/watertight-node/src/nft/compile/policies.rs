@@ -99,7 +99,7 @@ impl<'e, 'w> Maker<'e, 'w> {
                 if isolates && !std::mem::replace(&mut is_self_let_in, true) {
                     rules.extend(self.to_itself());
                 }
-                let end = isolates.then_some(&class);
+                let end = isolates.then_some(&*class);
                 rules.push(go(Verdict::Jump(self.tier(direction, tier, end))));
                 continue;
             }
@@ -200,7 +200,7 @@ impl<'e, 'w> Maker<'e, 'w> {
         &mut self,
         direction: Direction,
         tier: &[PolicyRef],
-        end: Option<&Box<str>>,
+        end: Option<&str>,
     ) -> Box<str> {
         let each: Vec<Box<str>> = tier.iter().map(|at| self.policy_name(*at)).collect();
         let of = self.tier_name(direction, tier);

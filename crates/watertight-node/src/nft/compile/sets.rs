@@ -82,6 +82,9 @@ pub(super) fn family_is(family: Family) -> Match {
     })
 }
 
+/// Pods by the name and protocol of a port, with its number.
+type Named = FxHashMap<(Box<str>, Protocol), Vec<(EndpointId, u16)>>;
+
 /// Sets in the making.
 #[derive(Debug)]
 pub(super) struct Sets<'e, 'w> {
@@ -89,13 +92,12 @@ pub(super) struct Sets<'e, 'w> {
     pub owners: Owners<'e, 'w>,
     pub families: Vec<Family>,
     /// Pods by the name and protocol of a port.
-    named: FxHashMap<(Box<str>, Protocol), Vec<(EndpointId, u16)>>,
+    named: Named,
 }
 
 impl<'e, 'w> Sets<'e, 'w> {
     pub(super) fn new(world: &'w World, owners: Owners<'e, 'w>) -> Self {
-        let mut named: FxHashMap<(Box<str>, Protocol), Vec<(EndpointId, u16)>> =
-            FxHashMap::default();
+        let mut named = Named::default();
         for id in world.endpoint_ids().filter(|id| has_network(world, *id)) {
             for port in world[id].ports.iter() {
                 if let Some(name) = port.name {
