@@ -138,3 +138,30 @@ impl std::error::Error for Error {
         Some(self.cause())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nft::{Bytes, Element, KeyType};
+
+    #[test]
+    fn changes_are_counted_by_what_they_touch() {
+        let members = |count: u32| Set {
+            key: vec![KeyType::V4],
+            ranges: false,
+            contents: Contents::Members((0..count).map(|ip| Element::one(Bytes::EMPTY.v4(ip))).collect()),
+        };
+        let changes = [
+            Change::FlushChain("a".into()),
+            Change::RemoveElements("s".into(), members(2)),
+            Change::DeleteChain("b".into(), None),
+            Change::AddSet("t".into(), members(0)),
+            Change::AddElements("t".into(), members(3)),
+            Change::AddRules("a".into(), Vec::new()),
+        ];
+        let report = Report::of(&changes);
+        assert_eq!((report.chains, report.sets, report.elements), (2, 1, 5));
+        assert!(!report.is_nothing());
+        assert!(Report::of(&[]).is_nothing());
+    }
+}

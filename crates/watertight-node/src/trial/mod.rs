@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use watertight_core::eval::Evaluator;
-use watertight_core::policy::PolicyRef;
 use watertight_core::report::lab::{LabParty, Observed, Seen, Trial};
 use watertight_core::sets::Protocol;
 use watertight_core::world::NodeId;
@@ -29,7 +28,7 @@ pub use questions::{Ask, Asked, Party, Planned, ask, dial, parties};
 
 use crate::lab::{self, Cluster, Place, Plan, services};
 use crate::netlink::{self, Socket};
-use crate::nft::compile::{Blame, Compiled, Options, Unsaid, compile};
+use crate::nft::compile::{Compiled, Options, Unsaid, compile};
 use crate::nft::kernel;
 use crate::probe::{self, Listener, Listeners, Outcome, Question, Settings, Watch};
 use crate::sys;
@@ -190,10 +189,22 @@ pub fn run(
     tell: &(dyn Fn(Step, usize, usize) + Sync),
 ) -> Result<Tried, Error> {
     let tables = tables(scene.plan, scene.eval, rules);
+    run_under(scene, asked, tables, rules.group, settings, tell)
+}
+
+/// The same with tables that may come from elsewhere; they log to a group.
+pub fn run_under(
+    scene: &Scene<'_, '_>,
+    asked: &Asked,
+    tables: BTreeMap<NodeId, Compiled>,
+    group: u16,
+    settings: &Settings,
+    tell: &(dyn Fn(Step, usize, usize) + Sync),
+) -> Result<Tried, Error> {
     services::install(scene.eval.world, scene.plan, scene.cluster)?;
     let parties = askers(scene, asked);
     let _listeners = listen(scene, asked)?;
-    let watches = watches(scene, rules.group);
+    let watches = watches(scene, group);
     let questions: Vec<Question> = asked.connections.iter().map(|one| one.question).collect();
     let is_judged: Vec<bool> = asked
         .connections
@@ -262,7 +273,7 @@ pub fn run(
         let (Some(question), Some(trial)) = (questions.get(at), trials.get_mut(at)) else {
             continue;
         };
-        trial.observed.kernel = retry::rules_met(scene, &tables, &parties, question, settings)?;
+        trial.observed.kernel = retry::rules_met(scene, &tables, (&parties, &watches), question, settings)?;
     }
     Ok(Tried {
         trials,
@@ -381,31 +392,8 @@ fn observed(
             let name = node.map(|node| &*node.name).unwrap_or_default();
             let compiled = node.and_then(|node| tables.get(&node.id));
             let blame = compiled.and_then(|compiled| compiled.blames.get(prefix));
-            let world = scene.eval.world;
-            let ruleset = scene.eval.ruleset;
-            let policy = |at: PolicyRef| ruleset[at].origin.name(world);
             match blame {
-                Some(Blame::Class(_, list)) => {
-                    let isolating = list.iter().filter(|at| ruleset[**at].isolates);
-                    let names: Vec<String> = isolating.map(|at| policy(*at)).collect();
-                    format!(
-                        "node {name} dropped it: isolated by {}, and no rule allows it",
-                        names.join(", ")
-                    )
-                }
-                Some(Blame::Rule(rule)) => {
-                    format!(
-                        "node {name} dropped it: rule {} of {}",
-                        rule.rule,
-                        policy(rule.policy)
-                    )
-                }
-                Some(Blame::UnknownPod) => {
-                    format!("node {name} dropped it: no pod that it knows has the address")
-                }
-                Some(Blame::Engine(id)) => {
-                    format!("node {name} dropped it: the engine does so ({id})")
-                }
+                Some((_, why)) => format!("node {name} dropped it: {why}"),
                 None => format!("node {name} dropped it ({prefix})"),
             }
         }

@@ -9,7 +9,7 @@ use crate::lab::Place;
 use crate::netlink::{self, Socket};
 use crate::nft::compile::Compiled;
 use crate::nft::kernel;
-use crate::probe::{self, Party, Question, Settings};
+use crate::probe::{self, Party, Question, Settings, Watch};
 
 /// Packets that each rule has counted, by node, chain and place in the chain.
 type Counts = BTreeMap<(NodeId, Box<str>, usize), u64>;
@@ -18,7 +18,7 @@ type Counts = BTreeMap<(NodeId, Box<str>, usize), u64>;
 pub(super) fn rules_met(
     scene: &Scene<'_, '_>,
     tables: &BTreeMap<NodeId, Compiled>,
-    parties: &[Party],
+    (parties, watches): (&[Party], &[Watch]),
     question: &Question,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
@@ -26,7 +26,7 @@ pub(super) fn rules_met(
     probe::run(
         parties,
         std::slice::from_ref(question),
-        &[],
+        watches,
         settings,
         &|_| {},
     )?;

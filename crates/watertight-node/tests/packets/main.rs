@@ -21,6 +21,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod fire;
 mod held;
 mod lab;
 mod netlink;
@@ -61,6 +62,7 @@ pub(crate) enum Outcome {
 const MODULES: &[&[Test]] = &[
     lab::TESTS,
     held::TESTS,
+    fire::TESTS,
     netlink::TESTS,
     nft::TESTS,
     probe::TESTS,
@@ -137,6 +139,7 @@ fn role(arguments: &[String]) -> ExitCode {
     };
     match &**name {
         "held" => held::role(rest),
+        "fire" => fire::role(rest),
         _ => ExitCode::FAILURE,
     }
 }

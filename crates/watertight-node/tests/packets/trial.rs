@@ -6,7 +6,8 @@ use watertight_core::engine::{HostNetwork, Profile, Switches};
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::Options as ReadOptions;
 use watertight_core::policy::{Ruleset, lower};
-use watertight_core::report::lab::Trial;
+use watertight_core::report::lab::{Seen, Trial};
+use watertight_core::sets::Protocol;
 use watertight_core::source::Sources;
 use watertight_core::world::{self, Assume, World};
 use watertight_node::lab::{Cluster, Options, Plan};
@@ -39,6 +40,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "trial::random_tiers_do_what_is_predicted",
         run: random_tiers,
+    },
+    Test {
+        name: "trial::differences_are_found_and_explained",
+        run: differences,
     },
     Test {
         name: "trial::cilium_does_what_is_predicted",
@@ -178,6 +183,95 @@ fn random_tiers() -> Outcome {
             .map(|_| ())
         },
     );
+    Outcome::Passed
+}
+
+/// What differs is found, and the kernel's rule that decided is named.
+fn differences() -> Outcome {
+    let mut sources = Sources::new();
+    let text = "
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {containers: []}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}, spec: {containers: []}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+ spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+";
+    sources.add("shop.yaml", text.into()).unwrap();
+    let loaded = watertight_core::manifest::load(&sources, &ReadOptions::default());
+    let (mut world, _) = world::build(&sources, &loaded.objects, &Assume::default());
+    let plan = Plan::new(&mut world, &Options::default()).unwrap();
+    let switches = Switches::default();
+    let policies = lower(&world, &Profile::reference());
+    let (nothing, policies) = (Ruleset::default(), policies);
+    let under = |ruleset| Evaluator::new(&world, ruleset, switches);
+    let (open, closed) = (under(&nothing), under(&policies));
+    let ask = Ask {
+        ports: vec![(Protocol::Tcp, 80), (Protocol::Tcp, 5432)],
+        icmp: false,
+        ..Ask::default()
+    };
+    let of = |predicted: &Evaluator<'_>, real: &Evaluator<'_>| {
+        let cluster = Cluster::up(&plan, &|_, _, _| {}).unwrap();
+        let scene = Scene {
+            plan: &plan,
+            cluster: &cluster,
+            eval: predicted,
+        };
+        let asked = trial::ask(&plan, predicted, &ask);
+        let options = compile::Options::default();
+        let tables = trial::tables(&plan, real, options);
+        let settings = Settings::default();
+        let tried = trial::run_under(
+            &scene,
+            &asked,
+            tables,
+            options.group,
+            &settings,
+            &|_, _, _| {},
+        )
+        .unwrap();
+        let differ = tried
+            .trials
+            .into_iter()
+            .filter(|one| one.observed.seen.arrived() != Some(one.verdict.allowed));
+        let differ = differ.map(|one| {
+            let [from, to] = [one.from, one.to].map(|at| asked.parties[at].name.clone());
+            (format!("{from} -> {to}"), one)
+        });
+        differ.collect::<Vec<_>>()
+    };
+    // Predicted to be open, and closed; both families.
+    let found = of(&open, &closed);
+    let one = found
+        .iter()
+        .find(|(name, _)| name == "shop/web -> shop/db")
+        .unwrap();
+    assert_eq!(one.1.observed.seen, Seen::Dropped, "{one:?}");
+    assert!(
+        one.1.observed.detail.contains("isolated by shop/db"),
+        "{one:?}"
+    );
+    assert!(
+        one.1
+            .observed
+            .kernel
+            .iter()
+            .any(|rule| rule.ends_with("counter drop")),
+        "{one:?}"
+    );
+    // Predicted to be closed, and open.
+    let found = of(&closed, &open);
+    let one = found
+        .iter()
+        .find(|(name, _)| name == "shop/web -> shop/db")
+        .unwrap();
+    assert_eq!(
+        (one.1.observed.seen, one.1.control),
+        (Seen::Open, Some(Seen::Open)),
+        "{one:?}"
+    );
+    assert_eq!(of(&closed, &closed).len(), 0);
     Outcome::Passed
 }
 

@@ -118,12 +118,7 @@ pub(crate) struct LabUpArgs {
     #[command(flatten)]
     pub(crate) lab: LabInputArgs,
     /// What to call it
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "lab",
-        help_heading = "Lab"
-    )]
+    #[arg(long, value_name = "NAME", default_value = "lab", help_heading = "Lab")]
     pub(crate) name: String,
 }
 

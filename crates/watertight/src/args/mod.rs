@@ -23,7 +23,8 @@ pub(crate) use groups::{ClusterArgs, ConfigArgs, InputArgs};
 pub(crate) use lab::{LabArgs, LabFormat};
 #[cfg(target_os = "linux")]
 pub(crate) use lab::{
-    LabDownArgs, LabHoldArgs, LabInputArgs, LabProbeArgs, LabRunArgs, LabShellArgs, LabUpArgs, LabVerb,
+    LabDownArgs, LabHoldArgs, LabInputArgs, LabProbeArgs, LabRunArgs, LabShellArgs, LabUpArgs,
+    LabVerb,
 };
 pub(crate) use minimize::{MinimizeArgs, MinimizeFormat};
 pub(crate) use output::OutputTarget;

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use watertight_core::eval::Family;
 use watertight_core::manifest::Direction;
-use watertight_core::policy::{Peer, PolicyRef, Rule as PolicyRule};
+use watertight_core::policy::{EndpointSelector, Peer, PolicyRef, Rule as PolicyRule};
 use watertight_core::sets::{PortMatch, Protocol};
 use watertight_core::world::EndpointId;
 
 use super::names;
 use super::policies::{MERGED_FROM, Maker};
-use super::sets::{Way, digit, family_is, key, members_of, number, remote};
+use super::sets::{Meaning, Way, digit, family_is, key, members_of, number, remote};
 use crate::nft::table::{Bytes, Element, Field, KeyType, Match, Rule, Set, Statement, Verdict};
 
 /// The most elements that one merged set gets for ports and pods multiplied.
@@ -165,9 +165,15 @@ fn set(
         count += pods.len() * ports.len();
         members.push((pods, ports));
     }
-    if count > MOST {
+    let Some(room) = MOST.checked_sub(count) else {
+        // Fewer pods would make a set of it.
+        maker.sets.rests_on_pods = true;
         return None;
-    }
+    };
+    let meaning = Meaning::Ports {
+        groups: groups.iter().map(meant).collect(),
+        room,
+    };
     let mut rules = Vec::new();
     for family in maker.sets.families.clone() {
         let mut elements = Vec::with_capacity(count);
@@ -182,6 +188,8 @@ fn set(
         }
         let set: Box<str> = names::name(&format!("m{}", digit(family)), "", name);
         let contents = members_of(elements);
+        let meanings = &mut maker.sets.meanings;
+        meanings.insert(set.clone(), meaning.clone());
         let of = vec![key(family), KeyType::Protocol, KeyType::Port];
         maker.table.sets.insert(
             set.clone(),
@@ -206,4 +214,15 @@ fn set(
         ));
     }
     Some(rules)
+}
+
+/// The pods and ports of a group, as they are meant.
+fn meant(
+    (group, ports): &(Group<'_>, Vec<(Protocol, u16)>),
+) -> (Vec<EndpointSelector>, Vec<(Protocol, u16)>) {
+    let selectors = group.peers.iter().filter_map(|peer| match peer {
+        Peer::Endpoints(selector, _) => Some(selector.clone()),
+        _ => None,
+    });
+    (selectors.collect(), ports.clone())
 }

@@ -17,6 +17,7 @@
 
 mod addresses;
 mod host;
+pub mod incremental;
 mod merge;
 mod names;
 mod policies;
@@ -90,6 +91,25 @@ pub enum Blame {
     Engine(&'static str),
 }
 
+impl Blame {
+    /// Why a packet was dropped, in words.
+    #[must_use]
+    pub fn words(&self, eval: &Evaluator<'_>) -> String {
+        let policy = |at: PolicyRef| eval.ruleset[at].origin.name(eval.world);
+        match self {
+            Self::Class(_, list) => {
+                let isolating = list.iter().filter(|at| eval.ruleset[**at].isolates);
+                let mut names: Vec<String> = isolating.map(|at| policy(*at)).collect();
+                names.dedup();
+                format!("isolated by {}, and no rule allows it", names.join(", "))
+            }
+            Self::Rule(rule) => format!("rule {} of {} denies it", rule.rule + 1, policy(rule.policy)),
+            Self::UnknownPod => "no pod that the node knows has the address".into(),
+            Self::Engine(id) => format!("the engine does so ({id})"),
+        }
+    }
+}
+
 /// What a table cannot say about a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unsaid {
@@ -149,8 +169,8 @@ impl Left {
 pub struct Compiled {
     /// The table.
     pub table: Table,
-    /// What drops packets, by the prefix that they are logged with.
-    pub blames: BTreeMap<Box<str>, Blame>,
+    /// What drops packets, by the prefix that they are logged with, and why in words.
+    pub blames: BTreeMap<Box<str>, (Blame, Box<str>)>,
     /// What is not in it as it is written.
     pub left: BTreeSet<Left>,
 }
@@ -169,9 +189,13 @@ pub fn compile(eval: &Evaluator<'_>, node: NodeId, ranges: &[IpNet], options: Op
     dispatch(&mut maker, &local);
     base(&mut maker, ranges);
     host::guard(&mut maker, node, &local);
+    let blames = maker.blames.into_iter().map(|(prefix, blame)| {
+        let words = blame.words(eval).into();
+        (prefix, (blame, words))
+    });
     Compiled {
         table: maker.table,
-        blames: maker.blames,
+        blames: blames.collect(),
         left: maker.left,
     }
 }

@@ -34,8 +34,8 @@ pub(super) struct Maker<'e, 'w> {
     /// Which part of its object each policy is.
     parts: FxHashMap<PolicyRef, usize>,
     /// The chains of policies that are made, and of lists of policies by tier.
-    made: FxHashMap<PolicyRef, Box<str>>,
-    lists: FxHashMap<Vec<PolicyRef>, Box<str>>,
+    pub made: FxHashMap<PolicyRef, Box<str>>,
+    pub lists: FxHashMap<Vec<PolicyRef>, Box<str>>,
 }
 
 impl<'e, 'w> Maker<'e, 'w> {

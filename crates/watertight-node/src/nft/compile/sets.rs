@@ -1,11 +1,12 @@
 //! Sets that rules look things up in, made once for each definition.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 use watertight_core::eval::Family;
 use watertight_core::manifest::Direction;
-use watertight_core::policy::Peer;
+use watertight_core::policy::{Covers, EndpointSelector, Peer};
 use watertight_core::sets::{Bound, Protocol, Runs};
 use watertight_core::world::{EndpointId, World};
 
@@ -85,12 +86,30 @@ pub(super) fn family_is(family: Family) -> Match {
 /// Pods by the name and protocol of a port, with its number.
 type Named = FxHashMap<(Box<str>, Protocol), Vec<(EndpointId, u16)>>;
 
+/// What the elements of a set follow from, for whoever follows one pod.
+#[derive(Clone, Debug)]
+pub(super) enum Meaning {
+    /// The addresses of pods that one of these selects.
+    Pods(Vec<EndpointSelector>),
+    /// The same with each of some ports.
+    Ports {
+        /// The pods and their ports.
+        groups: Vec<(Vec<EndpointSelector>, Vec<(Protocol, u16)>)>,
+        /// How many more elements it may have.
+        room: usize,
+    },
+}
+
 /// Sets in the making.
 #[derive(Debug)]
 pub(super) struct Sets<'e, 'w> {
     pub world: &'w World,
     pub owners: Owners<'e, 'w>,
     pub families: Vec<Family>,
+    /// What sets of pods mean, by name.
+    pub meanings: BTreeMap<Box<str>, Meaning>,
+    /// Whether something besides elements of sets depends on which pods there are.
+    pub rests_on_pods: bool,
     /// Pods by the name and protocol of a port.
     named: Named,
 }
@@ -110,13 +129,15 @@ impl<'e, 'w> Sets<'e, 'w> {
             world,
             families: owners.families(),
             owners,
+            meanings: BTreeMap::new(),
+            rests_on_pods: false,
             named,
         }
     }
 
     /// The ways in which the other end can be one of some peers.
     pub(super) fn peers(
-        &self,
+        &mut self,
         table: &mut Table,
         peers: &[&Peer],
         direction: Direction,
@@ -135,9 +156,11 @@ impl<'e, 'w> Sets<'e, 'w> {
                 _ => format!("{} kinds of pods", pods.len()),
             };
             let mut members: Vec<EndpointId> = Vec::new();
+            let mut selectors = Vec::new();
             for pod in &pods {
                 if let Peer::Endpoints(selector, _) = pod {
                     members.extend(self.owners.members(selector));
+                    selectors.push(selector.clone());
                 }
             }
             for family in &self.families {
@@ -146,6 +169,8 @@ impl<'e, 'w> Sets<'e, 'w> {
                     let ips = members.iter().flat_map(|id| &self.world[*id].ips);
                     let ips = ips.copied().filter(|ip| Family::of(*ip) == *family);
                     table.sets.insert(set.clone(), addresses(*family, ips));
+                    let meaning = Meaning::Pods(selectors.clone());
+                    self.meanings.insert(set.clone(), meaning);
                 }
                 ways.push(Way {
                     family: Some(*family),
@@ -158,6 +183,7 @@ impl<'e, 'w> Sets<'e, 'w> {
             }
         }
         if !others.is_empty() {
+            self.rests_on_pods |= others.iter().any(|peer| rests_on_pods(peer));
             let found = self.owners.any_of(others.iter().copied());
             if found.is_all() && ways.is_empty() {
                 return vec![Way::default()];
@@ -254,6 +280,19 @@ impl<'e, 'w> Sets<'e, 'w> {
         }
         set
     }
+}
+
+/// Whether the addresses of peers that are no pods by their labels depend on which pods there are.
+fn rests_on_pods(peer: &Peer) -> bool {
+    let mut rests = false;
+    peer.leaves(&mut |leaf| {
+        rests |= match leaf {
+            Peer::Block(_, covers) => *covers != Covers::ALL,
+            Peer::Endpoints(..) | Peer::Outside(_) | Peer::Domain(..) => true,
+            _ => false,
+        }
+    });
+    rests
 }
 
 /// A set of addresses of one family.

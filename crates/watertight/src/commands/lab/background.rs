@@ -29,7 +29,9 @@ use super::steps::Steps;
 /// `lab up`
 pub(super) fn up(args: &LabUpArgs, global: &Global) -> anyhow::Result<Exit> {
     check_paths(&args.lab)?;
-    Labs::usual().and_then(|labs| labs.check_new(&args.name)).map_err(plain)?;
+    Labs::usual()
+        .and_then(|labs| labs.check_new(&args.name))
+        .map_err(plain)?;
     let planned = plan(&args.lab, global)?;
     planned.cluster.tell_problems();
     start(&args.lab, &args.name, &planned.digest, global)?;
@@ -59,7 +61,9 @@ pub(super) fn how_to_go_on(planned: &Planned, name: &str) -> String {
 pub(super) fn check_paths(args: &LabInputArgs) -> anyhow::Result<()> {
     let mut paths = args.paths.iter().chain(&args.input.filename);
     if paths.any(|path| path.as_os_str() == "-") {
-        bail!("a lab that stays up cannot be read from standard input; write the manifests to a file");
+        bail!(
+            "a lab that stays up cannot be read from standard input; write the manifests to a file"
+        );
     }
     Ok(())
 }
@@ -133,7 +137,12 @@ fn arguments(args: &LabInputArgs, name: &str, digest: &str, directory: &Path) ->
     let switches = switches.iter().filter(|(is_set, _)| *is_set);
     found.extend(switches.map(|(_, flag)| OsString::from(flag)));
     found.push("--".into());
-    found.extend(args.paths.iter().chain(&args.input.filename).map(OsString::from));
+    found.extend(
+        args.paths
+            .iter()
+            .chain(&args.input.filename)
+            .map(OsString::from),
+    );
     found
 }
 
@@ -222,7 +231,11 @@ fn names(planned: &Planned) -> Names {
 pub(super) fn list() -> anyhow::Result<Exit> {
     let entries = Labs::usual().and_then(|labs| labs.list()).map_err(plain)?;
     let mut text = String::new();
-    let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let width = entries
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0);
     for entry in &entries {
         let told = match &entry.state {
             Some(state) if entry.is_up => format!(
@@ -230,7 +243,10 @@ pub(super) fn list() -> anyhow::Result<Exit> {
                 state.places.len(),
                 state.holder.pid
             ),
-            _ => format!("gone  `watertight lab down {}` takes its file away", entry.name),
+            _ => format!(
+                "gone  `watertight lab down {}` takes its file away",
+                entry.name
+            ),
         };
         text.push_str(&format!("{:width$}  {told}\n", entry.name));
     }

@@ -5,7 +5,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use watertight_core::policy::lower;
 use watertight_core::rules::count;
-use watertight_node::lab::{Cluster as Namespaces, Families, Options, Outside, Plan, blocks, services};
+use watertight_node::lab::{
+    Cluster as Namespaces, Families, Options, Outside, Plan, blocks, services,
+};
 use watertight_node::sys::sysctl;
 
 use crate::args::{Global, InputArgs, LabInputArgs};
@@ -25,7 +27,12 @@ pub(super) struct Planned {
 /// Reads manifests, and completes the world of them by what a lab makes up.
 pub(super) fn plan(args: &LabInputArgs, global: &Global) -> anyhow::Result<Planned> {
     let input = InputArgs {
-        filename: args.paths.iter().chain(&args.input.filename).cloned().collect(),
+        filename: args
+            .paths
+            .iter()
+            .chain(&args.input.filename)
+            .cloned()
+            .collect(),
         exclude: args.input.exclude.clone(),
     };
     let mut cluster = Cluster::read(&input, &args.cluster, &args.config, global)?;
@@ -54,7 +61,6 @@ pub(super) fn plan(args: &LabInputArgs, global: &Global) -> anyhow::Result<Plann
         digest,
     })
 }
-
 
 fn digest(cluster: &Cluster) -> String {
     let mut hasher = DefaultHasher::new();

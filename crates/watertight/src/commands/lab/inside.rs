@@ -16,7 +16,11 @@ use super::plain;
 
 pub(super) fn run(args: &LabShellArgs, state: &State, global: &Global) -> anyhow::Result<Exit> {
     let name = args.party.strip_prefix("node:").unwrap_or(&args.party);
-    let name = if name.starts_with("ip:") { "world" } else { name };
+    let name = if name.starts_with("ip:") {
+        "world"
+    } else {
+        name
+    };
     let place = state.place(name).map_err(plain)?;
     let namespace = state.namespace(place).map_err(plain)?;
     // This process becomes the command, so that its exit code and its signals are its own.

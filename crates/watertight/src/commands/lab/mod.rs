@@ -19,10 +19,10 @@ mod trial;
 use crate::args::{Global, LabArgs};
 use crate::exit::Exit;
 
-#[cfg(target_os = "linux")]
-pub(super) use linux::{Entered, enter, run};
 #[cfg(not(target_os = "linux"))]
 pub(super) use elsewhere::{Entered, enter, run};
+#[cfg(target_os = "linux")]
+pub(super) use linux::{Entered, enter, run};
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -46,7 +46,11 @@ pub(super) fn run(
         return Err(plain(missing));
     }
     let ask = Ask {
-        ports: args.port.iter().map(|port| (port.protocol, port.number)).collect(),
+        ports: args
+            .port
+            .iter()
+            .map(|port| (port.protocol, port.number))
+            .collect(),
         icmp: !args.no_icmp,
         ..Ask::default()
     };
@@ -88,7 +92,9 @@ pub(super) fn run(
     crate::commands::deliver(&targets, global, |format, color, out| {
         lab::render(&report, format, color, crate::commands::width(), out)
     })?;
-    planned.cluster.summarise(global, &answered(&report, &tried));
+    planned
+        .cluster
+        .summarise(global, &answered(&report, &tried));
     if args.keep {
         let digest = &planned.digest;
         background::start(&args.lab, KEPT, digest, global)?;
@@ -100,16 +106,17 @@ pub(super) fn run(
 }
 
 /// The rulesets of all nodes as text.
-fn nft(
-    planned: &Planned,
-    eval: &watertight_core::eval::Evaluator<'_>,
-) -> anyhow::Result<Exit> {
+fn nft(planned: &Planned, eval: &watertight_core::eval::Evaluator<'_>) -> anyhow::Result<Exit> {
     let tables = trial::tables(&planned.plan, eval, Options::default());
     let mut text = String::new();
     let mut left: BTreeSet<&Left> = BTreeSet::new();
     for node in &planned.plan.nodes {
         if let Some(compiled) = tables.get(&node.id) {
-            text.push_str(&format!("# node {}\n{}\n", one_line(&node.name), compiled.table));
+            text.push_str(&format!(
+                "# node {}\n{}\n",
+                one_line(&node.name),
+                compiled.table
+            ));
             left.extend(&compiled.left);
         }
     }
@@ -154,7 +161,9 @@ fn written(path: &Path, capture: Capture) -> anyhow::Result<()> {
     if captured.lost > 0 {
         let shown = path.display();
         let lost = count(captured.lost as usize, "packet");
-        say(&format!("note: {lost} came too fast to be written to `{shown}`"));
+        say(&format!(
+            "note: {lost} came too fast to be written to `{shown}`"
+        ));
     }
     Ok(())
 }
@@ -189,13 +198,22 @@ fn unsaid(
     Option<usize>,
     &'static str,
 )> {
-    let left: BTreeSet<_> = tried.tables.values().flat_map(|compiled| &compiled.left).collect();
+    let left: BTreeSet<_> = tried
+        .tables
+        .values()
+        .flat_map(|compiled| &compiled.left)
+        .collect();
     let left = left.into_iter();
-    left.map(|one| (one.policy, one.rule, one.why.words())).collect()
+    left.map(|one| (one.policy, one.rule, one.why.words()))
+        .collect()
 }
 
 fn answered(report: &LabReport, tried: &Tried) -> String {
-    let ids: Vec<_> = report.assumptions.iter().map(|assumption| assumption.id.as_str()).collect();
+    let ids: Vec<_> = report
+        .assumptions
+        .iter()
+        .map(|assumption| assumption.id.as_str())
+        .collect();
     let assumed = if ids.is_empty() {
         String::new()
     } else {

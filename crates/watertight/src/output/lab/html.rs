@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use watertight_core::report::LabReport;
 use watertight_core::report::lab::{LabDifference, LabPair};
 
-use super::{Cell, cluster, connection, name, where_they_differ};
+use super::{Cell, cluster, connection, ends, name, where_they_differ};
 use crate::output::reach::page::{COLOURS, escaped};
 use crate::output::{because, one_line, verdict};
 
@@ -72,7 +72,10 @@ fn counts(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
     let rows = [
         (counts.tried, "connections tried"),
         (counts.allowed, "allowed: packets arrived, as predicted"),
-        (counts.denied, "denied: packets did not arrive, as predicted"),
+        (
+            counts.denied,
+            "denied: packets did not arrive, as predicted",
+        ),
         (
             counts.proved,
             "of the denied ones, proved by the rule that logged the packet",
@@ -87,7 +90,10 @@ fn counts(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
     ];
     writeln!(out, "<table class=\"counts\">")?;
     for (number, text) in rows {
-        writeln!(out, "<tr><td>{number}</td><th scope=\"row\">{text}</th></tr>")?;
+        writeln!(
+            out,
+            "<tr><td>{number}</td><th scope=\"row\">{text}</th></tr>"
+        )?;
     }
     writeln!(out, "</table>")
 }
@@ -155,7 +161,8 @@ fn matrix(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         out,
         "<thead><tr><th scope=\"col\" class=\"corner\">from \\ to</th>"
     )?;
-    for party in &report.parties {
+    let (rows, columns) = (ends(report, |pair| pair.from), ends(report, |pair| pair.to));
+    for party in columns.iter().filter_map(|at| report.parties.get(*at)) {
         let label = escaped(&one_line(&party.name));
         let about = escaped(&one_line(&about(party)));
         write!(
@@ -165,11 +172,14 @@ fn matrix(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "</tr></thead>\n<tbody>")?;
     let mut pairs = report.pairs.iter().peekable();
-    for (from, party) in report.parties.iter().enumerate() {
+    for from in rows {
+        let Some(party) = report.parties.get(from) else {
+            continue;
+        };
         let label = escaped(&one_line(&party.name));
         let about = escaped(&one_line(&about(party)));
         write!(out, "<tr><th scope=\"row\" title=\"{about}\">{label}</th>")?;
-        for to in 0..report.parties.len() {
+        for to in columns.iter().copied() {
             let pair = pairs.next_if(|pair| (pair.from, pair.to) == (from, to));
             let Some(pair) = pair else {
                 write!(out, "<td class=\"untried\">-</td>")?;
@@ -246,7 +256,10 @@ fn rest(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
             format!("{}{place} {}", one.policy, one.text)
         })
         .collect();
-    for (heading, lines) in [("Not in the lab", left), ("What packets cannot show", unsaid)] {
+    for (heading, lines) in [
+        ("Not in the lab", left),
+        ("What packets cannot show", unsaid),
+    ] {
         if lines.is_empty() {
             continue;
         }

@@ -6,11 +6,10 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use watertight_core::report::LabReport;
 use watertight_core::report::lab::{LabDifference, LabPair};
 
-use super::{Cell, connection, differences, name};
+use super::{Cell, connection, differences_of, name};
 use crate::output::{because, harmless, one_line, verdict};
 
 pub(super) fn render(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
-    let differences = differences(report);
     let mut junit = Report::new("watertight lab");
     for pairs in report.pairs.chunk_by(|a, b| a.from == b.from) {
         let Some(first) = pairs.first() else {
@@ -19,8 +18,7 @@ pub(super) fn render(report: &LabReport, out: &mut dyn Write) -> io::Result<()> 
         let from = one_line(name(report, first.from));
         let mut suite = TestSuite::new(&*from);
         for pair in pairs {
-            let found = differences.get(&(pair.from, pair.to));
-            let status = status(pair, found.map_or(&[], Vec::as_slice));
+            let status = status(report, pair);
             let to = one_line(name(report, pair.to));
             let mut case = TestCase::new(format!("{from} -> {to}"), status);
             case.set_classname(&*from);
@@ -31,7 +29,7 @@ pub(super) fn render(report: &LabReport, out: &mut dyn Write) -> io::Result<()> 
     junit.serialize(&mut *out).map_err(io::Error::other)
 }
 
-fn status(pair: &LabPair, differences: &[&LabDifference]) -> TestCaseStatus {
+fn status(report: &LabReport, pair: &LabPair) -> TestCaseStatus {
     let skipped = |ports: &[String], why: &str| {
         let mut skipped = TestCaseStatus::skipped();
         skipped.set_message(format!("{}: {why}", ports.join(", ")));
@@ -45,7 +43,7 @@ fn status(pair: &LabPair, differences: &[&LabDifference]) -> TestCaseStatus {
                 pair.differ.join(", ")
             ));
             status.set_type("differs");
-            let told: String = differences.iter().map(|difference| told(difference)).collect();
+            let told: String = differences_of(report, pair).map(told).collect();
             status.set_description(harmless(&told).into_owned());
             status
         }

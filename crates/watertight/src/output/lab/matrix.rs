@@ -1,31 +1,35 @@
 //! One character a pair: rows connect to columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use watertight_core::report::LabReport;
+use watertight_core::rules::count;
 
-use super::{Cell, cells, group};
+use super::{Cell, cells, ends, group, name};
 use crate::output::{one_line, shortened};
 
 /// Rows of a matrix on a terminal.
 const MOST_ROWS: usize = 60;
 
+/// Above the rows, beside the numbers of columns.
+const WORDS: &str = "rows connect to columns";
+
 /// Characters of a name.
 const LONGEST: usize = 40;
 
-/// Names with the cells between them.
+/// Rows and columns by name, with the cells between them.
 struct Matrix {
-    names: Vec<String>,
+    rows: Vec<(usize, String)>,
+    columns: Vec<(usize, String)>,
     cells: BTreeMap<(usize, usize), Cell>,
 }
 
 /// All parties, whatever the width.
 pub(super) fn whole(report: &LabReport, color: bool, out: &mut dyn Write) -> io::Result<()> {
     let matrix = single(report);
-    let most = matrix.names.len();
-    matrix.write(most, most, color, out)
+    matrix.write(matrix.rows.len(), matrix.columns.len(), color, out)
 }
 
 /// As much as fits: every party, or else namespaces, or else the first of them.
@@ -36,32 +40,41 @@ pub(super) fn fitting(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let every = single(report);
-    if every.columns(width) >= every.names.len() && every.names.len() <= MOST_ROWS {
-        return every.write(every.names.len(), every.names.len(), color, out);
+    let (rows, columns) = (every.rows.len(), every.columns.len());
+    if every.room(width) >= columns && rows <= MOST_ROWS {
+        return every.write(rows, columns, color, out);
     }
-    let parties = every.names.len();
-    let grouped = grouped(report);
     writeln!(
         out,
-        "{parties} parties are too many for this width: namespaces in their place; -o html has all of them"
+        "{rows} sources and {columns} destinations have no room here: by namespace; -o html has them one by one"
     )?;
-    let columns = grouped.columns(width).min(grouped.names.len());
-    let rows = MOST_ROWS.min(grouped.names.len());
+    let grouped = grouped(report);
+    let columns = grouped.room(width).min(grouped.columns.len());
+    let rows = MOST_ROWS.min(grouped.rows.len());
     grouped.write(rows, columns, color, out)?;
-    for (kept, what) in [(rows, "row"), (columns, "column")] {
-        let more = grouped.names.len() - kept;
+    for (more, what) in [
+        (grouped.rows.len() - rows, "more row"),
+        (grouped.columns.len() - columns, "more column"),
+    ] {
         if more > 0 {
-            let more = watertight_core::rules::count(more, &format!("more {what}"));
-            writeln!(out, "... and {more}; -o html and -o matrix have all of them")?;
+            let more = count(more, what);
+            writeln!(
+                out,
+                "... and {more}; -o html and -o matrix have all of them"
+            )?;
         }
     }
     Ok(())
 }
 
 fn single(report: &LabReport) -> Matrix {
-    let names = report.parties.iter();
+    let named = |ends: Vec<usize>| {
+        let named = ends.into_iter().map(|at| (at, one_line(name(report, at))));
+        named.collect()
+    };
     Matrix {
-        names: names.map(|party| one_line(&party.name)).collect(),
+        rows: named(ends(report, |pair| pair.from)),
+        columns: named(ends(report, |pair| pair.to)),
         cells: cells(report),
     }
 }
@@ -87,25 +100,32 @@ fn grouped(report: &LabReport) -> Matrix {
             *both = both.and(cell);
         }
     }
+    let named = |ends: BTreeSet<usize>| {
+        let name = |at: usize| (at, names.get(at).cloned().unwrap_or_default());
+        ends.into_iter().map(name).collect()
+    };
     Matrix {
-        names,
+        rows: named(joined.keys().map(|(from, _)| *from).collect()),
+        columns: named(joined.keys().map(|(_, to)| *to).collect()),
         cells: joined,
     }
 }
 
 impl Matrix {
     fn label(&self) -> usize {
-        let lengths = self.names.iter().map(|name| name.chars().count());
-        lengths.max().unwrap_or(0).min(LONGEST)
+        let lengths = self.rows.iter().map(|(_, name)| name.chars().count());
+        lengths.max().unwrap_or(0).clamp(WORDS.len(), LONGEST)
     }
 
     /// Numbers stand in front of rows and above columns.
     fn digits(&self) -> usize {
-        self.names.len().to_string().len()
+        let ends = self.rows.iter().chain(&self.columns);
+        let most = ends.map(|(at, _)| at + 1).max();
+        most.unwrap_or(0).to_string().len()
     }
 
     /// How many columns fit.
-    fn columns(&self, width: usize) -> usize {
+    fn room(&self, width: usize) -> usize {
         width.saturating_sub(self.digits() + 1 + self.label() + 1) / 2
     }
 
@@ -117,43 +137,48 @@ impl Matrix {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let (label, digits) = (self.label(), self.digits());
+        let margin = digits + 1 + label;
         // Numbers of columns are read from top to bottom.
         for line in 0..digits {
-            let words = if line + 1 == digits {
-                "rows connect to columns"
-            } else {
-                ""
-            };
-            let margin = digits + 1 + label;
-            write!(out, "{:margin$} ", shortened(words, margin))?;
-            for number in 1..=columns {
-                let number = format!("{number:>digits$}");
+            let words = if line + 1 == digits { WORDS } else { "" };
+            write!(out, "{words:margin$} ")?;
+            for (at, _) in self.columns.iter().take(columns) {
+                let number = format!("{:>digits$}", at + 1);
                 let digit = number.chars().nth(line).unwrap_or(' ');
                 write!(out, " {digit}")?;
             }
             writeln!(out)?;
         }
-        for (row, name) in self.names.iter().enumerate().take(rows) {
-            let number = row + 1;
-            write!(out, "{number:>digits$} {:label$} ", shortened(name, LONGEST))?;
-            for column in 0..columns {
-                let cell = self.cells.get(&(row, column)).copied();
-                cell_of(cell.unwrap_or(Cell::Untried), color, out)?;
+        let mut seen = BTreeSet::new();
+        for (from, name) in self.rows.iter().take(rows) {
+            let number = from + 1;
+            write!(
+                out,
+                "{number:>digits$} {:label$} ",
+                shortened(name, LONGEST)
+            )?;
+            for (to, _) in self.columns.iter().take(columns) {
+                let cell = self.cells.get(&(*from, *to)).copied();
+                let cell = cell.unwrap_or(Cell::Untried);
+                seen.insert(cell);
+                cell_of(cell, color, out)?;
             }
             writeln!(out)?;
         }
+        // Whatever is in no row: Services do not connect.
+        let shown: BTreeSet<usize> = self.rows.iter().take(rows).map(|(at, _)| *at).collect();
+        for (at, name) in self.columns.iter().take(columns) {
+            if !shown.contains(at) {
+                let number = at + 1;
+                writeln!(out, "{number:>digits$} {}", shortened(name, LONGEST))?;
+            }
+        }
         let legend: Vec<String> = Cell::LEGEND
             .iter()
-            .filter(|(cell, _)| self.has(*cell, rows, columns))
+            .filter(|(cell, _)| seen.contains(cell))
             .map(|(cell, text)| format!("{} {text}", cell.sign()))
             .collect();
         writeln!(out, "{}", legend.join("   "))
-    }
-
-    fn has(&self, cell: Cell, rows: usize, columns: usize) -> bool {
-        let shown = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        let mut shown = shown.map(|at| self.cells.get(&at).copied().unwrap_or(Cell::Untried));
-        shown.any(|shown| shown == cell)
     }
 }
 

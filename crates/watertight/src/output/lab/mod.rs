@@ -11,7 +11,7 @@ mod matrix;
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use watertight_core::report::LabReport;
@@ -133,28 +133,54 @@ fn name(report: &LabReport, at: usize) -> &str {
     report.parties.get(at).map_or("", |party| &party.name)
 }
 
-/// Pods of a namespace, nodes, and addresses outside stand together.
+/// Pods of a namespace, nodes, Services, and addresses outside stand together.
 fn group(party: &LabParty) -> &str {
     match &*party.kind {
         "node" => "nodes",
         "outside" => "outside",
+        "service" => "services",
         _ => party.name.split('/').next().unwrap_or_default(),
     }
 }
 
-/// The differences of each pair.
-fn differences(report: &LabReport) -> BTreeMap<(usize, usize), Vec<&LabDifference>> {
-    // INVARIANT: they are in the order of pairs, and of ports in each of them.
-    let mut left = report.differences.iter();
-    let of = |pair: &LabPair| {
-        let found: Vec<_> = left.by_ref().take(pair.differ.len()).collect();
-        ((pair.from, pair.to), found)
+/// The parties that something was tried from, or to.
+fn ends(report: &LabReport, of: impl Fn(&LabPair) -> usize) -> Vec<usize> {
+    let ends: BTreeSet<usize> = report.pairs.iter().map(of).collect();
+    ends.into_iter().collect()
+}
+
+/// The differences between two parties. Evidence names workloads, so pods of one workload share theirs.
+fn differences_of<'r>(
+    report: &'r LabReport,
+    pair: &LabPair,
+) -> impl Iterator<Item = &'r LabDifference> {
+    let (from, to) = (name(report, pair.from).to_owned(), pair.to);
+    report.differences.iter().filter(move |difference| {
+        let evidence = &difference.predicted;
+        let target = report.parties.get(to);
+        is_named(&from, &evidence.from)
+            && target.is_some_and(|party| {
+                // Behind a Service is one of its backends.
+                party.kind == "service" || is_named(&party.name, &evidence.to)
+            })
+    })
+}
+
+/// Whether evidence means a party: `shop/web-0` is a pod of `shop/StatefulSet/web`.
+fn is_named(party: &str, evidence: &str) -> bool {
+    if party == evidence {
+        return true;
+    }
+    let (Some((namespace, name)), Some((of, rest))) =
+        (party.split_once('/'), evidence.split_once('/'))
+    else {
+        return false;
     };
-    let pairs = report.pairs.iter();
-    pairs
-        .filter(|pair| !pair.differ.is_empty())
-        .map(of)
-        .collect()
+    let own = rest.rsplit('/').next().unwrap_or(rest);
+    namespace == of
+        && name
+            .strip_prefix(own)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// `shop/web -> shop/db:5432/tcp over IPv6`
@@ -173,7 +199,11 @@ fn cluster(report: &LabReport) -> String {
         let parties = report.parties.iter();
         parties.filter(|party| party.kind == kind).count()
     };
-    let pods = format!("{} on {}", count(of("pod"), "pod"), count(of("node"), "node"));
+    let pods = format!(
+        "{} on {}",
+        count(of("pod"), "pod"),
+        count(of("node"), "node")
+    );
     let mut parts = vec![pods];
     if of("host-pod") > 0 {
         parts.push(count(of("host-pod"), "host-network pod"));
@@ -182,6 +212,9 @@ fn cluster(report: &LabReport) -> String {
         1 => "1 outside address".to_owned(),
         more => format!("{more} outside addresses"),
     });
+    if of("service") > 0 {
+        parts.push(count(of("service"), "Service"));
+    }
     let mut addresses = report.parties.iter().flat_map(|party| &party.addresses);
     let v6 = addresses.clone().any(|address| address.contains(':'));
     let v4 = addresses.any(|address| !address.contains(':'));

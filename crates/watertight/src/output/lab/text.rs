@@ -56,7 +56,11 @@ fn counts(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         "denied: packets did not arrive, as predicted",
     )?;
     if counts.denied > 0 {
-        line(counts.proved, 2, "proved by the rule that logged the packet")?;
+        line(
+            counts.proved,
+            2,
+            "proved by the rule that logged the packet",
+        )?;
         line(
             counts.controls,
             2,
@@ -64,7 +68,10 @@ fn counts(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     let others = [
-        (counts.differ, "different: packets did what was not predicted"),
+        (
+            counts.differ,
+            "different: packets did what was not predicted",
+        ),
         (
             counts.inconclusive,
             "inconclusive: without policies nothing arrived either, or it could not be tried",
