@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use watertight_core::report::{
     baseline_schema, check_schema, diff_schema, explain_schema, intent_report_schema,
-    intents_schema, minimize_schema, reach_schema,
+    intents_schema, lab_schema, minimize_schema, reach_schema,
 };
 use watertight_core::rules::ALL;
 
@@ -44,6 +44,10 @@ pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
         (
             "docs/schema/intents.v1.json".into(),
             text_of(&intents_schema())?,
+        ),
+        (
+            "docs/schema/lab-report.v1.json".into(),
+            text_of(&lab_schema())?,
         ),
         (
             "docs/schema/minimize-report.v1.json".into(),

@@ -21,6 +21,8 @@ mod git;
 mod input;
 #[path = "cli/intents.rs"]
 mod intents;
+#[path = "cli/lab.rs"]
+mod lab;
 #[path = "cli/minimize.rs"]
 mod minimize;
 #[path = "cli/options.rs"]

@@ -14,7 +14,8 @@ use watertight_core::world::{Assume, Backend, NodeId, World, build};
 
 use super::{Outcome, list, world};
 
-pub(super) fn judge(case: &Value) -> anyhow::Result<Outcome> {
+/// The world of a case and the engine that it is about; or why objects of it were refused.
+pub(super) fn read(case: &Value) -> anyhow::Result<Result<(World, Profile), Vec<String>>> {
     let profile = profile(case)?;
     let switches = profile.switches;
     let mut sources = Sources::new();
@@ -31,7 +32,7 @@ pub(super) fn judge(case: &Value) -> anyhow::Result<Outcome> {
         .map(|finding| format!("refused: {}", finding.message))
         .collect();
     if !refused.is_empty() {
-        return Ok(Outcome::Failed(refused));
+        return Ok(Err(refused));
     }
     // Cases say everything there is: nothing may be assumed.
     let assume = Assume {
@@ -40,8 +41,16 @@ pub(super) fn judge(case: &Value) -> anyhow::Result<Outcome> {
     };
     let (mut world, _) = build(&sources, &loaded.objects, &assume);
     name_all(case, &mut world)?;
+    Ok(Ok((world, profile)))
+}
+
+pub(super) fn judge(case: &Value) -> anyhow::Result<Outcome> {
+    let (world, profile) = match read(case)? {
+        Ok(read) => read,
+        Err(refused) => return Ok(Outcome::Failed(refused)),
+    };
     let ruleset = lower(&world, &profile);
-    let evaluator = Evaluator::new(&world, &ruleset, switches);
+    let evaluator = Evaluator::new(&world, &ruleset, profile.switches);
     let mut wrong = Vec::new();
     for probe in list(case, "probes") {
         let expected = match probe["expect"].as_str() {
@@ -202,7 +211,7 @@ fn node(world: &World, name: &str) -> anyhow::Result<NodeId> {
         .with_context(|| format!("no node `{name}`"))
 }
 
-fn party(world: &World, text: &str) -> anyhow::Result<Party> {
+pub(super) fn party(world: &World, text: &str) -> anyhow::Result<Party> {
     if let Some(ip) = text.strip_prefix("ip:") {
         let ip: IpAddr = ip
             .parse()

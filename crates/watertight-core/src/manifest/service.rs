@@ -60,6 +60,8 @@ pub struct Service<'s> {
     pub selector: Vec<(Cow<'s, str>, Cow<'s, str>)>,
     /// The cluster addresses; none for headless and ExternalName Services.
     pub cluster_ips: Vec<IpAddr>,
+    /// Whether it has no cluster address in any cluster: `clusterIP: None`.
+    pub headless: bool,
     /// The ports.
     pub ports: Vec<ServicePort<'s>>,
     /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
@@ -88,6 +90,7 @@ pub(super) fn decode<'s>(decoder: &mut Decoder, node: Option<Node<'_, 's>>) -> S
         Service {
             selector: labels,
             cluster_ips: addresses,
+            headless: cluster_ip.and_then(Node::str) == Some("None"),
             ports: decoder.items("ports", ports, service_port),
             kind: decoder.text("type", kind).map(|text| text.value),
         }

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod explain;
 mod fingerprint;
 pub mod intent;
+pub mod lab;
 pub mod minimize;
 pub mod reach;
 
@@ -24,6 +25,7 @@ pub use diff::{DiffReport, diff_schema};
 pub use explain::{ExplainReport, explain_schema};
 pub use fingerprint::fingerprint;
 pub use intent::{IntentReport, intent_report_schema, intents_schema};
+pub use lab::{LabReport, lab_schema};
 pub use minimize::{MinimizeReport, minimize_schema};
 pub use reach::{ReachReport, reach_schema};
 

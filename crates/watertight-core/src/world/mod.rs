@@ -10,6 +10,7 @@ mod build;
 mod change;
 mod dns;
 mod objects;
+mod place;
 mod services;
 mod shared;
 mod symbols;
@@ -183,6 +184,8 @@ pub struct Service {
     pub selector: Vec<(Box<str>, Box<str>)>,
     /// The cluster addresses.
     pub cluster_ips: Vec<IpAddr>,
+    /// Whether it never has one: headless, or an alias of a name outside.
+    pub headless: bool,
     /// The ports.
     pub ports: Vec<ServicePort>,
     /// Addresses from EndpointSlices and Endpoints.

@@ -193,6 +193,12 @@ pub(crate) fn read_under(
     Ok(read)
 }
 
+/// The same cluster under a ruleset of any shape.
+pub(crate) fn rewritten(mut read: Read, rewriting: &Rewriting) -> Read {
+    read.ruleset = rewriting.apply(&read.ruleset, &read.world);
+    read
+}
+
 impl Rewriting {
     fn apply(&self, ruleset: &Ruleset, world: &World) -> Ruleset {
         let pool = Pool {

@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod explain;
 mod groups;
+mod lab;
 mod minimize;
 mod output;
 mod preview;
@@ -19,6 +20,12 @@ pub(crate) use check::{CheckArgs, FailOn};
 pub(crate) use diff::{CompareArgs, DiffArgs, DiffFormat, FailOnChange};
 pub(crate) use explain::{Expect, ExplainArgs, ExplainFormat};
 pub(crate) use groups::{ClusterArgs, ConfigArgs, InputArgs};
+pub(crate) use lab::{LabArgs, LabFormat};
+#[cfg(target_os = "linux")]
+pub(crate) use lab::{
+    LabDownArgs, LabHoldArgs, LabInputArgs, LabProbeArgs, LabRunArgs, LabShellArgs, LabUpArgs,
+    LabVerb,
+};
 pub(crate) use minimize::{MinimizeArgs, MinimizeFormat};
 pub(crate) use output::OutputTarget;
 pub(crate) use preview::PreviewArgs;
@@ -106,6 +113,8 @@ pub(crate) enum Verb {
     Baseline(Box<BaselineArgs>),
     /// List what can go from NetworkPolicies without changing anything, proved; or take it out
     Minimize(Box<MinimizeArgs>),
+    /// Try policies with packets, on this machine: pods and nodes as network namespaces
+    Lab(Box<LabArgs>),
     /// Print the documentation of a rule, or the list of all rules
     Rule(RuleArgs),
     /// Print the JSON schema of a report or of the configuration file

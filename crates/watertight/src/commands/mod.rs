@@ -6,6 +6,7 @@ mod cluster;
 mod completion;
 mod diff;
 mod explain;
+mod lab;
 mod man;
 mod minimize;
 mod preview;
@@ -22,6 +23,11 @@ use crate::args::{Cli, ColorWhen, Global, OutputTarget, Verb};
 use crate::exit::Exit;
 
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    // Before any thread exists.
+    let entered = match &cli.verb {
+        Verb::Lab(args) => lab::enter(args)?,
+        _ => lab::Entered::default(),
+    };
     if let Some(threads) = cli.global.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -42,6 +48,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Preview(args) => preview::run(args, &cli.global),
         Verb::Baseline(args) => baseline::run(args, &cli.global),
         Verb::Minimize(args) => minimize::run(args, &cli.global),
+        Verb::Lab(args) => lab::run(args, entered, &cli.global),
         Verb::Rule(args) => rule::run(args),
         Verb::Schema(args) => schema::run(args),
         Verb::Completion(args) => completion::run(args),

@@ -11,6 +11,7 @@ pub(crate) mod explain;
 mod github;
 mod json;
 mod junit;
+pub(crate) mod lab;
 pub(crate) mod minimize;
 pub(crate) mod reach;
 mod sarif;
@@ -179,7 +180,7 @@ fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 /// Breaks lines at blanks; a word that is longer than a line stays whole.
-fn wrap(text: &str, room: usize) -> String {
+pub(crate) fn wrap(text: &str, room: usize) -> String {
     let mut wrapped = String::with_capacity(text.len());
     for (number, line) in text.lines().enumerate() {
         if number > 0 {

@@ -127,7 +127,7 @@ fn workloads_of_every_kind() {
 #[test]
 fn services_and_what_is_behind_them() {
     expect![[r#"
-        Service(Service { selector: [("app", "web")], cluster_ips: [10.96.0.10, fd00:96::10], ports: [ServicePort { name: Some("http"), port: 80, target: Name("http"), protocol: Tcp, node_port: Some(30080), span: _ }, ServicePort { name: None, port: 53, target: Number(5353), protocol: Udp, node_port: None, span: _ }, ServicePort { name: None, port: 9, target: Number(9), protocol: Tcp, node_port: None, span: _ }], kind: Some("NodePort") })
+        Service(Service { selector: [("app", "web")], cluster_ips: [10.96.0.10, fd00:96::10], headless: false, ports: [ServicePort { name: Some("http"), port: 80, target: Name("http"), protocol: Tcp, node_port: Some(30080), span: _ }, ServicePort { name: None, port: 53, target: Number(5353), protocol: Udp, node_port: None, span: _ }, ServicePort { name: None, port: 9, target: Number(9), protocol: Tcp, node_port: None, span: _ }], kind: Some("NodePort") })
     "#]].assert_eq(&only(
         "apiVersion: v1
 kind: Service
@@ -144,7 +144,7 @@ spec:
 ",
     ));
     expect![[r#"
-        Service(Service { selector: [], cluster_ips: [], ports: [ServicePort { name: None, port: 80, target: Number(8080), protocol: Tcp, node_port: None, span: _ }], kind: None })
+        Service(Service { selector: [], cluster_ips: [], headless: true, ports: [ServicePort { name: None, port: 80, target: Number(8080), protocol: Tcp, node_port: None, span: _ }], kind: None })
     "#]].assert_eq(&only(
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: None, ports: \
          [{port: 80, targetPort: '8080'}]}\n",

@@ -62,6 +62,7 @@ impl Builder<'_> {
                     .map(|(key, value)| ((&**key).into(), (&**value).into()))
                     .collect(),
                 cluster_ips: service.cluster_ips.clone(),
+                headless: service.headless || service.kind.as_deref() == Some("ExternalName"),
                 ports: ports.collect(),
                 addresses,
                 span: Some(object.meta.name.span),

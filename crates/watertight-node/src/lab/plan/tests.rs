@@ -1,0 +1,306 @@
+//! What plans make of worlds.
+
+use expect_test::expect;
+use watertight_core::manifest;
+use watertight_core::source::Sources;
+use watertight_core::world::{Assume, World, read};
+
+use super::*;
+
+/// The world of some manifests; those without an apiVersion are of `v1`. No DNS server is assumed.
+pub(in crate::lab) fn world_of(text: &str) -> World {
+    let documents = text.split("\n---\n").map(|document| {
+        let has_version = document.contains("apiVersion");
+        let version = if has_version { "" } else { "apiVersion: v1\n" };
+        format!("{version}{}\n---\n", document.trim())
+    });
+    let mut sources = Sources::new();
+    let text: String = documents.collect();
+    sources.add("input.yaml", text.into()).unwrap();
+    let assume = Assume {
+        dns: false,
+        ..Assume::default()
+    };
+    read(&sources, &manifest::Options::default(), &assume, None).0
+}
+
+/// A plan in lines.
+fn shown(world: &World, plan: &Plan) -> String {
+    let ips = |ips: &[IpAddr]| {
+        let ips: Vec<_> = ips.iter().map(ToString::to_string).collect();
+        ips.join(" ")
+    };
+    let mut lines = Vec::new();
+    for node in &plan.nodes {
+        lines.push(format!("node {}: {}", node.name, ips(&node.ips)));
+    }
+    for pod in &plan.pods {
+        let node = &world[pod.node].name;
+        lines.push(format!("{} on {node}: {}", pod.name, ips(&pod.ips)));
+        assert_eq!(*world[pod.id].ips, *pod.ips, "the world knows");
+        assert_eq!(world[pod.id].node, Some(pod.node));
+        assert!(!world[pod.id].template);
+    }
+    for (id, node) in &plan.on_host {
+        let (name, node) = (world.endpoint_name(*id), &world[*node]);
+        lines.push(format!("{name} in {}: {}", node.name, ips(&world[*id].ips)));
+        assert_eq!(world[*id].ips, node.ips);
+    }
+    for service in &world.services {
+        lines.push(format!(
+            "Service {}: {}",
+            service.name,
+            ips(&service.cluster_ips)
+        ));
+    }
+    for outside in &plan.outside {
+        lines.push(format!("{} outside: {}", outside.name, outside.ip));
+    }
+    for left_out in &plan.left_out {
+        lines.push(format!("without {}: {}", left_out.name, left_out.reason));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn planned(text: &str, options: &Options) -> String {
+    let mut world = world_of(text);
+    let plan = Plan::new(&mut world, options).unwrap();
+    // INVARIANT of plans: everybody active has one place, no address two owners.
+    let mut owners = BTreeMap::new();
+    for place in plan.places() {
+        for ip in plan.ips_of(place) {
+            assert_eq!(owners.insert(ip, place), None, "{ip}");
+        }
+    }
+    for id in world.endpoint_ids() {
+        if world[id].lifecycle == Lifecycle::Active {
+            assert!(plan.place_of(id).is_some(), "{}", world.endpoint_name(id));
+        }
+    }
+    shown(&world, &plan)
+}
+
+const WEB: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: c}]}
+";
+
+#[test]
+fn manifests_without_addresses_get_two_nodes_and_both_families() {
+    let host = "kind: Pod\nmetadata: {name: agent}\nspec: {hostNetwork: true, containers: [{name: c, image: c}]}";
+    let pods = "kind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: c}]}\n---\n\
+                kind: Pod\nmetadata: {name: b}\nspec: {containers: [{name: c, image: c}]}";
+    let services = "kind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}, ports: [{port: \
+                    80}]}\n---\nkind: Service\nmetadata: {name: none}\nspec: {clusterIP: None, ports: [{port: \
+                    80}]}\n---\nkind: Service\nmetadata: {name: alias}\nspec: {type: ExternalName, externalName: \
+                    a.example.org, ports: [{port: 80}]}";
+    let text = format!("{WEB}\n---\n{host}\n---\n{pods}\n---\n{services}");
+    expect![[r#"
+        node node-1: 172.18.0.2 fd00:172:18::2
+        node node-2: 172.18.0.3 fd00:172:18::3
+        default/a on node-2: 10.244.1.2 fd00:10:244:1::2
+        default/b on node-1: 10.244.0.2 fd00:10:244::2
+        shop/web on node-2: 10.244.1.3 fd00:10:244:1::3
+        default/agent in node-1: 172.18.0.2 fd00:172:18::2
+        Service web: 10.96.0.1 fd00:10:96::1
+        Service none: 
+        Service alias: 
+        internet outside: 198.51.100.7
+        internet outside: 2001:db8::7
+        metadata outside: 169.254.169.254
+        metadata outside: fd00:ec2::254
+        private outside: 192.168.77.7
+    "#]]
+    .assert_eq(&planned(&text, &Options::default()));
+}
+
+#[test]
+fn a_dump_keeps_its_addresses() {
+    let text = "
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 10.0.0.1}, {type: ExternalIP, address: 203.0.113.9}]}
+---
+kind: Node
+metadata: {name: n2}
+status: {addresses: [{type: InternalIP, address: 10.0.0.2}, {type: ExternalIP, address: 203.0.113.9}]}
+---
+kind: Pod
+metadata: {name: dual}
+spec: {nodeName: n1, containers: [{name: c, image: c}]}
+status: {phase: Running, podIP: 10.244.0.5, podIPs: [{ip: 10.244.0.5}, {ip: 'fd00:1::5'}]}
+---
+kind: Pod
+metadata: {name: only-v4}
+spec: {nodeName: n2, containers: [{name: c, image: c}]}
+status: {phase: Running, podIP: 10.244.1.6, podIPs: [{ip: 10.244.1.6}]}
+---
+kind: Pod
+metadata: {name: done}
+spec: {nodeName: n2, containers: [{name: c, image: c}]}
+status: {phase: Succeeded, podIP: 10.244.1.7, podIPs: [{ip: 10.244.1.7}]}
+---
+kind: Pod
+metadata: {name: pending}
+spec: {containers: [{name: c, image: c}]}
+status: {phase: Pending}
+---
+kind: Pod
+metadata: {name: twin}
+spec: {nodeName: n2, containers: [{name: c, image: c}]}
+status: {phase: Running, podIP: 10.244.1.6, podIPs: [{ip: 10.244.1.6}]}
+---
+kind: Pod
+metadata: {name: thief}
+spec: {nodeName: n2, containers: [{name: c, image: c}]}
+status: {phase: Running, podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}]}
+---
+kind: Pod
+metadata: {name: lost}
+spec: {nodeName: n2, containers: [{name: c, image: c}]}
+status: {phase: Running, podIP: 127.0.0.5, podIPs: [{ip: 127.0.0.5}]}
+---
+kind: Pod
+metadata: {name: proxy}
+spec: {nodeName: n2, hostNetwork: true, containers: [{name: c, image: c}]}
+status: {phase: Running, podIP: 10.0.0.2, podIPs: [{ip: 10.0.0.2}]}
+---
+kind: Pod
+metadata: {name: elsewhere}
+spec: {nodeName: n3, hostNetwork: true, containers: [{name: c, image: c}]}
+---
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: 10.96.0.7, ports: [{port: 5432}]}
+---
+kind: Endpoints
+metadata: {name: db}
+subsets: [{addresses: [{ip: 192.0.2.44}], ports: [{port: 5432}]}]
+";
+    let text = format!("{text}---\n{}", WEB.trim());
+    expect![[r#"
+        node n1: 10.0.0.1 203.0.113.9
+        node n2: 10.0.0.2
+        node n3: 172.18.0.2 fd00:172:18::2
+        default/dual on n1: 10.244.0.5 fd00:1::5
+        default/twin on n2: 10.244.1.6
+        shop/web on n1: 10.42.0.2 fd00:10:244::2
+        default/proxy in n2: 10.0.0.2
+        default/elsewhere in n3: 172.18.0.2 fd00:172:18::2
+        Service db: 10.96.0.7
+        default/db outside: 192.0.2.44
+        internet outside: 198.51.100.7
+        internet outside: 2001:db8::7
+        metadata outside: 169.254.169.254
+        metadata outside: fd00:ec2::254
+        private outside: 192.168.77.7
+        without node n2: address 203.0.113.9 belongs to node n1 as well
+        without default/only-v4: has the address 10.244.1.6 of default/twin
+        without default/done: has finished
+        without default/pending: has no address yet
+        without default/thief: has the address 10.0.0.1 of node n1
+        without default/lost: has the address 127.0.0.5, which is a loopback address
+    "#]]
+    .assert_eq(&planned(&text, &Options::default()));
+}
+
+#[test]
+fn ranges_stay_out_of_what_policies_tell_apart() {
+    let policy = |cidr: &str| {
+        format!(
+            "{WEB}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: \
+             shop}}\nspec: {{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: {cidr}}}}}]}}]}}"
+        )
+    };
+    let range = |text: &str, options: &Options| {
+        let plan = Plan::new(&mut world_of(text), options).unwrap();
+        plan.pod_ranges[0].to_string()
+    };
+    let usual = Options::default();
+    assert_eq!(range(WEB, &usual), "10.244.0.0/16");
+    assert_eq!(range(&policy("10.244.1.0/24"), &usual), "10.42.0.0/16");
+    assert_eq!(range(&policy("10.0.0.0/8"), &usual), "172.29.0.0/16");
+    // Every range lies in it, and none is cut by it.
+    assert_eq!(range(&policy("0.0.0.0/0"), &usual), "10.244.0.0/16");
+    let avoid = Options {
+        avoid: vec!["10.244.0.0/17".parse().unwrap()],
+        ..Options::default()
+    };
+    assert_eq!(range(WEB, &avoid), "10.42.0.0/16");
+}
+
+#[test]
+fn more_pods_than_a_range_of_a_node_has_get_another() {
+    let pods: Vec<_> = (0..600)
+        .map(|n| {
+            format!(
+                "kind: Pod\nmetadata: {{name: p{n}}}\nspec: {{containers: [{{name: c, image: c}}]}}"
+            )
+        })
+        .collect();
+    let mut world = world_of(&pods.join("\n---\n"));
+    let plan = Plan::new(&mut world, &Options::default()).unwrap();
+    assert_eq!(plan.pods.len(), 600);
+    let parts: std::collections::BTreeSet<_> = plan
+        .pods
+        .iter()
+        .filter_map(|pod| match pod.ips[0] {
+            IpAddr::V4(ip) => Some(ip.octets()[2]),
+            IpAddr::V6(_) => None,
+        })
+        .collect();
+    assert_eq!(parts.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn what_is_too_much_is_said() {
+    let options = Options {
+        nodes: Some(1000),
+        ..Options::default()
+    };
+    let error = Plan::new(&mut world_of(WEB), &options).unwrap_err();
+    expect![
+        "the input has 1000 nodes, and a lab holds at most 200: give it fewer files, or a namespace"
+    ]
+    .assert_eq(&error.to_string());
+}
+
+#[test]
+fn options_say_who_is_outside() {
+    let outside = |ip: &str| Outside {
+        name: "bank".into(),
+        ip: ip.parse().unwrap(),
+    };
+    let options = Options {
+        outside: vec![
+            outside("203.0.113.5"),
+            outside("fe80::1"),
+            outside("172.18.0.11"),
+            outside("203.0.113.5"),
+            outside("2001:db8::99"),
+        ],
+        usual_outside: false,
+        families: Some(Families {
+            v4: true,
+            v6: false,
+        }),
+        nodes: Some(1),
+        avoid: Vec::new(),
+    };
+    expect![[r#"
+        node node-1: 172.18.0.2
+        shop/web on node-1: 10.244.0.2
+        bank outside: 203.0.113.5
+        bank outside: 172.18.0.11
+        without outside address fe80::1: is valid on one link only
+        without outside address 203.0.113.5: belongs to the outside address bank
+        without outside address 2001:db8::99: is of a family that the lab does not have
+    "#]]
+    .assert_eq(&planned(WEB, &options));
+}

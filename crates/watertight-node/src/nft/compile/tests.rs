@@ -1,0 +1,366 @@
+//! What tables look like. That they do what verdicts say is held by `tests/compiled.rs`.
+
+use expect_test::{Expect, expect};
+use watertight_core::engine::Profile;
+use watertight_core::eval::Evaluator;
+use watertight_core::manifest::{self, Options as ReadOptions};
+use watertight_core::policy::lower;
+use watertight_core::source::Sources;
+use watertight_core::world::{self, Assume, World};
+
+use super::*;
+use crate::nft::Contents;
+
+const CLUSTER: &str = "
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 172.18.0.2}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 172.18.0.3}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {nodeName: n1, containers: [{name: c, ports: [{name: http, containerPort: 8080}]}]}
+status: {phase: Running, podIPs: [{ip: 10.244.1.11}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {nodeName: n1, containers: [{name: c, ports: [{name: sql, containerPort: 5432}]}]}
+status: {phase: Running, podIPs: [{ip: 10.244.1.12}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: job, namespace: shop, labels: {app: job}}
+spec: {nodeName: n2, containers: [{name: c}]}
+status: {phase: Running, podIPs: [{ip: 10.244.2.21}]}
+---
+";
+
+fn read(policies: &str) -> (Sources, World) {
+    let mut sources = Sources::new();
+    let text = format!("{CLUSTER}{policies}");
+    sources.add("cluster.yaml", text.into_bytes()).unwrap();
+    let loaded = manifest::load(&sources, &ReadOptions::default());
+    assert!(loaded.findings.iter().all(|finding| !finding.incomplete), "{:?}", loaded.findings);
+    let assume = Assume {
+        dns: false,
+        ..Assume::default()
+    };
+    let (world, _) = world::build(&sources, &loaded.objects, &assume);
+    (sources, world)
+}
+
+/// The table of the first node.
+fn compiled(policies: &str, profile: &Profile) -> Compiled {
+    let (_sources, world) = read(policies);
+    let ruleset = lower(&world, profile);
+    let eval = Evaluator::new(&world, &ruleset, profile.switches);
+    let node = world.node("n1").unwrap();
+    let ranges = ["10.244.1.0/24".parse().unwrap()];
+    compile(&eval, node, &ranges, Options::default())
+}
+
+fn shows(policies: &str, expected: &Expect) {
+    expected.assert_eq(&compiled(policies, &Profile::reference()).table.to_string());
+}
+
+/// The worked example of ARCHITECTURE.md.
+#[test]
+fn a_database_and_its_client() {
+    shows(
+        "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+    ports: [{port: sql}]
+  - from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.244.0.0/16]}}]
+    ports: [{port: 5432}, {port: 9000, endPort: 9010}]
+",
+        &expect![[r#"
+            table inet watertight {
+            	set b4_10.0.0.0/8_except_10.244.0.0/16_bbfcc4a0 {
+            		type ipv4_addr
+            		flags interval
+            		elements = { 10.0.0.0-10.243.255.255, 10.245.0.0-10.255.255.255 }
+            	}
+
+            	map eg4 {
+            		type ipv4_addr : verdict
+            		elements = { 10.244.1.12 : jump c-eg_a8d9e3ea }
+            	}
+
+            	map in4 {
+            		type ipv4_addr : verdict
+            		elements = { 10.244.1.12 : jump c-in_332926ce }
+            	}
+
+            	set n4_sql_cd86f348 {
+            		type ipv4_addr . inet_proto . inet_service
+            		elements = { 10.244.1.12 . tcp . 5432 }
+            	}
+
+            	set p_tcp_5432_tcp_9000-9010_b3e2160e {
+            		type inet_proto . inet_service
+            		flags interval
+            		elements = { tcp . 5432, tcp . 9000-9010 }
+            	}
+
+            	set pods4 {
+            		type ipv4_addr
+            		elements = { 10.244.1.11, 10.244.1.12 }
+            	}
+
+            	set s4_app_web_of_namespace_shop_d2af00ec {
+            		type ipv4_addr
+            		elements = { 10.244.1.11 }
+            	}
+
+            	set self4 {
+            		type ipv4_addr . ipv4_addr
+            		elements = { 10.244.1.11 . 10.244.1.11, 10.244.1.12 . 10.244.1.12 }
+            	}
+
+            	chain egress-forward {
+            		type filter hook forward priority -10; policy accept;
+            		goto egress
+            	}
+
+            	chain ingress-forward {
+            		type filter hook forward priority -9; policy accept;
+            		goto ingress
+            	}
+
+            	chain c-eg_a8d9e3ea {
+            		ip saddr . ip daddr @self4 accept comment "a pod and itself"
+            		log prefix "wt|drop|eg|c-eg_a8d9e3ea" group 77
+            		counter drop
+            	}
+
+            	chain c-in_332926ce {
+            		jump in_shop/db_c769167f
+            		ip saddr . ip daddr @self4 accept comment "a pod and itself"
+            		log prefix "wt|drop|in|c-in_332926ce" group 77
+            		counter drop
+            	}
+
+            	chain egress {
+            		ct state related accept
+            		ct direction reply ct state established accept
+            		ct state invalid counter drop
+            		ip saddr vmap @eg4
+            		ip saddr 10.244.1.0-10.244.1.255 ip saddr != @pods4 goto unknown-eg
+            	}
+
+            	chain in_shop/db_c769167f {
+            		ip saddr @s4_app_web_of_namespace_shop_d2af00ec ip daddr . meta l4proto . th dport @n4_sql_cd86f348 counter accept comment "shop/db#0"
+            		ip saddr @b4_10.0.0.0/8_except_10.244.0.0/16_bbfcc4a0 meta l4proto . th dport @p_tcp_5432_tcp_9000-9010_b3e2160e counter accept comment "shop/db#1"
+            	}
+
+            	chain ingress {
+            		ct state related accept
+            		ct direction reply ct state established accept
+            		ct state invalid counter drop
+            		ip daddr vmap @in4
+            		ip daddr 10.244.1.0-10.244.1.255 ip daddr != @pods4 goto unknown-in
+            	}
+
+            	chain unknown-eg {
+            		log prefix "wt|drop|eg|unknown-pod" group 77
+            		counter drop
+            	}
+
+            	chain unknown-in {
+            		log prefix "wt|drop|in|unknown-pod" group 77
+            		counter drop
+            	}
+            }
+        "#]],
+    );
+}
+
+/// A-10: to pass is to leave the tier.
+#[test]
+fn a_tier_with_pass_is_a_chain_of_its_own() {
+    shows(
+        "
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {}}
+  ingress:
+  - {name: let-pass, action: Pass, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}]}
+  - {name: no-others, action: Deny, from: [{namespaces: {}}]}
+",
+        &expect![[r#"
+            table inet watertight {
+            	map eg4 {
+            		type ipv4_addr : verdict
+            	}
+
+            	map in4 {
+            		type ipv4_addr : verdict
+            		elements = { 10.244.1.11 : jump c-in_161627af, 10.244.1.12 : jump c-in_161627af }
+            	}
+
+            	set pods4 {
+            		type ipv4_addr
+            		elements = { 10.244.1.11, 10.244.1.12 }
+            	}
+
+            	set s4_all_pods_of_every_namespace_a2d57b35 {
+            		type ipv4_addr
+            		elements = { 10.244.1.11, 10.244.1.12, 10.244.2.21 }
+            	}
+
+            	set s4_app_web_of_every_namespace_541f3e69 {
+            		type ipv4_addr
+            		elements = { 10.244.1.11 }
+            	}
+
+            	set self4 {
+            		type ipv4_addr . ipv4_addr
+            		elements = { 10.244.1.11 . 10.244.1.11, 10.244.1.12 . 10.244.1.12 }
+            	}
+
+            	chain egress-forward {
+            		type filter hook forward priority -10; policy accept;
+            		goto egress
+            	}
+
+            	chain ingress-forward {
+            		type filter hook forward priority -9; policy accept;
+            		goto ingress
+            	}
+
+            	chain c-in_161627af {
+            		ip saddr . ip daddr @self4 accept comment "a pod and itself"
+            		jump t-in_Admin_1e8ee570
+            	}
+
+            	chain d-in_guard_1_7dbdcfa4 {
+            		log prefix "wt|drop|in|d-in_guard_1_7dbdcfa4" group 77
+            		counter drop
+            	}
+
+            	chain egress {
+            		ct state related accept
+            		ct direction reply ct state established accept
+            		ct state invalid counter drop
+            		ip saddr vmap @eg4
+            		ip saddr 10.244.1.0-10.244.1.255 ip saddr != @pods4 goto unknown-eg
+            	}
+
+            	chain ingress {
+            		ct state related accept
+            		ct direction reply ct state established accept
+            		ct state invalid counter drop
+            		ip daddr vmap @in4
+            		ip daddr 10.244.1.0-10.244.1.255 ip daddr != @pods4 goto unknown-in
+            	}
+
+            	chain t-in_Admin_1e8ee570 {
+            		ip saddr @s4_app_web_of_every_namespace_541f3e69 counter return comment "guard#0"
+            		ip saddr @s4_all_pods_of_every_namespace_a2d57b35 goto d-in_guard_1_7dbdcfa4 comment "guard#1"
+            	}
+
+            	chain unknown-eg {
+            		log prefix "wt|drop|eg|unknown-pod" group 77
+            		counter drop
+            	}
+
+            	chain unknown-in {
+            		log prefix "wt|drop|in|unknown-pod" group 77
+            		counter drop
+            	}
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn many_policies_of_a_pod_become_few_lookups() {
+    let mut policies = String::new();
+    for number in 0..20 {
+        policies.push_str(&format!(
+            "---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: p{number}, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: db}}}}
+  ingress:
+  - from: [{{podSelector: {{matchLabels: {{app: web}}}}}}]
+    ports: [{{port: {}}}]
+",
+            1000 + number
+        ));
+    }
+    let table = compiled(&policies, &Profile::reference()).table;
+    let merged: Vec<_> = table.chains.iter().filter(|(name, _)| name.starts_with("m-in")).collect();
+    let [(_, chain)] = *merged else {
+        panic!("{table}");
+    };
+    assert_eq!(chain.rules.len(), 1, "{table}");
+    let set = table.sets.iter().find(|(name, _)| name.starts_with("m4")).unwrap();
+    let Contents::Members(members) = &set.1.contents else {
+        panic!("{table}");
+    };
+    assert_eq!(members.len(), 20);
+    assert!(!table.chains.keys().any(|name| name.starts_with("in_shop/p")), "{table}");
+}
+
+/// What packets cannot show is said: an L7 rule lets nobody in (L-66).
+#[test]
+fn requests_are_refused_and_listed() {
+    let compiled = compiled(
+        "
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  ingress:
+  - fromEndpoints: [{matchLabels: {app: db}}]
+    toPorts: [{ports: [{port: '8080', protocol: TCP}], rules: {http: [{method: GET}]}}]
+",
+        &Profile::parse("cilium").unwrap(),
+    );
+    let why: Vec<Unsaid> = compiled.left.iter().map(|left| left.why).collect();
+    assert_eq!(why, [Unsaid::Requests]);
+    let accepts = compiled.table.chains.iter().filter(|(name, _)| name.starts_with("in_"));
+    assert!(accepts.flat_map(|(_, chain)| &chain.rules).next().is_none(), "{}", compiled.table);
+}
+
+/// A new pod changes elements, and no rule.
+#[test]
+fn names_do_not_depend_on_who_is_there() {
+    let policy = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: sql}]}]
+---
+";
+    let pod = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web-2, namespace: shop, labels: {app: web}}
+spec: {nodeName: n1, containers: [{name: c}]}
+status: {phase: Running, podIPs: [{ip: 10.244.1.13}]}
+";
+    let before = compiled(policy, &Profile::reference()).table;
+    let after = compiled(&format!("{policy}{pod}"), &Profile::reference()).table;
+    assert_eq!(before.chains, after.chains);
+    assert!(before.sets.keys().eq(after.sets.keys()));
+    assert_ne!(before.sets, after.sets);
+}

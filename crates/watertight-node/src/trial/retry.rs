@@ -1,0 +1,88 @@
+//! One connection again, alone, to see which rules of the kernel it meets.
+
+use std::collections::BTreeMap;
+
+use watertight_core::world::NodeId;
+
+use super::{Error, Scene};
+use crate::lab::Place;
+use crate::netlink::{self, Socket};
+use crate::nft::compile::Compiled;
+use crate::nft::kernel;
+use crate::probe::{self, Party, Question, Settings, Watch};
+
+/// Packets that each rule has counted, by node, chain and place in the chain.
+type Counts = BTreeMap<(NodeId, Box<str>, usize), u64>;
+
+/// The rules whose counters move when a question is asked.
+pub(super) fn rules_met(
+    scene: &Scene<'_, '_>,
+    tables: &BTreeMap<NodeId, Compiled>,
+    (parties, watches): (&[Party], &[Watch]),
+    question: &Question,
+    settings: &Settings,
+) -> Result<Vec<String>, Error> {
+    let before = counts(scene, tables)?;
+    probe::run(
+        parties,
+        std::slice::from_ref(question),
+        watches,
+        settings,
+        &|_| {},
+    )?;
+    let after = counts(scene, tables)?;
+    let mut found = Vec::new();
+    for ((node, chain, index), count) in after {
+        if before
+            .get(&(node, chain.clone(), index))
+            .is_some_and(|before| *before >= count)
+        {
+            continue;
+        }
+        let Some(compiled) = tables.get(&node) else {
+            continue;
+        };
+        let rule = compiled
+            .table
+            .chains
+            .get(&chain)
+            .and_then(|chain| chain.rules.get(index));
+        if let Some(rule) = rule {
+            let name = &scene.eval.world[node].name;
+            found.push(format!(
+                "node {name}, chain {chain}: {}",
+                compiled.table.rule_text(rule)
+            ));
+        }
+    }
+    Ok(found)
+}
+
+fn counts(scene: &Scene<'_, '_>, tables: &BTreeMap<NodeId, Compiled>) -> Result<Counts, Error> {
+    let mut counts = Counts::new();
+    for (node, compiled) in tables {
+        let Some(namespace) = scene.cluster.namespace(Place::Node(*node)) else {
+            continue;
+        };
+        let read = || {
+            let mut socket = Socket::open(netlink::Protocol::Netfilter)?;
+            kernel::read(&mut socket, &compiled.table.name)
+        };
+        let held = namespace.run(read)?.map_err(|cause| Error::Table {
+            node: scene.eval.world[*node].name.clone(),
+            cause,
+        })?;
+        for (name, chain) in held.into_iter().flat_map(|held| held.chains) {
+            let counted = chain
+                .rules
+                .iter()
+                .map(|rule| rule.counted.map(|(packets, _)| packets));
+            for (index, packets) in counted.enumerate() {
+                if let Some(packets) = packets {
+                    counts.insert((*node, name.clone(), index), packets);
+                }
+            }
+        }
+    }
+    Ok(counts)
+}

@@ -1,0 +1,70 @@
+//! `-o junit`: a suite for each source, a case for each pair. A pair of which nothing can be said is skipped.
+
+use std::io::{self, Write};
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use watertight_core::report::LabReport;
+use watertight_core::report::lab::{LabDifference, LabPair};
+
+use super::{Cell, connection, differences_of, name};
+use crate::output::{because, harmless, one_line, verdict};
+
+pub(super) fn render(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
+    let mut junit = Report::new("watertight lab");
+    for pairs in report.pairs.chunk_by(|a, b| a.from == b.from) {
+        let Some(first) = pairs.first() else {
+            continue;
+        };
+        let from = one_line(name(report, first.from));
+        let mut suite = TestSuite::new(&*from);
+        for pair in pairs {
+            let status = status(report, pair);
+            let to = one_line(name(report, pair.to));
+            let mut case = TestCase::new(format!("{from} -> {to}"), status);
+            case.set_classname(&*from);
+            suite.add_test_case(case);
+        }
+        junit.add_test_suite(suite);
+    }
+    junit.serialize(&mut *out).map_err(io::Error::other)
+}
+
+fn status(report: &LabReport, pair: &LabPair) -> TestCaseStatus {
+    let skipped = |ports: &[String], why: &str| {
+        let mut skipped = TestCaseStatus::skipped();
+        skipped.set_message(format!("{}: {why}", ports.join(", ")));
+        skipped
+    };
+    match Cell::of(pair) {
+        Cell::Differs => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(format!(
+                "packets and prediction differ on {}",
+                pair.differ.join(", ")
+            ));
+            status.set_type("differs");
+            let told: String = differences_of(report, pair).map(told).collect();
+            status.set_description(harmless(&told).into_owned());
+            status
+        }
+        Cell::Inconclusive => skipped(&pair.inconclusive, "inconclusive"),
+        Cell::NotJudged => skipped(&pair.not_judged, "packets do not show what decides"),
+        _ => TestCaseStatus::success(),
+    }
+}
+
+fn told(difference: &LabDifference) -> String {
+    let evidence = &difference.predicted;
+    let mut told = format!(
+        "{}\n  predicted {}: {}\n  seen {}: {}\n",
+        connection(difference),
+        verdict(evidence),
+        because(evidence),
+        difference.observed,
+        difference.detail,
+    );
+    for rule in &difference.kernel {
+        told.push_str(&format!("  kernel {rule}\n"));
+    }
+    told
+}

@@ -1,0 +1,247 @@
+//! What `lab run` prints: a summary, the matrix and each difference as text; the same as JSON, JUnit and one
+//! HTML page.
+//!
+//! INVARIANT: a format says nothing that is not in the report, and what it has no room for has a line that
+//! tells.
+
+mod html;
+mod junit;
+mod matrix;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use watertight_core::report::LabReport;
+use watertight_core::report::lab::{LabDifference, LabPair, LabParty};
+use watertight_core::rules::count;
+
+use crate::args::LabFormat;
+
+/// Parties that have a place in one page.
+const MOST_IN_PAGE: usize = 300;
+
+/// Writes a report as a format.
+pub(crate) fn render(
+    report: &LabReport,
+    format: LabFormat,
+    color: bool,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        LabFormat::Text => text::render(report, color, width, out),
+        LabFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            writeln!(out)
+        }
+        LabFormat::Junit => junit::render(report, out),
+        LabFormat::Html => html::render(report, out),
+        LabFormat::Matrix => matrix::whole(report, color, out),
+    }
+}
+
+/// Whether a number of parties has a place in a format.
+pub(crate) fn fits(parties: usize, format: LabFormat) -> Result<(), String> {
+    if format == LabFormat::Html && parties > MOST_IN_PAGE {
+        return Err(format!(
+            "{parties} parties are too many for one page; use -o json, or give the lab fewer files"
+        ));
+    }
+    Ok(())
+}
+
+/// What a pair, or several of them, came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cell {
+    /// Not tried: a party and itself, or two that share a network.
+    Untried,
+    /// Everything depends on what packets do not show.
+    NotJudged,
+    /// Nothing arrives, as predicted.
+    Closed,
+    /// All that was tried arrives, as predicted.
+    Open,
+    /// Some of it arrives, as predicted.
+    Part,
+    /// Of something, nothing can be said.
+    Inconclusive,
+    /// Packets and prediction differ.
+    Differs,
+}
+
+impl Cell {
+    const LEGEND: [(Self, &str); 7] = [
+        (Self::Open, "all ports arrive"),
+        (Self::Part, "some"),
+        (Self::Closed, "none"),
+        (Self::Differs, "packets and prediction differ"),
+        (Self::Inconclusive, "inconclusive"),
+        (Self::NotJudged, "not judged"),
+        (Self::Untried, "no pair"),
+    ];
+
+    fn of(pair: &LabPair) -> Self {
+        if !pair.differ.is_empty() {
+            Self::Differs
+        } else if !pair.inconclusive.is_empty() {
+            Self::Inconclusive
+        } else {
+            match (pair.allowed.is_empty(), pair.denied.is_empty()) {
+                (false, true) => Self::Open,
+                (false, false) => Self::Part,
+                (true, false) => Self::Closed,
+                (true, true) if pair.not_judged.is_empty() => Self::Untried,
+                (true, true) => Self::NotJudged,
+            }
+        }
+    }
+
+    /// Of two pairs that share a cell.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Open, Self::Closed) | (Self::Closed, Self::Open) => Self::Part,
+            _ => self.max(other),
+        }
+    }
+
+    fn sign(self) -> char {
+        match self {
+            Self::Untried => '-',
+            Self::NotJudged => '~',
+            Self::Closed => '.',
+            Self::Open => '#',
+            Self::Part => '+',
+            Self::Inconclusive => '?',
+            Self::Differs => '!',
+        }
+    }
+}
+
+/// Everybody's cells.
+fn cells(report: &LabReport) -> BTreeMap<(usize, usize), Cell> {
+    let pairs = report.pairs.iter();
+    pairs
+        .map(|pair| ((pair.from, pair.to), Cell::of(pair)))
+        .collect()
+}
+
+/// What a party is called, with what it stands for.
+fn name(report: &LabReport, at: usize) -> &str {
+    report.parties.get(at).map_or("", |party| &party.name)
+}
+
+/// Pods of a namespace, nodes, Services, and addresses outside stand together.
+fn group(party: &LabParty) -> &str {
+    match &*party.kind {
+        "node" => "nodes",
+        "outside" => "outside",
+        "service" => "services",
+        _ => party.name.split('/').next().unwrap_or_default(),
+    }
+}
+
+/// The parties that something was tried from, or to.
+fn ends(report: &LabReport, of: impl Fn(&LabPair) -> usize) -> Vec<usize> {
+    let ends: BTreeSet<usize> = report.pairs.iter().map(of).collect();
+    ends.into_iter().collect()
+}
+
+/// The differences between two parties. Evidence names workloads, so pods of one workload share theirs.
+fn differences_of<'r>(
+    report: &'r LabReport,
+    pair: &LabPair,
+) -> impl Iterator<Item = &'r LabDifference> {
+    let (from, to) = (name(report, pair.from).to_owned(), pair.to);
+    report.differences.iter().filter(move |difference| {
+        let evidence = &difference.predicted;
+        let target = report.parties.get(to);
+        is_named(&from, &evidence.from)
+            && target.is_some_and(|party| {
+                // Behind a Service is one of its backends.
+                party.kind == "service" || is_named(&party.name, &evidence.to)
+            })
+    })
+}
+
+/// Whether evidence means a party: `shop/web-0` is a pod of `shop/StatefulSet/web`.
+fn is_named(party: &str, evidence: &str) -> bool {
+    if party == evidence {
+        return true;
+    }
+    let (Some((namespace, name)), Some((of, rest))) =
+        (party.split_once('/'), evidence.split_once('/'))
+    else {
+        return false;
+    };
+    let own = rest.rsplit('/').next().unwrap_or(rest);
+    namespace == of
+        && name
+            .strip_prefix(own)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// `shop/web -> shop/db:5432/tcp over IPv6`
+fn connection(difference: &LabDifference) -> String {
+    let over = if difference.family == 6 {
+        " over IPv6"
+    } else {
+        ""
+    };
+    format!("{}{over}", super::connection(&difference.predicted))
+}
+
+/// `4 pods on 2 nodes, 1 host-network pod, 3 outside addresses, IPv4 and IPv6`
+fn cluster(report: &LabReport) -> String {
+    let of = |kind: &str| {
+        let parties = report.parties.iter();
+        parties.filter(|party| party.kind == kind).count()
+    };
+    let pods = format!(
+        "{} on {}",
+        count(of("pod"), "pod"),
+        count(of("node"), "node")
+    );
+    let mut parts = vec![pods];
+    if of("host-pod") > 0 {
+        parts.push(count(of("host-pod"), "host-network pod"));
+    }
+    parts.push(match of("outside") {
+        1 => "1 outside address".to_owned(),
+        more => format!("{more} outside addresses"),
+    });
+    if of("service") > 0 {
+        parts.push(count(of("service"), "Service"));
+    }
+    let mut addresses = report.parties.iter().flat_map(|party| &party.addresses);
+    let v6 = addresses.clone().any(|address| address.contains(':'));
+    let v4 = addresses.any(|address| !address.contains(':'));
+    parts.push(
+        match (v4, v6) {
+            (true, true) => "IPv4 and IPv6",
+            (_, true) => "IPv6",
+            _ => "IPv4",
+        }
+        .to_owned(),
+    );
+    parts.join(", ")
+}
+
+/// `nowhere`, or on how many connections.
+fn where_they_differ(report: &LabReport) -> String {
+    let counts = &report.counts;
+    if counts.allowed + counts.denied + counts.differ == 0 {
+        return "not known, nothing could be judged".into();
+    }
+    if counts.differ == 0 {
+        return "nowhere".into();
+    }
+    let pairs = report.pairs.iter().filter(|pair| !pair.differ.is_empty());
+    format!(
+        "on {} of {}",
+        count(counts.differ, "connection"),
+        count(pairs.count(), "pair")
+    )
+}
