@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::analysis::namespaces::{NamespaceRow, rows};
-use crate::diag::{self, ConfigEntry, Finding, Suppressed};
+use crate::diag::{self, ConfigEntry, Finding, Markers, Suppressed};
 use crate::engine::{AnpApi, Inferred, Profile, infer};
 use crate::eval::Evaluator;
 use crate::eval::reach::Reach;
@@ -67,13 +67,18 @@ impl CheckOptions {
 
     /// Adds what the rules find to what reading has found; what is left is in order. Returns what was
     /// suppressed.
-    fn run(&self, context: &Context<'_>, findings: &mut Vec<Finding>) -> Vec<Suppressed> {
+    fn run(
+        &self,
+        context: &Context<'_>,
+        markers: &Markers,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Suppressed> {
         findings.extend(refused(context.world, context.profile));
         rules::run(context, |rule| self.is_active(rule), findings);
         // Reading findings tell what could not be analysed: never left out, only not shown.
         findings.retain(|finding| finding.incomplete || self.is_active(finding.rule));
         let suppressed = diag::apply(
-            context.sources,
+            (context.sources, markers),
             &context.world.ignores,
             &self.suppressions,
             |rule| self.is_active(rule),
@@ -155,7 +160,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     let ruleset = lower(&world, &profile);
     let eval = Evaluator::new(&world, &ruleset, profile.switches);
     let context = Context::new(sources, &eval, &profile, options.clouds());
-    let suppressed = options.run(&context, &mut findings);
+    let suppressed = options.run(&context, &Markers::find(sources), &mut findings);
     let mut namespaces = rows(&context);
     let broken = loaded.broken + options.unreadable.len();
     if !options.namespaces.is_empty() {
@@ -186,7 +191,7 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
 /// share their sources.
 #[must_use]
 pub fn judge(
-    sources: &Sources,
+    (sources, markers): (&Sources, &Markers),
     (eval, reach): (&Evaluator<'_>, &Reach),
     profile: &Profile,
     options: &CheckOptions,
@@ -195,7 +200,7 @@ pub fn judge(
 ) -> Vec<Finding> {
     let mut findings = reading;
     let context = Context::new(sources, eval, profile, options.clouds()).with_reach(reach);
-    options.run(&context, &mut findings);
+    options.run(&context, markers, &mut findings);
     findings.retain(|finding| finding.span().is_none_or(|span| meant(span.file)));
     findings
 }

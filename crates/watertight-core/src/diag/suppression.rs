@@ -63,17 +63,34 @@ struct Suppression {
     used: bool,
 }
 
+/// Where texts may have comments that suppress findings.
+#[derive(Debug, Default)]
+pub struct Markers(Vec<(FileId, usize)>);
+
+impl Markers {
+    /// Looks through all files: once, however many worlds are judged.
+    #[must_use]
+    pub fn find(sources: &Sources) -> Self {
+        let files: Vec<_> = sources.iter().collect();
+        let found = crate::parallel::few(&files, |(file, source)| {
+            let places = memchr::memmem::find_iter(source.text().as_bytes(), MARKER);
+            places.map(|at| (*file, at)).collect::<Vec<_>>()
+        });
+        Self(found.into_iter().flatten().collect())
+    }
+}
+
 /// Takes suppressed findings out; adds findings about the suppressions themselves. `active` tells
 /// which rules ran: a suppression of another rule is not unused.
 pub fn apply(
-    sources: &Sources,
+    (sources, markers): (&Sources, &Markers),
     objects: &[ObjectIgnore],
     config: &[ConfigEntry],
     active: impl Fn(&Rule) -> bool,
     findings: &mut Vec<Finding>,
 ) -> Vec<Suppressed> {
     let mut collected = Collected::default();
-    collected.comments(sources);
+    collected.comments(sources, markers);
     collected.annotations(objects);
     collected.config(config);
     let Collected {
@@ -210,25 +227,22 @@ impl Collected {
         });
     }
 
-    fn comments(&mut self, sources: &Sources) {
-        for (file, source) in sources.iter() {
-            let text = source.text();
-            for at in memchr::memmem::find_iter(text.as_bytes(), MARKER) {
-                if let Some(comment) = Comment::parse(text, at) {
-                    let span = Span::new(file, comment.start, comment.end);
-                    let line = sources.start(span).line;
-                    // A comment of its own line speaks of the next line.
-                    let line = if comment.alone { line + 1 } else { line };
-                    let rules: Vec<_> = comment.rules.split(',').collect();
-                    let name = format!("the comment `watertight: ignore[{}]`", comment.rules);
-                    self.add(
-                        &rules,
-                        Scope::Line(file, line),
-                        comment.reason,
-                        Some(span),
-                        name,
-                    );
-                }
+    fn comments(&mut self, sources: &Sources, markers: &Markers) {
+        for &(file, at) in &markers.0 {
+            if let Some(comment) = Comment::parse(sources.file(file).text(), at) {
+                let span = Span::new(file, comment.start, comment.end);
+                let line = sources.start(span).line;
+                // A comment of its own line speaks of the next line.
+                let line = if comment.alone { line + 1 } else { line };
+                let rules: Vec<_> = comment.rules.split(',').collect();
+                let name = format!("the comment `watertight: ignore[{}]`", comment.rules);
+                self.add(
+                    &rules,
+                    Scope::Line(file, line),
+                    comment.reason,
+                    Some(span),
+                    name,
+                );
             }
         }
     }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use watertight_core::analysis::diff::{Judged, compare, share_names};
 use watertight_core::analysis::map::By;
 use watertight_core::check::{CheckOptions, judge, take_for};
-use watertight_core::diag::{self, Finding};
+use watertight_core::diag::{self, Finding, Markers};
 use watertight_core::engine::{AnpApi, Profile};
 use watertight_core::eval::Evaluator;
 use watertight_core::eval::reach::Reach;
@@ -145,9 +145,9 @@ impl<'a> Comparison<'a> {
             || self.findings(&two, judged_by, [&old, &new]),
         );
         let difference = ManuallyDrop::new(difference);
-        let findings = findings?;
+        let findings = ManuallyDrop::new(findings?);
         let matched = self.matched(&two.sources, [&old.world, &new.world], &recorded);
-        let [found_old, found_new] = &findings;
+        let [found_old, found_new] = &*findings;
         let problems = problems(&two, [&old, &new]);
         let problems: Vec<_> = problems.iter().collect();
         self.tell_problems(&two.sources, &problems);
@@ -164,6 +164,7 @@ impl<'a> Comparison<'a> {
             flows: matched.as_ref().map(|[old, new]| Flows { old, new }),
             findings: Some([found_old, found_new]),
         });
+        let report = ManuallyDrop::new(report);
         let units = difference.units.iter().map(|unit| unit.name.clone());
         let units: Vec<String> = units.collect();
         let rendering = Rendering {
@@ -337,10 +338,18 @@ impl<'a> Comparison<'a> {
             suppressions: super::check::suppressions(config, &two.sources)?,
             ..CheckOptions::default()
         };
+        let markers = Markers::find(&two.sources);
         let find = |judged: (&Evaluator<'_>, &Reach), side: &Side, belongs: Belongs| {
             let meant = |file| two.is_of(belongs, file);
             let (profile, reading) = (&options.profile, side.reading.clone());
-            judge(&two.sources, judged, profile, &options, reading, meant)
+            judge(
+                (&two.sources, &markers),
+                judged,
+                profile,
+                &options,
+                reading,
+                meant,
+            )
         };
         let ([before, after], [old, new]) = (judged, sides);
         let (old, new) = rayon::join(

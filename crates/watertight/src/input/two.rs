@@ -10,10 +10,11 @@ use std::vec::IntoIter;
 
 use anyhow::bail;
 use globset::GlobSet;
+use rayon::prelude::*;
 use watertight_core::manifest::Belongs;
 use watertight_core::source::{FileId, Sources};
 
-use super::{Finder, Text, nothing_in, texts};
+use super::{Finder, Given, Text, nothing_in, texts};
 
 /// What was read for two worlds.
 #[derive(Debug)]
@@ -83,14 +84,20 @@ pub(crate) fn read_two(old: &Path, new: &Path, exclude: &GlobSet) -> anyhow::Res
         bail!("only one of the two can be standard input");
     }
     let mut two = Two::new();
-    let mut side = |side: Belongs, path: &Path| -> anyhow::Result<Side> {
+    let mut find = |side: Belongs, path: &Path| -> anyhow::Result<Vec<Given>> {
         let mut unreadable = Vec::new();
         let found = Finder::new(exclude).find(&[path.to_owned()], &mut unreadable)?;
         two.found_unreadable(side, unreadable);
-        Ok(texts(found).into_iter().peekable())
+        Ok(found)
     };
-    let (before, after) = (side(Belongs::Old, old)?, side(Belongs::New, new)?);
-    merge(&mut two, before, after);
+    let (before, after) = (find(Belongs::Old, old)?, find(Belongs::New, new)?);
+    // A dump of a large cluster is one file: only both at once keep several cores busy.
+    let (before, after) = rayon::join(|| texts(before), || texts(after));
+    merge(
+        &mut two,
+        before.into_iter().peekable(),
+        after.into_iter().peekable(),
+    );
     if two.is_empty() {
         bail!(nothing_in(&[old.to_owned(), new.to_owned()]));
     }
@@ -119,6 +126,9 @@ pub(crate) fn read_on_top(
     Ok(two)
 }
 
+/// Large texts are compared piece by piece, on all cores.
+const PIECE: usize = 1 << 20;
+
 type Side = Peekable<IntoIter<Text>>;
 
 /// Two lists of files in the order of their paths become one.
@@ -133,7 +143,7 @@ fn merge(two: &mut Two, mut old: Side, mut new: Side) {
         let before = if order.is_le() { old.next() } else { None };
         let after = if order.is_ge() { new.next() } else { None };
         match (before, after) {
-            (Some(before), Some(after)) if before.text.is_ok() && before.text == after.text => {
+            (Some(before), Some(after)) if have_same_text(&before, &after) => {
                 two.add(Belongs::Both, after);
             }
             (before, after) => {
@@ -145,6 +155,18 @@ fn merge(two: &mut Two, mut old: Side, mut new: Side) {
             }
         }
     }
+}
+
+/// Whether both could be read and say the same.
+fn have_same_text(old: &Text, new: &Text) -> bool {
+    let (Ok(old), Ok(new)) = (&old.text, &new.text) else {
+        return false;
+    };
+    if old.len() != new.len() || old.len() <= PIECE {
+        return old == new;
+    }
+    let (old, new) = (old.as_bytes(), new.as_bytes());
+    old.par_chunks(PIECE).eq(new.par_chunks(PIECE))
 }
 
 #[cfg(test)]
@@ -202,6 +224,24 @@ mod tests {
         let two = read_two(&old, &new, &GlobSet::empty()).unwrap();
         let sides: Vec<_> = two.unreadable.iter().map(|(side, ..)| *side).collect();
         assert_eq!(sides, [Belongs::Old, Belongs::New]);
+    }
+
+    #[test]
+    fn large_texts_are_compared_to_the_end() {
+        let text = |end: &str| Text {
+            name: String::new(),
+            path: None,
+            below: PathBuf::new(),
+            text: Ok("a".repeat(2 * PIECE + 1) + end),
+        };
+        assert!(have_same_text(&text("b"), &text("b")));
+        assert!(!have_same_text(&text("b"), &text("c")));
+        assert!(!have_same_text(&text("b"), &text("bb")));
+        let unread = || Text {
+            text: Err("broken".into()),
+            ..text("")
+        };
+        assert!(!have_same_text(&unread(), &unread()));
     }
 
     #[test]

@@ -202,7 +202,12 @@ fn changes<'w>(
         .filter(|unit| senders.binary_search(unit).is_err())
         .collect();
     let mut collected = Collected::default();
-    let owned = outside::Owned::of([old.eval.world, new.eval.world]);
+    let [of_old, of_new] = &also;
+    let (owned_before, owned_after) = crate::parallel::both(
+        || of_old.owned(old.eval.world),
+        || of_new.owned(new.eval.world),
+    );
+    let owned = outside::Owned::of([owned_before, owned_after]);
     let mut outside = Vec::new();
     let rounds = [
         (senders, &everybody, Direction::Egress, senders),
@@ -226,7 +231,8 @@ fn changes<'w>(
             new: &after,
         };
         collected.compare(joint, &maps, (sources, targets), keys);
-        let (rows_before, rows_after) = (before.outside(), after.outside());
+        let (rows_before, rows_after) =
+            crate::parallel::both(|| before.outside(), || after.outside());
         let [before_units, after_units] = match direction {
             Direction::Egress => [before.sources(), after.sources()],
             Direction::Ingress => [before.targets(), after.targets()],

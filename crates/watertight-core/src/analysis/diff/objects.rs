@@ -4,6 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
+
 use super::edits::{self, Edit};
 use super::joint::Joint;
 use crate::eval::Party;
@@ -79,8 +81,8 @@ fn policies(world: &World) -> Vec<(Key<'_>, (Origin, Span))> {
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pub objects: Vec<ObjectChange>,
-    of_old: BTreeMap<(bool, usize), usize>,
-    of_new: BTreeMap<(bool, usize), usize>,
+    of_old: FxHashMap<(bool, usize), usize>,
+    of_new: FxHashMap<(bool, usize), usize>,
 }
 
 fn index(origin: Origin) -> Option<(bool, usize)> {

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::change::{Ports, Shifted, Shifts};
 use super::joint::Joint;
-use crate::analysis::map::{OutsideRow, Reached, Span, Units, beyond, owned};
+use crate::analysis::map::{self, OutsideRow, Reached, Span, Units, beyond};
 use crate::manifest::Direction;
 use crate::sets::{Bound, Runs};
 use crate::world::World;
@@ -44,14 +44,13 @@ pub(super) struct Owned {
 }
 
 impl Owned {
-    pub(super) fn of([old, new]: [&World; 2]) -> Self {
-        let ((a4, a6), (b4, b6)) = (owned(old), owned(new));
+    pub(super) fn of([(a4, a6), (b4, b6)]: [&map::Owned; 2]) -> Self {
         Self {
             moved: (
-                a4.difference(&b4).union(&b4.difference(&a4)),
-                a6.difference(&b6).union(&b6.difference(&a6)),
+                a4.difference(b4).union(&b4.difference(a4)),
+                a6.difference(b6).union(&b6.difference(a6)),
             ),
-            all: (a4.union(&b4), a6.union(&b6)),
+            all: (a4.union(b4), a6.union(b6)),
         }
     }
 }

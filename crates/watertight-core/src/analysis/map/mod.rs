@@ -21,12 +21,12 @@ mod source;
 mod tests;
 mod units;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
 pub use outside::{OutsideRow, Reached};
-pub(super) use outside::{beyond, owned};
+pub(super) use outside::{Owned, beyond, owned};
 pub use profile::{Answer, PROTOCOLS, Span, is_everything, is_uniform};
 pub use question::{Outside, Question, QuestionError};
 pub use services::{ServiceBackend, ServicePort};
@@ -40,7 +40,7 @@ use crate::eval::{Evaluator, Family, Party};
 use crate::manifest::Direction;
 use crate::policy::{Peer, Rule, Tier};
 use crate::sets::{Protocol, Runs};
-use crate::world::ServiceId;
+use crate::world::{ServiceId, World};
 use parts::Parts;
 pub(super) use question::{End, Ends};
 pub(super) use rows::Kept;
@@ -56,6 +56,8 @@ pub(in crate::analysis) struct Alternatives<'w> {
     other: Option<(Evaluator<'w>, Reach)>,
     /// For a request that no rule admits, where rules admit certain requests only.
     strict: Option<Reach>,
+    /// The addresses of pods and nodes.
+    owned: OnceLock<Owned>,
 }
 
 impl<'w> Alternatives<'w> {
@@ -79,7 +81,13 @@ impl<'w> Alternatives<'w> {
         Self {
             other,
             strict: strict(eval),
+            owned: OnceLock::new(),
         }
+    }
+
+    /// The addresses of pods and nodes of the world that these are rows of.
+    pub(in crate::analysis) fn owned(&self, world: &World) -> &Owned {
+        self.owned.get_or_init(|| owned(world))
     }
 
     /// The rows under each reading, beside those of the plain one.

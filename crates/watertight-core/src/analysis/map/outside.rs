@@ -74,8 +74,8 @@ impl ReachMap<'_, '_> {
             direction,
             within: (within(outside), within(outside)),
             owned: match outside {
-                Outside::World => owned(self.eval.world),
-                _ => Default::default(),
+                Outside::World => Some(self.also.owned(self.eval.world)),
+                _ => None,
             },
             profiles: Profiles::new(),
         };
@@ -177,7 +177,7 @@ struct Finder<'m, 'e, 'w> {
     /// The addresses in question.
     within: (Runs<u32>, Runs<u128>),
     /// Those that pods and nodes own.
-    owned: (Runs<u32>, Runs<u128>),
+    owned: Option<&'m Owned>,
     profiles: Profiles,
 }
 
@@ -210,9 +210,9 @@ impl Finder<'_, '_, '_> {
 
     /// Without the ranges in which nobody is but pods and nodes, which are told by name.
     fn unowned(&self, found: Vec<Found>) -> Vec<Found> {
-        let left = found.into_iter().map(|(id, v4, v6)| {
-            let (v4, v6) = (beyond(&v4, &self.owned.0), beyond(&v6, &self.owned.1));
-            (id, v4, v6)
+        let left = found.into_iter().map(|(id, v4, v6)| match self.owned {
+            Some((own4, own6)) => (id, beyond(&v4, own4), beyond(&v6, own6)),
+            None => (id, v4, v6),
         });
         left.filter(|(_, v4, v6)| !v4.is_empty() || !v6.is_empty())
             .collect()
@@ -511,8 +511,11 @@ impl Address for u128 {
     }
 }
 
+/// Addresses that have an owner, of both families.
+pub(in crate::analysis) type Owned = (Runs<u32>, Runs<u128>);
+
 /// The addresses of pods and nodes.
-pub(in crate::analysis) fn owned(world: &World) -> (Runs<u32>, Runs<u128>) {
+pub(in crate::analysis) fn owned(world: &World) -> Owned {
     let pods = world.endpoint_ids().flat_map(|id| &world[id].ips);
     let pods = pods.filter(|ip| world.endpoint_at(**ip).is_some());
     let nodes = world.node_ids().flat_map(|id| &world[id].ips);

@@ -1,46 +1,62 @@
 //! Findings that a change introduces or resolves.
 
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 
 use super::FindingDelta;
-use crate::diag::{self, Finding};
+use crate::diag::Finding;
+use crate::parallel::both;
 use crate::report::build::finding;
 use crate::source::Sources;
 
 /// What tells findings of two states apart: not the file, whose name differs, and not the line.
-type Identity<'f> = (
-    &'static str,
-    Option<&'f diag::Subject>,
-    Option<&'f str>,
-    &'f str,
-);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Identity<'f> {
+    rule: &'static str,
+    /// Kind, namespace and name.
+    subject: Option<(&'f str, Option<&'f str>, &'f str)>,
+    field: Option<&'f str>,
+    text: &'f str,
+}
+
+impl<'f> Identity<'f> {
+    fn of(sources: &'f Sources, finding: &'f Finding) -> Self {
+        let subject = finding.subject.as_ref();
+        Self {
+            rule: finding.rule.id,
+            subject: subject.map(|of| (&*of.kind, of.namespace.as_deref(), &*of.name)),
+            field: finding.field.as_deref(),
+            text: match finding.span() {
+                Some(span) => sources.text(span).lines().next().unwrap_or_default().trim(),
+                None => &finding.message,
+            },
+        }
+    }
+}
 
 /// The findings of one state that the other has not, both ways.
 pub(super) fn delta(sources: &Sources, old: &[Finding], new: &[Finding]) -> FindingDelta {
-    fn identity<'f>(sources: &'f Sources, finding: &'f Finding) -> Identity<'f> {
-        let text = match finding.span() {
-            Some(span) => sources.text(span).lines().next().unwrap_or_default().trim(),
-            None => &finding.message,
-        };
-        let subject = finding.subject.as_ref();
-        (finding.rule.id, subject, finding.field.as_deref(), text)
+    fn identities<'f>(sources: &'f Sources, findings: &'f [Finding]) -> Vec<Identity<'f>> {
+        let findings = findings.iter();
+        findings.map(|of| Identity::of(sources, of)).collect()
     }
-    let only = |these: &[Finding], others: &[Finding]| {
-        let mut known: BTreeMap<Identity<'_>, usize> = BTreeMap::new();
+    let (before, after) = both(|| identities(sources, old), || identities(sources, new));
+    let only = |these: &[Finding], own: &[Identity<'_>], others: &[Identity<'_>]| {
+        let mut known: FxHashMap<&Identity<'_>, usize> = FxHashMap::default();
         for other in others {
-            *known.entry(identity(sources, other)).or_default() += 1;
+            *known.entry(other).or_default() += 1;
         }
         let mut found = Vec::new();
-        for this in these {
-            match known.get_mut(&identity(sources, this)) {
+        for (this, own) in these.iter().zip(own) {
+            match known.get_mut(own) {
                 Some(left) if *left > 0 => *left -= 1,
                 _ => found.push(finding(sources, this)),
             }
         }
         found
     };
+    let (introduced, resolved) = both(|| only(new, &after, &before), || only(old, &before, &after));
     FindingDelta {
-        introduced: only(new, old),
-        resolved: only(old, new),
+        introduced,
+        resolved,
     }
 }
