@@ -11,6 +11,7 @@ mod inside;
 mod lanes;
 mod machine;
 mod measure;
+mod packets;
 mod parse;
 mod results;
 mod scratch;
@@ -63,6 +64,9 @@ pub(crate) struct BenchArgs {
     /// Measure this program instead of building one
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
+    /// Measure packets, rules in the kernel and labs instead; Linux only
+    #[arg(long, conflicts_with_all = ["sizes", "mixes", "dirs", "binary", "keep"])]
+    packets: bool,
     /// Print Markdown
     #[arg(long)]
     markdown: bool,
@@ -72,6 +76,9 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    if args.packets {
+        return packets::run(args);
+    }
     let product = match &args.binary {
         Some(path) => path.clone(),
         None => build::release_binary()?,

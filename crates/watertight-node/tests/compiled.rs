@@ -23,6 +23,7 @@ mod runner;
 #[cfg(test)]
 mod compiled {
     pub(crate) mod agree;
+    mod incremental;
     mod simulate;
 }
 #[cfg(test)]

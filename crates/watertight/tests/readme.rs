@@ -69,9 +69,20 @@ fn the_excerpts_are_real() {
         };
         excerpts += 1;
         let output = watertight(&command);
-        is_in(&text, &String::from_utf8(output.stdout).unwrap());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        // Namespaces, or IPv6, are not to be had everywhere.
+        if command.first().is_some_and(|verb| verb == "lab") && !printed.contains("IPv4 and IPv6") {
+            let why = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                std::env::var_os("WATERTIGHT_REQUIRE_PACKETS").is_none(),
+                "{why}"
+            );
+            println!("skipped: {why}");
+            continue;
+        }
+        is_in(&text, &printed);
     }
-    assert_eq!(excerpts, 5);
+    assert_eq!(excerpts, 6);
 }
 
 /// Every line of an excerpt is a line of the whole, in the same order.

@@ -110,25 +110,31 @@ pub struct LabPair {
     /// The destination.
     pub to: usize,
     /// Ports on which packets arrive, as predicted: `80/tcp`, `icmp`; with `/ipv6` behind it for IPv6.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
     /// Ports on which they do not, as predicted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied: Vec<String>,
     /// Ports on which packets and prediction differ.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differ: Vec<String>,
     /// Ports of which nothing can be said.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inconclusive: Vec<String>,
     /// Ports that are not judged.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_judged: Vec<String>,
 }
 
 /// A connection of which packets and prediction differ.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LabDifference {
+    /// The source, by its place in `parties`.
+    pub from: usize,
+    /// The destination.
+    pub to: usize,
+    /// The port that was dialled, as the pair lists it: `80/tcp`.
+    pub port: String,
     /// What is predicted, and by which line.
     pub predicted: Evidence,
     /// The address family: 4 or 6.

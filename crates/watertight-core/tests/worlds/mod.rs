@@ -24,7 +24,7 @@ pub(crate) use cluster_policies::{mixed_readings, mixed_worlds};
 pub(crate) use connections::{Asked, name};
 pub(crate) use faded::{fading, read_faded};
 pub(crate) use questions::{at_addresses, between_parties, describe, sample, to_services};
-pub(crate) use rulesets::{Rewriting, read_under, rewriting, rewritten, rules, show_ruleset};
+pub(crate) use rulesets::{read_under, rewriting, rules, show_ruleset};
 pub(crate) use strategy::{other_readings, readings, worlds};
 pub(crate) use write::{Format, Spelling, files, show};
 

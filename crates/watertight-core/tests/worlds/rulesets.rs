@@ -193,14 +193,9 @@ pub(crate) fn read_under(
     Ok(read)
 }
 
-/// The same cluster under a ruleset of any shape.
-pub(crate) fn rewritten(mut read: Read, rewriting: &Rewriting) -> Read {
-    read.ruleset = rewriting.apply(&read.ruleset, &read.world);
-    read
-}
-
 impl Rewriting {
-    fn apply(&self, ruleset: &Ruleset, world: &World) -> Ruleset {
+    /// The ruleset that it makes of another one.
+    pub(crate) fn apply(&self, ruleset: &Ruleset, world: &World) -> Ruleset {
         let pool = Pool {
             scopes: scopes(ruleset),
             rules: rules(ruleset).collect(),

@@ -4,7 +4,9 @@
 //! anew finds what is in force and changes only what differs. Connections of an address that is no pod's any
 //! more are forgotten behind the change, because packets that answer a connection are let through: whoever gets
 //! the address next must not be answered for it. Other connections stay: packets that go the way of a
-//! connection's first one are judged by the rules of the moment, each of them.
+//! connection's first one are judged by the rules of the moment, each of them. One without permission is cut
+//! in this way; what TCP sends back without being acknowledged ends with its window, but a stream of datagrams
+//! that goes back unasked lasts until its sender pauses for as long as the kernel remembers.
 //!
 //! INVARIANT: an update is in force as a whole or not at all, and [`Enforcer::table`] is what is in force. The
 //! table is never taken away, not even when an [`Enforcer`] is dropped.
@@ -70,7 +72,10 @@ impl Enforcer {
     pub fn update(&mut self, new: Table) -> Result<Report, Error> {
         let started = Instant::now();
         if new.name != self.table.name {
-            let tried = format!("put table `{}` in the place of `{}`", new.name, self.table.name);
+            let tried = format!(
+                "put table `{}` in the place of `{}`",
+                new.name, self.table.name
+            );
             let cause = netlink::Error::invalid(tried, "an update keeps the name");
             return Err(Error::Refused { cause });
         }
@@ -120,7 +125,9 @@ impl Enforcer {
             let (changes, before, generation) = match &held {
                 None => (delta::creation(new), BTreeSet::new(), None),
                 Some(held) => {
-                    let sets = PODS.iter().filter_map(|name| held.sets.get(*name)?.as_ref());
+                    let sets = PODS
+                        .iter()
+                        .filter_map(|name| held.sets.get(*name)?.as_ref());
                     let before: BTreeSet<IpAddr> = sets.flat_map(members).collect();
                     (delta::adoption(held, new), before, Some(held.generation))
                 }
@@ -200,13 +207,20 @@ mod tests {
         let set = |key, ips: &[IpAddr]| Set {
             key: vec![key],
             ranges: false,
-            contents: Contents::Members(ips.iter().map(|ip| Element::one(Bytes::EMPTY.ip(*ip))).collect()),
+            contents: Contents::Members(
+                ips.iter()
+                    .map(|ip| Element::one(Bytes::EMPTY.ip(*ip)))
+                    .collect(),
+            ),
         };
         let table = Table {
             sets: [
                 ("pods4".into(), set(KeyType::V4, &ips[..2])),
                 ("pods6".into(), set(KeyType::V6, &ips[2..])),
-                ("s4_others".into(), set(KeyType::V4, &["10.0.0.3".parse().unwrap()])),
+                (
+                    "s4_others".into(),
+                    set(KeyType::V4, &["10.0.0.3".parse().unwrap()]),
+                ),
             ]
             .into(),
             ..Table::default()

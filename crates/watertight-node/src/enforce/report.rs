@@ -43,7 +43,9 @@ impl Report {
                 Change::DeleteSet(name) | Change::AddSet(name, _) => {
                     sets.insert(name);
                 }
-                Change::RemoveElements(_, set) | Change::AddElements(_, set) => elements += count(set),
+                Change::RemoveElements(_, set) | Change::AddElements(_, set) => {
+                    elements += count(set)
+                }
             }
         }
         Self {
@@ -71,11 +73,21 @@ fn count(set: &Set) -> usize {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { chains, sets, elements, forgotten, took, .. } = self;
+        let Self {
+            chains,
+            sets,
+            elements,
+            forgotten,
+            took,
+            ..
+        } = self;
         if self.is_nothing() {
             f.write_str("nothing to change")?;
         } else {
-            write!(f, "{chains} chains, {sets} sets, {elements} elements changed")?;
+            write!(
+                f,
+                "{chains} chains, {sets} sets, {elements} elements changed"
+            )?;
         }
         if *forgotten > 0 {
             write!(f, ", {forgotten} connections forgotten")?;
@@ -111,7 +123,9 @@ impl Error {
     #[must_use]
     pub fn cause(&self) -> &netlink::Error {
         match self {
-            Self::Refused { cause } | Self::Doubtful { cause } | Self::Remembered { cause, .. } => cause,
+            Self::Refused { cause } | Self::Doubtful { cause } | Self::Remembered { cause, .. } => {
+                cause
+            }
         }
     }
 }
@@ -149,7 +163,11 @@ mod tests {
         let members = |count: u32| Set {
             key: vec![KeyType::V4],
             ranges: false,
-            contents: Contents::Members((0..count).map(|ip| Element::one(Bytes::EMPTY.v4(ip))).collect()),
+            contents: Contents::Members(
+                (0..count)
+                    .map(|ip| Element::one(Bytes::EMPTY.v4(ip)))
+                    .collect(),
+            ),
         };
         let changes = [
             Change::FlushChain("a".into()),

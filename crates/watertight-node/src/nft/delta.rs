@@ -324,7 +324,7 @@ fn is_same_kind(one: &Set, other: &Set) -> bool {
     same_contents && one.key == other.key && one.ranges == other.ranges
 }
 
-fn is_empty(set: &Set) -> bool {
+pub(super) fn is_empty(set: &Set) -> bool {
     match &set.contents {
         Contents::Members(members) => members.is_empty(),
         Contents::Verdicts(verdicts) => verdicts.is_empty(),
@@ -341,7 +341,7 @@ fn with(set: &Set, contents: Contents) -> Set {
     }
 }
 
-fn emptied(set: &Set) -> Set {
+pub(super) fn emptied(set: &Set) -> Set {
     let contents = match &set.contents {
         Contents::Members(_) => Contents::Members(Vec::new()),
         Contents::Verdicts(_) => Contents::Verdicts(BTreeMap::new()),

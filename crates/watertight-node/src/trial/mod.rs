@@ -26,10 +26,10 @@ use watertight_core::world::NodeId;
 
 pub use questions::{Ask, Asked, Party, Planned, ask, dial, parties};
 
+use crate::enforce::Enforcer;
 use crate::lab::{self, Cluster, Place, Plan, services};
 use crate::netlink::{self, Socket};
 use crate::nft::compile::{Compiled, Options, Unsaid, compile};
-use crate::nft::kernel;
 use crate::probe::{self, Listener, Listeners, Outcome, Question, Settings, Watch};
 use crate::sys;
 
@@ -169,8 +169,10 @@ pub fn enforce(
             continue;
         };
         let put = || {
-            let mut socket = Socket::open(netlink::Protocol::Netfilter)?;
-            kernel::replace(&mut socket, &compiled.table)
+            let socket = Socket::open(netlink::Protocol::Netfilter)?;
+            // What it put into force stays.
+            let started = Enforcer::start(socket, compiled.table.clone());
+            started.map(drop).map_err(|error| error.cause().clone())
         };
         namespace.run(put)?.map_err(|cause| Error::Table {
             node: node.name.clone(),
@@ -273,7 +275,8 @@ pub fn run_under(
         let (Some(question), Some(trial)) = (questions.get(at), trials.get_mut(at)) else {
             continue;
         };
-        trial.observed.kernel = retry::rules_met(scene, &tables, (&parties, &watches), question, settings)?;
+        trial.observed.kernel =
+            retry::rules_met(scene, &tables, (&parties, &watches), question, settings)?;
     }
     Ok(Tried {
         trials,

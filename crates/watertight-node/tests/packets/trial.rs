@@ -17,7 +17,7 @@ use watertight_node::trial::{self, Ask, Scene};
 
 use crate::runner::hold;
 use crate::worlds::read::read;
-use crate::worlds::{other_readings, rewriting, rewritten, worlds};
+use crate::worlds::{other_readings, rewriting, worlds};
 use crate::{Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -172,7 +172,7 @@ fn random_tiers() -> Outcome {
             read.switches.host_network = HostNetwork::NodeIp;
             let plan = Plan::new(&mut read.world, &Options::default())
                 .map_err(|error| error.to_string())?;
-            let read = rewritten(read, rewriting);
+            read.ruleset = rewriting.apply(&read.ruleset, &read.world);
             run_under(
                 &read.world,
                 &plan,

@@ -24,7 +24,7 @@ use super::{ClusterArgs, ConfigArgs, InputArgs, OutputTarget};
   watertight lab shell shop/web -- cat /proc/net/route
   watertight lab down
 
-Everything but --nft needs Linux, and root or a user namespace"
+It needs Linux, and root or a user namespace; `lab run --nft` needs no privileges"
 )]
 pub(crate) struct LabArgs {
     /// What to do.

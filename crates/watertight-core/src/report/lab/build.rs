@@ -190,6 +190,9 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
             }
             Judgement::Differs => {
                 differences.push(LabDifference {
+                    from: trial.from,
+                    to: trial.to,
+                    port: trial.port(),
                     predicted: predicted(input.sources, &context, trial),
                     family: if trial.family == Family::V4 { 4 } else { 6 },
                     observed: trial.observed.seen.word().into(),

@@ -17,6 +17,7 @@
 
 mod addresses;
 mod host;
+#[cfg(target_os = "linux")]
 pub mod incremental;
 mod merge;
 mod names;
@@ -103,7 +104,11 @@ impl Blame {
                 names.dedup();
                 format!("isolated by {}, and no rule allows it", names.join(", "))
             }
-            Self::Rule(rule) => format!("rule {} of {} denies it", rule.rule + 1, policy(rule.policy)),
+            Self::Rule(rule) => format!(
+                "rule {} of {} denies it",
+                rule.rule + 1,
+                policy(rule.policy)
+            ),
             Self::UnknownPod => "no pod that the node knows has the address".into(),
             Self::Engine(id) => format!("the engine does so ({id})"),
         }
@@ -179,6 +184,15 @@ pub struct Compiled {
 /// without being known is cut off.
 #[must_use]
 pub fn compile(eval: &Evaluator<'_>, node: NodeId, ranges: &[IpNet], options: Options) -> Compiled {
+    finished(&mut make(eval, node, ranges, options))
+}
+
+fn make<'e, 'w>(
+    eval: &'e Evaluator<'w>,
+    node: NodeId,
+    ranges: &[IpNet],
+    options: Options,
+) -> Maker<'e, 'w> {
     let world = eval.world;
     let sets = Sets::new(world, Owners::new(eval, node));
     let mut maker = Maker::new(eval, options, sets);
@@ -189,14 +203,25 @@ pub fn compile(eval: &Evaluator<'_>, node: NodeId, ranges: &[IpNet], options: Op
     dispatch(&mut maker, &local);
     base(&mut maker, ranges);
     host::guard(&mut maker, node, &local);
-    let blames = maker.blames.into_iter().map(|(prefix, blame)| {
+    maker
+}
+
+/// Takes out what was made.
+fn finished(maker: &mut Maker<'_, '_>) -> Compiled {
+    let eval = maker.eval;
+    let blames = std::mem::take(&mut maker.blames).into_iter();
+    let blames = blames.map(|(prefix, blame)| {
         let words = blame.words(eval).into();
         (prefix, (blame, words))
     });
+    let empty = Table {
+        name: TABLE.into(),
+        ..Table::default()
+    };
     Compiled {
-        table: maker.table,
+        table: std::mem::replace(&mut maker.table, empty),
         blames: blames.collect(),
-        left: maker.left,
+        left: std::mem::take(&mut maker.left),
     }
 }
 

@@ -196,12 +196,7 @@ impl<'e, 'w> Maker<'e, 'w> {
     }
 
     /// The rules of a tier in which something passes, and of its end.
-    fn tier(
-        &mut self,
-        direction: Direction,
-        tier: &[PolicyRef],
-        end: Option<&str>,
-    ) -> Box<str> {
+    fn tier(&mut self, direction: Direction, tier: &[PolicyRef], end: Option<&str>) -> Box<str> {
         let each: Vec<Box<str>> = tier.iter().map(|at| self.policy_name(*at)).collect();
         let of = self.tier_name(direction, tier);
         let kind = format!("t-{}", names::word(direction));

@@ -247,6 +247,12 @@ impl<'e, 'w> Sets<'e, 'w> {
         ways
     }
 
+    /// The name of the set of a named port.
+    pub(super) fn named_set(name: &str, protocol: Protocol, family: Family) -> Box<str> {
+        let kind = format!("n{}", digit(family));
+        names::name(&kind, name, &format!("{name} {}", protocol.word()))
+    }
+
     /// The set of the ports that pods call by a name, as address, protocol and port (K-52..K-57).
     pub(super) fn named(
         &self,
@@ -255,8 +261,7 @@ impl<'e, 'w> Sets<'e, 'w> {
         protocol: Protocol,
         family: Family,
     ) -> Box<str> {
-        let kind = format!("n{}", digit(family));
-        let set = names::name(&kind, name, &format!("{name} {}", protocol.word()));
+        let set = Self::named_set(name, protocol, family);
         if !table.sets.contains_key(&set) {
             let pods = self.named.get(&(name.into(), protocol));
             let pods = pods.map(Vec::as_slice).unwrap_or_default();

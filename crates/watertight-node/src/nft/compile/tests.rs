@@ -41,7 +41,11 @@ fn read(policies: &str) -> (Sources, World) {
     let text = format!("{CLUSTER}{policies}");
     sources.add("cluster.yaml", text.into_bytes()).unwrap();
     let loaded = manifest::load(&sources, &ReadOptions::default());
-    assert!(loaded.findings.iter().all(|finding| !finding.incomplete), "{:?}", loaded.findings);
+    assert!(
+        loaded.findings.iter().all(|finding| !finding.incomplete),
+        "{:?}",
+        loaded.findings
+    );
     let assume = Assume {
         dns: false,
         ..Assume::default()
@@ -304,17 +308,31 @@ spec:
         ));
     }
     let table = compiled(&policies, &Profile::reference()).table;
-    let merged: Vec<_> = table.chains.iter().filter(|(name, _)| name.starts_with("m-in")).collect();
+    let merged: Vec<_> = table
+        .chains
+        .iter()
+        .filter(|(name, _)| name.starts_with("m-in"))
+        .collect();
     let [(_, chain)] = *merged else {
         panic!("{table}");
     };
     assert_eq!(chain.rules.len(), 1, "{table}");
-    let set = table.sets.iter().find(|(name, _)| name.starts_with("m4")).unwrap();
+    let set = table
+        .sets
+        .iter()
+        .find(|(name, _)| name.starts_with("m4"))
+        .unwrap();
     let Contents::Members(members) = &set.1.contents else {
         panic!("{table}");
     };
     assert_eq!(members.len(), 20);
-    assert!(!table.chains.keys().any(|name| name.starts_with("in_shop/p")), "{table}");
+    assert!(
+        !table
+            .chains
+            .keys()
+            .any(|name| name.starts_with("in_shop/p")),
+        "{table}"
+    );
 }
 
 /// What packets cannot show is said: an L7 rule lets nobody in (L-66).
@@ -335,8 +353,16 @@ spec:
     );
     let why: Vec<Unsaid> = compiled.left.iter().map(|left| left.why).collect();
     assert_eq!(why, [Unsaid::Requests]);
-    let accepts = compiled.table.chains.iter().filter(|(name, _)| name.starts_with("in_"));
-    assert!(accepts.flat_map(|(_, chain)| &chain.rules).next().is_none(), "{}", compiled.table);
+    let accepts = compiled
+        .table
+        .chains
+        .iter()
+        .filter(|(name, _)| name.starts_with("in_"));
+    assert!(
+        accepts.flat_map(|(_, chain)| &chain.rules).next().is_none(),
+        "{}",
+        compiled.table
+    );
 }
 
 /// A new pod changes elements, and no rule.

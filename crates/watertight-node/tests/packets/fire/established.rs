@@ -43,11 +43,13 @@ fn write(mut stream: &TcpStream, phase: &Phase, flow: &Flow) {
     stream
         .set_write_timeout(Some(Duration::from_millis(50)))
         .unwrap();
+    let (mut message, mut written) = ([0; 64], 0);
     while !phase.is_over() {
-        let mut message = [0; 64];
-        message[0] = u8::try_from(phase.now()).unwrap();
-        match stream.write_all(&message) {
-            Ok(()) => {}
+        if written == 0 {
+            message[0] = u8::try_from(phase.now()).unwrap();
+        }
+        match stream.write(&message[written..]) {
+            Ok(count) => written = (written + count) % message.len(),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(_) => return flow.is_broken.store(true, Ordering::SeqCst),
         }
@@ -327,12 +329,9 @@ pub(super) fn reuse() -> Outcome {
             let mut enforcers: [Enforcer; 2] = field.enforce(&tables[0]);
             let to = opens(&field, &server, pod.at(is_v6, PORT));
             let mut forgotten = 0;
-            for step in 1..3 {
+            for (step, tables) in tables.iter().enumerate().skip(1) {
                 for (enforcer, node) in enforcers.iter_mut().zip([1, 2]) {
-                    forgotten += enforcer
-                        .update(tables[step].of(node).clone())
-                        .unwrap()
-                        .forgotten;
+                    forgotten += enforcer.update(tables.of(node).clone()).unwrap().forgotten;
                 }
                 if step == 1 {
                     // Nodes know their own pods; that another node's is gone, somebody tells them.

@@ -7,9 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use watertight_core::engine::Profile;
 use watertight_core::eval::{Connection, Evaluator, Family, Party};
+use watertight_core::manifest;
 use watertight_core::policy::lower;
 use watertight_core::sets::Protocol;
-use watertight_core::world::{NodeId, World};
+use watertight_core::source::Sources;
+use watertight_core::world::{Assume, NodeId, read};
 use watertight_node::enforce::Enforcer;
 use watertight_node::lab::{Cluster, Place, Plan};
 use watertight_node::netlink::{self, Socket};
@@ -17,7 +19,7 @@ use watertight_node::nft::{Table, compile};
 use watertight_node::sys::{Namespace, sysctl};
 use watertight_node::trial;
 
-use crate::lab::{lab, options, world};
+use crate::lab::options;
 
 /// The port that is open.
 pub(super) const PORT: u16 = 8080;
@@ -137,8 +139,10 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn new(text: &str) -> Self {
-        let (_, plan, cluster) = lab(text);
-        Self { plan, cluster }
+        with(text, |plan, _| Self {
+            cluster: Cluster::up(plan, &|_, _, _| {}).unwrap(),
+            plan: plan.clone(),
+        })
     }
 
     pub(super) fn pod(&self, pod: Pod) -> &Namespace {
@@ -184,7 +188,14 @@ impl Tables {
 }
 
 fn with<T>(text: &str, then: impl FnOnce(&Plan, &Evaluator<'_>) -> T) -> T {
-    let mut world: World = world(text);
+    let mut sources = Sources::new();
+    sources.add("input.yaml", text.into()).unwrap();
+    // Nobody but those who are named.
+    let assume = Assume {
+        dns: false,
+        ..Assume::default()
+    };
+    let mut world = read(&sources, &manifest::Options::default(), &assume, None).0;
     let plan = Plan::new(&mut world, &options()).unwrap();
     assert_eq!(plan.nodes.len(), 2);
     assert!(plan.left_out.is_empty(), "{:?}", plan.left_out);
@@ -250,8 +261,8 @@ impl Dice {
 }
 
 /// A cluster in which who is in [`ALLOWED`] may talk and who is in [`DENIED`] may not; the rest is a matter of
-/// luck: pods and their labels, policies, peers, ports.
-pub(super) fn random(dice: &mut Dice) -> String {
+/// luck: labels of pods, policies, peers, ports. Each bit of `pods` is one more pod.
+pub(super) fn random(dice: &mut Dice, pods: usize) -> String {
     let role = ["client", "front"][dice.below(2)];
     let mut rest = String::new();
     for number in 0..6 {
@@ -261,7 +272,7 @@ pub(super) fn random(dice: &mut Dice) -> String {
             "kind: server",
             "app: db, role: client",
         ];
-        if dice.below(2) == 0 {
+        if pods >> number & 1 == 1 {
             let name = ["f0", "f1", "f2", "f3", "f4", "f5"][usize::from(number)];
             rest += &Pod("shop", name, 1 + number % 2, 31 + number).text(label[dice.below(4)]);
         }

@@ -11,6 +11,9 @@ use watertight_node::sys::Namespace;
 /// How long a packet may be under way before it counts as lost. It takes far less than a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often something is asked in one go. Each port that is used makes a connection for the kernel to keep.
+const ROUNDS: usize = 50;
+
 /// How often a waiting thread looks whether all is over.
 const BREATH: Duration = Duration::from_millis(20);
 
@@ -87,15 +90,18 @@ pub(super) fn target(socket: &UdpSocket, to: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Echoes datagrams of those who may send them, and notes others.
+/// Echoes datagrams of those who may send them, and notes others. It is there as long as anybody sends.
 pub(super) fn echo(at: &Namespace, name: &str, port: u16, allowed: &[IpAddr], fire: &Fire) {
     at.enter().unwrap();
     let socket = bind(port);
     let mut bytes = [0; 64];
-    while !fire.is_over() {
+    loop {
         let (length, from) = match socket.recv_from(&mut bytes) {
             Ok(received) => received,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                if fire.is_over() {
+                    return;
+                }
                 continue;
             }
             Err(error) => return fire.note(&format!("{name}: {error}")),
@@ -122,13 +128,14 @@ pub(super) fn ask(at: &Namespace, name: &str, to: SocketAddr, fire: &Fire) {
         let socket = bind(0);
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let to = target(&socket, to);
-        for _ in 0..8 {
+        for _ in 0..ROUNDS {
             number += 1;
             let update = fire.update.load(Ordering::SeqCst);
             socket.send_to(&number.to_ne_bytes(), to).unwrap();
             let mut bytes = [0; 8];
             match socket.recv(&mut bytes) {
                 Ok(_) => assert_eq!(u64::from_ne_bytes(bytes), number, "{name}"),
+                Err(_) if fire.is_over() => return,
                 Err(error) => {
                     return fire.note(&format!(
                         "lost: packet {number} of {name} to {to}, sent at update {update}: {error}"
@@ -136,7 +143,7 @@ pub(super) fn ask(at: &Namespace, name: &str, to: SocketAddr, fire: &Fire) {
                 }
             }
             fire.trips.fetch_add(1, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_micros(50));
+            std::thread::sleep(Duration::from_micros(400));
         }
     }
 }
@@ -154,7 +161,7 @@ pub(super) fn knock(at: &Namespace, to: &[SocketAddr], fire: &Fire) {
             _ = socket.send_to(&number.to_ne_bytes(), to);
             fire.tries.fetch_add(1, Ordering::Relaxed);
         }
-        std::thread::sleep(Duration::from_micros(100));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -167,7 +174,7 @@ pub(super) fn serve(at: &Namespace, name: &str, port: u16, allowed: &[IpAddr], f
     listener.set_nonblocking(true).unwrap();
     while !fire.is_over() {
         let Ok((mut stream, from)) = listener.accept() else {
-            std::thread::sleep(Duration::from_micros(200));
+            std::thread::sleep(Duration::from_micros(400));
             continue;
         };
         let ip = from.ip().to_canonical();
@@ -191,16 +198,18 @@ pub(super) fn dial(at: &Namespace, name: &str, to: SocketAddr, fire: &Fire) {
             let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(PATIENCE))?;
-            for _ in 0..8 {
+            for _ in 0..ROUNDS {
                 stream.write_all(&[7; 512])?;
                 stream.read_exact(&mut [0; 512])?;
                 fire.trips.fetch_add(1, Ordering::Relaxed);
-                std::thread::sleep(Duration::from_micros(50));
+                std::thread::sleep(Duration::from_micros(400));
             }
             Ok(())
         };
         let update = fire.update.load(Ordering::SeqCst);
-        if let Err(error) = round() {
+        if let Err(error) = round()
+            && !fire.is_over()
+        {
             return fire.note(&format!(
                 "lost: a connection of {name} to {to}, begun at update {update}: {error}"
             ));

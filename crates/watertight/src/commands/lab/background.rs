@@ -28,10 +28,7 @@ use super::steps::Steps;
 
 /// `lab up`
 pub(super) fn up(args: &LabUpArgs, global: &Global) -> anyhow::Result<Exit> {
-    check_paths(&args.lab)?;
-    Labs::usual()
-        .and_then(|labs| labs.check_new(&args.name))
-        .map_err(plain)?;
+    check_new(&args.lab, &args.name)?;
     let planned = plan(&args.lab, global)?;
     planned.cluster.tell_problems();
     start(&args.lab, &args.name, &planned.digest, global)?;
@@ -57,15 +54,16 @@ pub(super) fn how_to_go_on(planned: &Planned, name: &str) -> String {
     )
 }
 
-/// The process in the background reads the files again.
-pub(super) fn check_paths(args: &LabInputArgs) -> anyhow::Result<()> {
+/// Fails if a lab cannot stay up under a name. The process in the background reads the files again.
+pub(super) fn check_new(args: &LabInputArgs, name: &str) -> anyhow::Result<()> {
     let mut paths = args.paths.iter().chain(&args.input.filename);
     if paths.any(|path| path.as_os_str() == "-") {
         bail!(
             "a lab that stays up cannot be read from standard input; write the manifests to a file"
         );
     }
-    Ok(())
+    let labs = Labs::usual().map_err(plain)?;
+    labs.check_new(name).map_err(plain)
 }
 
 /// Starts the process in the background, and waits until its lab is there.

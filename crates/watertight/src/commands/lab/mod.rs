@@ -4,6 +4,8 @@
 //! everything else, and tells [`run`] what came of it: what is missing is said only once it is needed.
 
 #[cfg(target_os = "linux")]
+mod answers;
+#[cfg(target_os = "linux")]
 mod background;
 #[cfg(target_os = "linux")]
 mod build;

@@ -11,22 +11,20 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Parser as _;
 use watertight_core::analysis::parties::{Flow, Parties, PortQuery, Selection, What};
 use watertight_core::eval::{Connection, Evaluator, Party as Meant, Verdict};
-use watertight_core::facts::metadata::Cloud;
-use watertight_core::policy::PolicyRef;
-use watertight_core::rules::Context;
 use watertight_core::sets::Protocol;
-use watertight_core::world::{EndpointId, NodeId, ServiceId};
+use watertight_core::world::{EndpointId, ServiceId};
 use watertight_node::lab::state::State;
 use watertight_node::lab::{Place, Plan};
-use watertight_node::nft::compile::{Blame, Compiled, Options};
+use watertight_node::nft::compile::Options;
 use watertight_node::probe::{self, Listener, Outcome, Question, Settings, Watch};
 use watertight_node::sys::Namespace;
 use watertight_node::trial::{self, Ask, Asked};
 
 use crate::args::{Global, LabArgs, LabHoldArgs, LabProbeArgs, LabVerb};
 use crate::exit::Exit;
-use crate::output::{one_line, wrap};
+use crate::output::one_line;
 
+use super::answers::{judged, word};
 use super::background::declared;
 use super::build::{Planned, plan};
 use super::plain;
@@ -38,12 +36,12 @@ const MOST: usize = 200;
 const MOST_IN_FULL: usize = 12;
 
 /// A connection to try.
-struct Try {
+pub(super) struct Try {
     /// `shop/web -> shop/db:5432/tcp`
-    text: String,
+    pub(super) text: String,
     question: Question,
     /// What is predicted; for a Service, of each backend that it may lead to.
-    predicted: Vec<(Connection, Verdict)>,
+    pub(super) predicted: Vec<(Connection, Verdict)>,
 }
 
 pub(super) fn run(args: &LabProbeArgs, state: &State, global: &Global) -> anyhow::Result<Exit> {
@@ -120,7 +118,7 @@ fn arguments_of(state: &State) -> anyhow::Result<LabHoldArgs> {
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     let arguments = bytes
         .split(|byte| *byte == 0)
-        .map(|argument| std::os::unix::ffi::OsStrExt::from_bytes(argument));
+        .map(std::os::unix::ffi::OsStrExt::from_bytes);
     let arguments: Vec<&std::ffi::OsStr> = arguments.collect();
     match crate::Cli::try_parse_from(arguments).map(|cli| cli.verb) {
         Ok(crate::args::Verb::Lab(lab)) => match *lab {
@@ -311,44 +309,10 @@ fn to_service(
     ports.iter().map(one).collect()
 }
 
-/// Whether what happened is what was predicted.
-fn judged(one: &Try, outcome: &Outcome) -> (Exit, &'static str) {
-    let arrived = match outcome {
-        // The node refuses in the name of the Service.
-        Outcome::Refused | Outcome::Rejected { .. } if one.predicted.is_empty() => Some(false),
-        Outcome::Timeout => Some(false),
-        other => other.arrived(),
-    };
-    let mut verdicts = one.predicted.iter().map(|(_, verdict)| verdict);
-    match arrived {
-        Some(_) if verdicts.clone().any(|verdict| verdict.uncertain.is_some()) => {
-            (Exit::Unable, "the prediction is not certain")
-        }
-        Some(false) if one.predicted.is_empty() => (Exit::Clean, "as predicted"),
-        // Whose turn it was is not known: one of the backends is enough.
-        Some(arrived) if verdicts.any(|verdict| verdict.allowed == arrived) => {
-            (Exit::Clean, "as predicted")
-        }
-        Some(_) => (Exit::Findings, "NOT as predicted"),
-        None => (Exit::Unable, "nothing can be said"),
-    }
-}
-
-fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Open { .. } => "open",
-        Outcome::Refused => "refused",
-        Outcome::Rejected { .. } => "rejected",
-        Outcome::Dropped { .. } => "dropped",
-        Outcome::Timeout => "timeout",
-        Outcome::Error(_) => "error",
-    }
-}
-
 /// The lab, and what is known of it.
-struct Asking<'a> {
-    planned: &'a Planned,
-    eval: &'a Evaluator<'a>,
+pub(super) struct Asking<'a> {
+    pub(super) planned: &'a Planned,
+    pub(super) eval: &'a Evaluator<'a>,
     state: &'a State,
 }
 
@@ -439,82 +403,6 @@ impl Asking<'_> {
             Meant::Address(_) => Some((Place::World, "world".into())),
             Meant::Name(_) => None,
         }
-    }
-
-    /// What happened, what was predicted by which line, and whether that is the same.
-    fn told(
-        &self,
-        one: &Try,
-        outcome: &Outcome,
-        result: &str,
-        tables: &BTreeMap<NodeId, Compiled>,
-    ) -> String {
-        let settings = &self.planned.cluster.settings;
-        let sources = &self.planned.cluster.sources;
-        let context = Context::new(sources, self.eval, &settings.profile, Cloud::ALL);
-        let mut text = format!("{}\n", one_line(&one.text));
-        let mut entry = |label: &str, told: &str| {
-            let room = crate::commands::width().saturating_sub(13);
-            for (number, line) in wrap(&one_line(told), room).lines().enumerate() {
-                let label = if number == 0 { label } else { "" };
-                text.push_str(&format!("  {label:9}  {line}\n"));
-            }
-        };
-        entry("seen", &self.seen(outcome, tables));
-        if one.predicted.is_empty() {
-            entry("predicted", "DENIED: nothing is behind the Service");
-        }
-        for (connection, verdict) in &one.predicted {
-            let evidence = context.word(connection, verdict);
-            let place = evidence
-                .by
-                .map_or(String::new(), |span| format!(" ({})", sources.locate(span)));
-            let word = if verdict.allowed { "ALLOWED" } else { "DENIED" };
-            let to = match one.predicted.len() {
-                1 => String::new(),
-                _ => format!(" to {}", evidence.to),
-            };
-            let told = format!("{word}{to}: {}{place}", evidence.because);
-            entry("predicted", &told);
-        }
-        entry("result", result);
-        text
-    }
-
-    fn seen(&self, outcome: &Outcome, tables: &BTreeMap<NodeId, Compiled>) -> String {
-        match outcome {
-            Outcome::Open { by: Some(by) } => match by.address {
-                Some(ip) => format!("open: {} answered at {ip}", by.name),
-                None => format!("open: {} answered", by.name),
-            },
-            Outcome::Open { by: None } => "open: somebody answered".into(),
-            Outcome::Refused => "refused: it arrived where nobody listens".into(),
-            Outcome::Rejected { by, with } => format!("rejected: {by} answered with {with}"),
-            Outcome::Dropped { node, prefix } => self.dropped(*node, prefix, tables),
-            Outcome::Timeout => "timeout: silence, and no rule that logged it".into(),
-            Outcome::Error(text) => format!("error: {text}"),
-        }
-    }
-
-    fn dropped(&self, node: usize, prefix: &str, tables: &BTreeMap<NodeId, Compiled>) -> String {
-        let node = self.planned.plan.nodes.get(node);
-        let name = node.map_or("", |node| &node.name);
-        let compiled = node.and_then(|node| tables.get(&node.id));
-        let blame = compiled.and_then(|compiled| compiled.blames.get(prefix));
-        let ruleset = self.eval.ruleset;
-        let policy = |at: PolicyRef| ruleset[at].origin.name(self.eval.world);
-        let why = match blame {
-            Some(Blame::Class(_, list)) => {
-                let isolating = list.iter().filter(|at| ruleset[**at].isolates);
-                let names: Vec<String> = isolating.map(|at| policy(*at)).collect();
-                format!("isolated by {}, and no rule allows it", names.join(", "))
-            }
-            Some(Blame::Rule(rule)) => format!("by a rule of {}", policy(rule.policy)),
-            Some(Blame::UnknownPod) => "no pod that the node knows has the address".into(),
-            Some(Blame::Engine(id)) => format!("the engine does so ({id})"),
-            None => format!("the rule logs `{prefix}`"),
-        };
-        format!("dropped on node {name}: {why}")
     }
 }
 

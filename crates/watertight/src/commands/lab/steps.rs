@@ -52,7 +52,8 @@ fn draw(stop: &Receiver<()>, step: &Mutex<Step>) {
     if stop.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
         return;
     }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        .with_elapsed(Duration::from_secs(1));
     if let Ok(style) = ProgressStyle::with_template("{msg} {elapsed}") {
         bar.set_style(style);
     }

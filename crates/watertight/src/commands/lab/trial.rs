@@ -34,7 +34,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let targets = crate::commands::targets(&args.output, LabFormat::Text)?;
     if args.keep {
-        background::check_paths(&args.lab)?;
+        background::check_new(&args.lab, KEPT)?;
     }
     let planned = plan(&args.lab, global)?;
     planned.cluster.tell_problems();

@@ -154,33 +154,9 @@ fn differences_of<'r>(
     report: &'r LabReport,
     pair: &LabPair,
 ) -> impl Iterator<Item = &'r LabDifference> {
-    let (from, to) = (name(report, pair.from).to_owned(), pair.to);
-    report.differences.iter().filter(move |difference| {
-        let evidence = &difference.predicted;
-        let target = report.parties.get(to);
-        is_named(&from, &evidence.from)
-            && target.is_some_and(|party| {
-                // Behind a Service is one of its backends.
-                party.kind == "service" || is_named(&party.name, &evidence.to)
-            })
-    })
-}
-
-/// Whether evidence means a party: `shop/web-0` is a pod of `shop/StatefulSet/web`.
-fn is_named(party: &str, evidence: &str) -> bool {
-    if party == evidence {
-        return true;
-    }
-    let (Some((namespace, name)), Some((of, rest))) =
-        (party.split_once('/'), evidence.split_once('/'))
-    else {
-        return false;
-    };
-    let own = rest.rsplit('/').next().unwrap_or(rest);
-    namespace == of
-        && name
-            .strip_prefix(own)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    let (from, to) = (pair.from, pair.to);
+    let differences = report.differences.iter();
+    differences.filter(move |difference| (difference.from, difference.to) == (from, to))
 }
 
 /// `shop/web -> shop/db:5432/tcp over IPv6`

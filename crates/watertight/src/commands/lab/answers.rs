@@ -1,0 +1,116 @@
+//! What `lab probe` says of a connection: what was seen, what was predicted, and whether that is the same.
+
+use std::collections::BTreeMap;
+
+use watertight_core::facts::metadata::Cloud;
+use watertight_core::rules::Context;
+use watertight_core::world::NodeId;
+use watertight_node::nft::compile::Compiled;
+use watertight_node::probe::Outcome;
+
+use crate::exit::Exit;
+use crate::output::{one_line, wrap};
+
+use super::probe::{Asking, Try};
+
+/// Whether what happened is what was predicted.
+pub(super) fn judged(one: &Try, outcome: &Outcome) -> (Exit, &'static str) {
+    let arrived = match outcome {
+        // The node refuses in the name of the Service.
+        Outcome::Refused | Outcome::Rejected { .. } if one.predicted.is_empty() => Some(false),
+        Outcome::Timeout => Some(false),
+        other => other.arrived(),
+    };
+    let mut verdicts = one.predicted.iter().map(|(_, verdict)| verdict);
+    match arrived {
+        Some(_) if verdicts.clone().any(|verdict| verdict.uncertain.is_some()) => {
+            (Exit::Unable, "the prediction is not certain")
+        }
+        Some(false) if one.predicted.is_empty() => (Exit::Clean, "as predicted"),
+        // Whose turn it was is not known: one of the backends is enough.
+        Some(arrived) if verdicts.any(|verdict| verdict.allowed == arrived) => {
+            (Exit::Clean, "as predicted")
+        }
+        Some(_) => (Exit::Findings, "NOT as predicted"),
+        None => (Exit::Unable, "nothing can be said"),
+    }
+}
+
+pub(super) fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Open { .. } => "open",
+        Outcome::Refused => "refused",
+        Outcome::Rejected { .. } => "rejected",
+        Outcome::Dropped { .. } => "dropped",
+        Outcome::Timeout => "timeout",
+        Outcome::Error(_) => "error",
+    }
+}
+
+impl Asking<'_> {
+    /// What happened, what was predicted by which line, and whether that is the same.
+    pub(super) fn told(
+        &self,
+        one: &Try,
+        outcome: &Outcome,
+        result: &str,
+        tables: &BTreeMap<NodeId, Compiled>,
+    ) -> String {
+        let settings = &self.planned.cluster.settings;
+        let sources = &self.planned.cluster.sources;
+        let context = Context::new(sources, self.eval, &settings.profile, Cloud::ALL);
+        let mut text = format!("{}\n", one_line(&one.text));
+        let mut entry = |label: &str, told: &str| {
+            let room = crate::commands::width().saturating_sub(13);
+            for (number, line) in wrap(&one_line(told), room).lines().enumerate() {
+                let label = if number == 0 { label } else { "" };
+                text.push_str(&format!("  {label:9}  {line}\n"));
+            }
+        };
+        entry("seen", &self.seen(outcome, tables));
+        if one.predicted.is_empty() {
+            entry("predicted", "DENIED: nothing is behind the Service");
+        }
+        for (connection, verdict) in &one.predicted {
+            let evidence = context.word(connection, verdict);
+            let place = evidence
+                .by
+                .map_or(String::new(), |span| format!(" ({})", sources.locate(span)));
+            let word = if verdict.allowed { "ALLOWED" } else { "DENIED" };
+            let to = match one.predicted.len() {
+                1 => String::new(),
+                _ => format!(" to {}", evidence.to),
+            };
+            let told = format!("{word}{to}: {}{place}", evidence.because);
+            entry("predicted", &told);
+        }
+        entry("result", result);
+        text
+    }
+
+    fn seen(&self, outcome: &Outcome, tables: &BTreeMap<NodeId, Compiled>) -> String {
+        match outcome {
+            Outcome::Open { by: Some(by) } => match by.address {
+                Some(ip) => format!("open: {} answered at {ip}", by.name),
+                None => format!("open: {} answered", by.name),
+            },
+            Outcome::Open { by: None } => "open: somebody answered".into(),
+            Outcome::Refused => "refused: it arrived where nobody listens".into(),
+            Outcome::Rejected { by, with } => format!("rejected: {by} answered with {with}"),
+            Outcome::Dropped { node, prefix } => self.dropped(*node, prefix, tables),
+            Outcome::Timeout => "timeout: silence, and no rule that logged it".into(),
+            Outcome::Error(text) => format!("error: {text}"),
+        }
+    }
+
+    fn dropped(&self, node: usize, prefix: &str, tables: &BTreeMap<NodeId, Compiled>) -> String {
+        let node = self.planned.plan.nodes.get(node);
+        let name = node.map_or("", |node| &node.name);
+        let compiled = node.and_then(|node| tables.get(&node.id));
+        let blame = compiled.and_then(|compiled| compiled.blames.get(prefix));
+        match blame {
+            Some((_, why)) => format!("dropped on node {name}: {why}"),
+            None => format!("dropped on node {name}: the rule logs `{prefix}`"),
+        }
+    }
+}
