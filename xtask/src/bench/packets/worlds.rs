@@ -159,3 +159,41 @@ fn policies_of(pods: usize, policies: Policies) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use watertight_core::eval::{Connection, Evaluator, Party};
+    use watertight_core::sets::Protocol;
+
+    use super::{PORT, Policies, Scene, each};
+
+    #[test]
+    fn what_is_measured_is_allowed_and_nothing_else_from_there() {
+        let measured = [
+            Policies::Each(500),
+            Policies::OfOne(100),
+            Policies::BlocksOfOne(100),
+        ];
+        for policies in measured {
+            let scene = Scene::of(10, policies).unwrap();
+            assert!(scene.world.policies.len() >= 100, "{policies:?}");
+            let eval = Evaluator::new(&scene.world, &scene.ruleset, scene.profile.switches);
+            let [from, to] = ["p0", "p1"].map(|name| scene.world.endpoint("bench", name).unwrap());
+            for protocol in [Protocol::Tcp, Protocol::Udp] {
+                let [from, to] = [from, to].map(Party::Endpoint);
+                let allowed = |port| {
+                    let connection = Connection::new(from, to, protocol, port);
+                    eval.verdict(&connection).allowed
+                };
+                assert!(allowed(PORT) && !allowed(9), "{policies:?} {protocol:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn policies_are_dealt_out_evenly() {
+        let all: Vec<(usize, usize, u16)> = each(10, 40).collect();
+        assert_eq!(all.iter().filter(|(of, ..)| *of == 1).count(), 4);
+        assert_eq!(all.iter().filter(|one| **one == (1, 0, PORT)).count(), 1);
+    }
+}

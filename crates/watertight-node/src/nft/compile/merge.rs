@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use watertight_core::eval::Family;
 use watertight_core::manifest::Direction;
-use watertight_core::policy::{EndpointSelector, Peer, PolicyRef, Rule as PolicyRule};
+use watertight_core::policy::{Peer, PolicyRef, Rule as PolicyRule};
 use watertight_core::sets::{PortMatch, Protocol};
 use watertight_core::world::EndpointId;
 
 use super::names;
 use super::policies::{MERGED_FROM, Maker};
-use super::sets::{Meaning, Way, digit, family_is, key, members_of, number, remote};
+use super::sets::{Meaning, Together, Way, digit, family_is, key, members_of, number, remote};
 use crate::nft::table::{Bytes, Element, Field, KeyType, Match, Rule, Set, Statement, Verdict};
 
 /// The most elements that one merged set gets for ports and pods multiplied.
@@ -217,9 +217,7 @@ fn set(
 }
 
 /// The pods and ports of a group, as they are meant.
-fn meant(
-    (group, ports): &(Group<'_>, Vec<(Protocol, u16)>),
-) -> (Vec<EndpointSelector>, Vec<(Protocol, u16)>) {
+fn meant((group, ports): &(Group<'_>, Vec<(Protocol, u16)>)) -> Together {
     let selectors = group.peers.iter().filter_map(|peer| match peer {
         Peer::Endpoints(selector, _) => Some(selector.clone()),
         _ => None,

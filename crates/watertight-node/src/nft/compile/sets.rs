@@ -86,6 +86,9 @@ pub(super) fn family_is(family: Family) -> Match {
 /// Pods by the name and protocol of a port, with its number.
 type Named = FxHashMap<(Box<str>, Protocol), Vec<(EndpointId, u16)>>;
 
+/// Pods, and ports that they share.
+pub(super) type Together = (Vec<EndpointSelector>, Vec<(Protocol, u16)>);
+
 /// What the elements of a set follow from, for whoever follows one pod.
 #[derive(Clone, Debug)]
 pub(super) enum Meaning {
@@ -94,7 +97,7 @@ pub(super) enum Meaning {
     /// The same with each of some ports.
     Ports {
         /// The pods and their ports.
-        groups: Vec<(Vec<EndpointSelector>, Vec<(Protocol, u16)>)>,
+        groups: Vec<Together>,
         /// How many more elements it may have.
         room: usize,
     },
