@@ -410,3 +410,11 @@ fn a_text_that_says_something_else_is_not_proved() {
         taken: port 80800 is not between 1 and 65535
     "#]].assert_eq(&lines.join("\n"));
 }
+
+/// A part of a YAML text as a text of its own.
+fn without_indent(text: &str, indent: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| line.strip_prefix(indent).unwrap_or(line));
+    lines.map(|line| format!("{line}\n")).collect()
+}

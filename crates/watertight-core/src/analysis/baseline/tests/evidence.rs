@@ -71,7 +71,7 @@ fn annotations_of_a_namespace_count_and_stay() {
             baseline.watertight.dev/internet: "8443"
             owner: someone
     "#]]
-    .assert_eq(head);
+    .assert_eq(&super::without_indent(head, "  "));
     assert_eq!(case.against(&plan), "");
 }
 

@@ -73,7 +73,7 @@ fn kyverno_knows_the_dns_and_the_cluster() {
                     - protocol: UDP
                       port: 53
     "#]]
-    .assert_eq(dns);
+    .assert_eq(&super::without_indent(dns, "    "));
     let mut sources = Sources::new();
     sources.add("g.yaml", text.into()).unwrap();
     let loaded = crate::manifest::load(&sources, &Options::default());
