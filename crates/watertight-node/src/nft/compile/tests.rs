@@ -87,7 +87,7 @@ spec:
 ",
         &expect![[r#"
             table inet watertight {
-            	set b4_10.0.0.0/8_except_10.244.0.0/16_bbfcc4a0 {
+            	set b4_10.0.0.0/8_except_10.244.0.0/16_f9e9bbfcc4a0 {
             		type ipv4_addr
             		flags interval
             		elements = { 10.0.0.0-10.243.255.255, 10.245.0.0-10.255.255.255 }
@@ -95,20 +95,20 @@ spec:
 
             	map eg4 {
             		type ipv4_addr : verdict
-            		elements = { 10.244.1.12 : jump c-eg_a8d9e3ea }
+            		elements = { 10.244.1.12 : jump c-eg_5a3e81a5d2fb }
             	}
 
             	map in4 {
             		type ipv4_addr : verdict
-            		elements = { 10.244.1.12 : jump c-in_332926ce }
+            		elements = { 10.244.1.12 : jump c-in_25902e9cff67 }
             	}
 
-            	set n4_sql_cd86f348 {
+            	set n4_sql_b39fcd86f348 {
             		type ipv4_addr . inet_proto . inet_service
             		elements = { 10.244.1.12 . tcp . 5432 }
             	}
 
-            	set p_tcp_5432_tcp_9000-9010_b3e2160e {
+            	set p_tcp_5432_tcp_9000-9010_d712b3e2160e {
             		type inet_proto . inet_service
             		flags interval
             		elements = { tcp . 5432, tcp . 9000-9010 }
@@ -119,7 +119,7 @@ spec:
             		elements = { 10.244.1.11, 10.244.1.12 }
             	}
 
-            	set s4_app_web_of_namespace_shop_d2af00ec {
+            	set s4_app_web_of_namespace_shop_588ed2af00ec {
             		type ipv4_addr
             		elements = { 10.244.1.11 }
             	}
@@ -139,16 +139,16 @@ spec:
             		goto ingress
             	}
 
-            	chain c-eg_a8d9e3ea {
+            	chain c-eg_5a3e81a5d2fb {
             		ip saddr . ip daddr @self4 accept comment "a pod and itself"
-            		log prefix "wt|drop|eg|c-eg_a8d9e3ea" group 77
+            		log prefix "wt|drop|eg|c-eg_5a3e81a5d2fb" group 77
             		counter drop
             	}
 
-            	chain c-in_332926ce {
-            		jump in_shop/db_c769167f
+            	chain c-in_25902e9cff67 {
+            		jump in_shop/db_33d5c769167f
             		ip saddr . ip daddr @self4 accept comment "a pod and itself"
-            		log prefix "wt|drop|in|c-in_332926ce" group 77
+            		log prefix "wt|drop|in|c-in_25902e9cff67" group 77
             		counter drop
             	}
 
@@ -160,9 +160,9 @@ spec:
             		ip saddr 10.244.1.0-10.244.1.255 ip saddr != @pods4 goto unknown-eg
             	}
 
-            	chain in_shop/db_c769167f {
-            		ip saddr @s4_app_web_of_namespace_shop_d2af00ec ip daddr . meta l4proto . th dport @n4_sql_cd86f348 counter accept comment "shop/db#0"
-            		ip saddr @b4_10.0.0.0/8_except_10.244.0.0/16_bbfcc4a0 meta l4proto . th dport @p_tcp_5432_tcp_9000-9010_b3e2160e counter accept comment "shop/db#1"
+            	chain in_shop/db_33d5c769167f {
+            		ip saddr @s4_app_web_of_namespace_shop_588ed2af00ec ip daddr . meta l4proto . th dport @n4_sql_b39fcd86f348 counter accept comment "shop/db#0"
+            		ip saddr @b4_10.0.0.0/8_except_10.244.0.0/16_f9e9bbfcc4a0 meta l4proto . th dport @p_tcp_5432_tcp_9000-9010_d712b3e2160e counter accept comment "shop/db#1"
             	}
 
             	chain ingress {
@@ -211,7 +211,7 @@ spec:
 
             	map in4 {
             		type ipv4_addr : verdict
-            		elements = { 10.244.1.11 : jump c-in_161627af, 10.244.1.12 : jump c-in_161627af }
+            		elements = { 10.244.1.11 : jump c-in_d65d14da3021, 10.244.1.12 : jump c-in_d65d14da3021 }
             	}
 
             	set pods4 {
@@ -219,12 +219,12 @@ spec:
             		elements = { 10.244.1.11, 10.244.1.12 }
             	}
 
-            	set s4_all_pods_of_every_namespace_a2d57b35 {
+            	set s4_all_pods_of_every_namespace_cf3ba2d57b35 {
             		type ipv4_addr
             		elements = { 10.244.1.11, 10.244.1.12, 10.244.2.21 }
             	}
 
-            	set s4_app_web_of_every_namespace_541f3e69 {
+            	set s4_app_web_of_every_namespace_563a541f3e69 {
             		type ipv4_addr
             		elements = { 10.244.1.11 }
             	}
@@ -244,13 +244,13 @@ spec:
             		goto ingress
             	}
 
-            	chain c-in_161627af {
+            	chain c-in_d65d14da3021 {
             		ip saddr . ip daddr @self4 accept comment "a pod and itself"
-            		jump t-in_Admin_1e8ee570
+            		jump t-in_Admin_2a5fce1a3cc2
             	}
 
-            	chain d-in_guard_1_7dbdcfa4 {
-            		log prefix "wt|drop|in|d-in_guard_1_7dbdcfa4" group 77
+            	chain d-in_guard_1_3d1a2f843fe6 {
+            		log prefix "wt|drop|in|d-in_guard_1_3d1a2f843fe6" group 77
             		counter drop
             	}
 
@@ -270,9 +270,9 @@ spec:
             		ip daddr 10.244.1.0-10.244.1.255 ip daddr != @pods4 goto unknown-in
             	}
 
-            	chain t-in_Admin_1e8ee570 {
-            		ip saddr @s4_app_web_of_every_namespace_541f3e69 counter return comment "guard#0"
-            		ip saddr @s4_all_pods_of_every_namespace_a2d57b35 goto d-in_guard_1_7dbdcfa4 comment "guard#1"
+            	chain t-in_Admin_2a5fce1a3cc2 {
+            		ip saddr @s4_app_web_of_every_namespace_563a541f3e69 counter return comment "guard#0"
+            		ip saddr @s4_all_pods_of_every_namespace_cf3ba2d57b35 goto d-in_guard_1_3d1a2f843fe6 comment "guard#1"
             	}
 
             	chain unknown-eg {
