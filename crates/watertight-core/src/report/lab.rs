@@ -60,7 +60,7 @@ pub struct LabCounts {
     pub differ: usize,
     /// Nothing can be said: the control did not arrive either, or the connection could not be tried.
     pub inconclusive: usize,
-    /// Not judged, because packets do not show what decides.
+    /// Not judged: the prediction is uncertain, or packets do not show what decides.
     pub not_judged: usize,
     /// Denied ones whose control arrived while no policy was in force.
     pub controls: usize,

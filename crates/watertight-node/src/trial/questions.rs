@@ -258,7 +258,7 @@ pub fn dial(
             source_port: None,
             from_address: Some(own),
         },
-        is_judged: is_judged && answer_by.len() == backends.len(),
+        is_judged: is_judged && answer_by.len() == backends.len() && !is_told_apart(eval, first),
         answer_by,
         verdict: *verdict,
     })
@@ -298,8 +298,17 @@ fn planned(
             from_address: Some(own),
         },
         answer_by: vec![(to, port)],
-        is_judged: verdict.uncertain.is_none(),
+        is_judged: verdict.uncertain.is_none() && !is_told_apart(eval, &connection),
         verdict,
+    })
+}
+
+/// Whether an end is a host-network pod that the engine tells from its node: packets do not.
+fn is_told_apart(eval: &Evaluator<'_>, connection: &Connection) -> bool {
+    let mut ends = [connection.from, connection.to].into_iter();
+    ends.any(|party| match party.resolve(eval.world) {
+        Meant::Endpoint(id) => eval.world[id].host_network.is_some() && eval.can_be_subject(id),
+        _ => false,
     })
 }
 

@@ -114,6 +114,8 @@ impl Trial {
             {
                 Judgement::Inconclusive
             }
+            // Every rule that drops logs: silence without a record may be a packet that was lost.
+            (false, Some(false)) if self.observed.seen == Seen::Timeout => Judgement::Inconclusive,
             (false, Some(false)) => Judgement::Denied,
             (true, Some(false)) | (false, Some(true)) => Judgement::Differs,
         }

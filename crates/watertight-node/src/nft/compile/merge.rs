@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use watertight_core::eval::Family;
 use watertight_core::manifest::Direction;
-use watertight_core::policy::{Peer, PolicyRef, Rule as PolicyRule};
+use watertight_core::policy::{Peer, PolicyRef, Rule as PolicyRule, RuleRef};
 use watertight_core::sets::{PortMatch, Protocol};
 use watertight_core::world::EndpointId;
 
@@ -38,6 +38,15 @@ pub(super) fn rules(
     name: &str,
 ) -> Vec<Rule> {
     let eval = maker.eval;
+    for at in tier {
+        for (index, rule) in eval.ruleset[*at].rules.iter().enumerate() {
+            let reference = RuleRef {
+                policy: *at,
+                rule: index,
+            };
+            maker.note(reference, rule);
+        }
+    }
     let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
     for rule in tier.iter().flat_map(|at| &eval.ruleset[*at].rules) {
         let mut traffic: Vec<String> = rule.traffic.iter().map(definition).collect();

@@ -4,6 +4,7 @@
 //! it contains today, so that a new pod changes elements and no rule.
 
 use std::fmt::Write as _;
+use std::hash::Hasher as _;
 
 use watertight_core::manifest::Direction;
 use watertight_core::policy::{NamespaceScope, Origin, Peer, PolicyRef};
@@ -13,20 +14,21 @@ use watertight_core::world::World;
 /// The most characters of the readable part.
 const READABLE: usize = 40;
 
-/// FNV-1a: short, and stable from release to release.
-pub(super) fn hash(text: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+/// SipHash with a fixed key. Whoever writes policies chooses what is hashed, so it must not be easy to find
+/// another definition with the hash of a given one.
+fn hash(text: &str) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(text.as_bytes());
+    hasher.finish()
 }
 
 /// `<kind>_<readable>_<hash of the definition>`.
 pub(super) fn name(kind: &str, readable: &str, definition: &str) -> Box<str> {
-    // Two definitions with one name would be one set: 48 bits make that a matter of 10^-7 for 10,000.
-    let hash = hash(definition) & 0xffff_ffff_ffff;
+    let hash = hash(definition);
     let readable = slug(readable);
     match readable.is_empty() {
-        true => format!("{kind}_{hash:012x}").into(),
-        false => format!("{kind}_{readable}_{hash:012x}").into(),
+        true => format!("{kind}_{hash:016x}").into(),
+        false => format!("{kind}_{readable}_{hash:016x}").into(),
     }
 }
 
@@ -140,7 +142,7 @@ mod tests {
     fn names_are_short_readable_and_stable() {
         assert_eq!(
             &*name("s4", "app=web of namespace shop", "x"),
-            "s4_app_web_of_namespace_shop_f54c86021707"
+            "s4_app_web_of_namespace_shop_d141bba7fdc215a3"
         );
         assert_eq!(slug("--=a b//"), "--_a_b");
         let long = name("in", &"x".repeat(300), "d");

@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::Direction;
-use watertight_core::policy::{Action, Origin, Peer, PolicyRef, Rule as PolicyRule, RuleRef, Tier};
+use watertight_core::policy::{Action, Peer, PolicyRef, Rule as PolicyRule, RuleRef, Tier};
 use watertight_core::sets::PortMatch;
 
 use super::merge;
@@ -45,11 +45,8 @@ impl<'e, 'w> Maker<'e, 'w> {
             let mut seen: FxHashMap<(&str, String), usize> = FxHashMap::default();
             for (tier, of) in eval.ruleset.tiers(direction).iter().enumerate() {
                 for (policy, of) in of.policies.iter().enumerate() {
-                    let key = match of.origin {
-                        Origin::Kubernetes(id) => ("", id.index().to_string()),
-                        Origin::Object(id) => ("object", id.index().to_string()),
-                        Origin::Engine(id, why) => ("engine", format!("{id} {why}")),
-                    };
+                    // Languages have kinds of one name: two objects may be called the same.
+                    let key = (of.origin.kind(eval.world), of.origin.name(eval.world));
                     let count = seen.entry(key).or_default();
                     let at = PolicyRef {
                         direction,
@@ -298,7 +295,7 @@ impl<'e, 'w> Maker<'e, 'w> {
     }
 
     /// What cannot be said about a rule's peers.
-    fn note(&mut self, at: RuleRef, rule: &PolicyRule) {
+    pub(super) fn note(&mut self, at: RuleRef, rule: &PolicyRule) {
         let world = self.eval.world;
         let mut found = Vec::new();
         for peer in &rule.peers {

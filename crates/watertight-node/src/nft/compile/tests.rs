@@ -87,7 +87,7 @@ spec:
 ",
         &expect![[r#"
             table inet watertight {
-            	set b4_10.0.0.0/8_except_10.244.0.0/16_f9e9bbfcc4a0 {
+            	set b4_10.0.0.0/8_except_10.244.0.0/16_d33aeaef6f7eddf4 {
             		type ipv4_addr
             		flags interval
             		elements = { 10.0.0.0-10.243.255.255, 10.245.0.0-10.255.255.255 }
@@ -95,20 +95,20 @@ spec:
 
             	map eg4 {
             		type ipv4_addr : verdict
-            		elements = { 10.244.1.12 : jump c-eg_5a3e81a5d2fb }
+            		elements = { 10.244.1.12 : jump c-eg_e54cba6dc5226d0a }
             	}
 
             	map in4 {
             		type ipv4_addr : verdict
-            		elements = { 10.244.1.12 : jump c-in_25902e9cff67 }
+            		elements = { 10.244.1.12 : jump c-in_ac44c40e02288080 }
             	}
 
-            	set n4_sql_b39fcd86f348 {
+            	set n4_sql_ffc9eee00aea00c4 {
             		type ipv4_addr . inet_proto . inet_service
             		elements = { 10.244.1.12 . tcp . 5432 }
             	}
 
-            	set p_tcp_5432_tcp_9000-9010_d712b3e2160e {
+            	set p_tcp_5432_tcp_9000-9010_42a62fe06fde2270 {
             		type inet_proto . inet_service
             		flags interval
             		elements = { tcp . 5432, tcp . 9000-9010 }
@@ -119,7 +119,7 @@ spec:
             		elements = { 10.244.1.11, 10.244.1.12 }
             	}
 
-            	set s4_app_web_of_namespace_shop_588ed2af00ec {
+            	set s4_app_web_of_namespace_shop_40b5a1527e73cbf0 {
             		type ipv4_addr
             		elements = { 10.244.1.11 }
             	}
@@ -139,16 +139,16 @@ spec:
             		goto ingress
             	}
 
-            	chain c-eg_5a3e81a5d2fb {
+            	chain c-eg_e54cba6dc5226d0a {
             		ip saddr . ip daddr @self4 accept comment "a pod and itself"
-            		log prefix "wt|drop|eg|c-eg_5a3e81a5d2fb" group 77
+            		log prefix "wt|drop|eg|c-eg_e54cba6dc5226d0a" group 77
             		counter drop
             	}
 
-            	chain c-in_25902e9cff67 {
-            		jump in_shop/db_33d5c769167f
+            	chain c-in_ac44c40e02288080 {
+            		jump in_shop/db_5ddc667643126059
             		ip saddr . ip daddr @self4 accept comment "a pod and itself"
-            		log prefix "wt|drop|in|c-in_25902e9cff67" group 77
+            		log prefix "wt|drop|in|c-in_ac44c40e02288080" group 77
             		counter drop
             	}
 
@@ -160,9 +160,9 @@ spec:
             		ip saddr 10.244.1.0-10.244.1.255 ip saddr != @pods4 goto unknown-eg
             	}
 
-            	chain in_shop/db_33d5c769167f {
-            		ip saddr @s4_app_web_of_namespace_shop_588ed2af00ec ip daddr . meta l4proto . th dport @n4_sql_b39fcd86f348 counter accept comment "shop/db#0"
-            		ip saddr @b4_10.0.0.0/8_except_10.244.0.0/16_f9e9bbfcc4a0 meta l4proto . th dport @p_tcp_5432_tcp_9000-9010_d712b3e2160e counter accept comment "shop/db#1"
+            	chain in_shop/db_5ddc667643126059 {
+            		ip saddr @s4_app_web_of_namespace_shop_40b5a1527e73cbf0 ip daddr . meta l4proto . th dport @n4_sql_ffc9eee00aea00c4 counter accept comment "shop/db#0"
+            		ip saddr @b4_10.0.0.0/8_except_10.244.0.0/16_d33aeaef6f7eddf4 meta l4proto . th dport @p_tcp_5432_tcp_9000-9010_42a62fe06fde2270 counter accept comment "shop/db#1"
             	}
 
             	chain ingress {
@@ -211,7 +211,7 @@ spec:
 
             	map in4 {
             		type ipv4_addr : verdict
-            		elements = { 10.244.1.11 : jump c-in_d65d14da3021, 10.244.1.12 : jump c-in_d65d14da3021 }
+            		elements = { 10.244.1.11 : jump c-in_014e799dd4a9e833, 10.244.1.12 : jump c-in_014e799dd4a9e833 }
             	}
 
             	set pods4 {
@@ -219,12 +219,12 @@ spec:
             		elements = { 10.244.1.11, 10.244.1.12 }
             	}
 
-            	set s4_all_pods_of_every_namespace_cf3ba2d57b35 {
+            	set s4_all_pods_of_every_namespace_5b0d6921c1da8591 {
             		type ipv4_addr
             		elements = { 10.244.1.11, 10.244.1.12, 10.244.2.21 }
             	}
 
-            	set s4_app_web_of_every_namespace_563a541f3e69 {
+            	set s4_app_web_of_every_namespace_dd6526152af7fac1 {
             		type ipv4_addr
             		elements = { 10.244.1.11 }
             	}
@@ -244,13 +244,13 @@ spec:
             		goto ingress
             	}
 
-            	chain c-in_d65d14da3021 {
+            	chain c-in_014e799dd4a9e833 {
             		ip saddr . ip daddr @self4 accept comment "a pod and itself"
-            		jump t-in_Admin_2a5fce1a3cc2
+            		jump t-in_Admin_0c82ef3645ffb8c5
             	}
 
-            	chain d-in_guard_1_3d1a2f843fe6 {
-            		log prefix "wt|drop|in|d-in_guard_1_3d1a2f843fe6" group 77
+            	chain d-in_guard_1_d176fa6352227b1d {
+            		log prefix "wt|drop|in|d-in_guard_1_d176fa6352227b1d" group 77
             		counter drop
             	}
 
@@ -270,9 +270,9 @@ spec:
             		ip daddr 10.244.1.0-10.244.1.255 ip daddr != @pods4 goto unknown-in
             	}
 
-            	chain t-in_Admin_2a5fce1a3cc2 {
-            		ip saddr @s4_app_web_of_every_namespace_563a541f3e69 counter return comment "guard#0"
-            		ip saddr @s4_all_pods_of_every_namespace_cf3ba2d57b35 goto d-in_guard_1_3d1a2f843fe6 comment "guard#1"
+            	chain t-in_Admin_0c82ef3645ffb8c5 {
+            		ip saddr @s4_app_web_of_every_namespace_dd6526152af7fac1 counter return comment "guard#0"
+            		ip saddr @s4_all_pods_of_every_namespace_5b0d6921c1da8591 goto d-in_guard_1_d176fa6352227b1d comment "guard#1"
             	}
 
             	chain unknown-eg {
@@ -389,4 +389,41 @@ status: {phase: Running, podIPs: [{ip: 10.244.1.13}]}
     assert_eq!(before.chains, after.chains);
     assert!(before.sets.keys().eq(after.sets.keys()));
     assert_ne!(before.sets, after.sets);
+}
+
+/// Two languages may each have a policy of one kind and name; neither loses its rules.
+#[test]
+fn objects_of_one_name_have_chains_of_their_own() {
+    let compiled = compiled(
+        "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{podSelector: {}}]}]
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  order: 1
+  selector: app == 'db'
+  types: [Ingress]
+  ingress: [{action: Deny, source: {selector: app == 'web'}}]
+",
+        &Profile::parse("calico").unwrap(),
+    );
+    let chains = compiled.table.chains.keys();
+    let of_policies = chains.filter(|name| name.starts_with("in_shop/db"));
+    assert_eq!(of_policies.count(), 2, "{}", compiled.table);
+    assert!(
+        compiled
+            .table
+            .chains
+            .keys()
+            .any(|name| name.starts_with("d-in_")),
+        "{}",
+        compiled.table
+    );
 }

@@ -337,7 +337,11 @@ impl Asking<'_> {
             parties.push(probe::Party {
                 name: Arc::clone(&party.name),
                 namespace: self.namespace(party.place)?,
-                addresses: party.ips.clone(),
+                // Nobody has the address of a Service: what goes there is translated.
+                addresses: match party.kind {
+                    "service" => Vec::new(),
+                    _ => party.ips.clone(),
+                },
             });
         }
         let mut watches = Vec::new();

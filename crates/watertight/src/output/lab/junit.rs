@@ -48,7 +48,10 @@ fn status(report: &LabReport, pair: &LabPair) -> TestCaseStatus {
             status
         }
         Cell::Inconclusive => skipped(&pair.inconclusive, "inconclusive"),
-        Cell::NotJudged => skipped(&pair.not_judged, "packets do not show what decides"),
+        Cell::NotJudged => skipped(
+            &pair.not_judged,
+            "the prediction is uncertain, or packets do not show what decides",
+        ),
         _ => TestCaseStatus::success(),
     }
 }

@@ -145,7 +145,7 @@ fn text_tells_the_verdict_the_matrix_and_each_difference() {
              3 with a control that arrived without policies
            1 different: packets did what was not predicted
            2 inconclusive: without policies nothing arrived either, or it could not be tried
-           1 not judged: packets do not show what decides
+           1 not judged: the prediction is uncertain, or packets do not show what decides
 
         rows connect to columns    1 2 4 5 6
         1 shop/web-0               - ! - # #
@@ -242,7 +242,7 @@ fn junit_has_a_case_for_each_pair() {
             <testsuite name="shop/db" tests="2" skipped="1" errors="0" failures="0">
                 <testcase name="shop/db -&gt; shop/web-0" classname="shop/db"/>
                 <testcase name="shop/db -&gt; kube-system/agent" classname="shop/db">
-                    <skipped message="80/tcp: packets do not show what decides"/>
+                    <skipped message="80/tcp: the prediction is uncertain, or packets do not show what decides"/>
                 </testcase>
             </testsuite>
             <testsuite name="node:worker-1" tests="2" skipped="0" errors="0" failures="0">

@@ -78,7 +78,7 @@ fn counts(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         ),
         (
             counts.not_judged,
-            "not judged: packets do not show what decides",
+            "not judged: the prediction is uncertain, or packets do not show what decides",
         ),
     ];
     for (number, text) in others.into_iter().filter(|(number, _)| *number > 0) {
