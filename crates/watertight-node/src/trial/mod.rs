@@ -231,7 +231,13 @@ pub fn run_under(
     let answers = probe::run(&parties, &controls, &watches, settings, &progress)?;
     let control: BTreeMap<usize, Seen> = denied
         .into_iter()
-        .zip(answers.iter().map(|answer| seen(&answer.outcome)))
+        .zip(&answers)
+        .filter_map(|(at, answer)| {
+            // Whoever should not have answered is no control.
+            let hosts = asked.hosts(asked.connections.get(at)?);
+            let observed = observed(&tables, scene, &answer.outcome, &hosts);
+            Some((at, observed.seen))
+        })
         .collect();
 
     tell(Step::Enforce, 0, tables.len());
@@ -241,11 +247,7 @@ pub fn run_under(
     let answers = probe::run(&parties, &questions, &watches, settings, &progress)?;
     let mut trials = Vec::with_capacity(answers.len());
     for (at, (one, answer)) in asked.connections.iter().zip(&answers).enumerate() {
-        let hosts = one
-            .answer_by
-            .iter()
-            .filter_map(|(party, _)| asked.parties.get(*party));
-        let hosts: Vec<&str> = hosts.map(|party| &*party.host).collect();
+        let hosts = asked.hosts(one);
         let observed = observed(&tables, scene, &answer.outcome, &hosts);
         trials.push(Trial {
             from: one.from,

@@ -85,6 +85,15 @@ pub struct Asked {
     pub is_shortened: bool,
 }
 
+impl Asked {
+    /// What those say who may answer a connection.
+    pub(super) fn hosts(&self, of: &Planned) -> Vec<&str> {
+        let parties = of.answer_by.iter();
+        let parties = parties.filter_map(|(party, _)| self.parties.get(*party));
+        parties.map(|party| &*party.host).collect()
+    }
+}
+
 /// Lists what to ask.
 #[must_use]
 pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {

@@ -67,8 +67,8 @@ fn nothing_in<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     format!(
-        "found no YAML or JSON file in {shown}; name a file or directory, or pipe manifests into \
-         `check -`"
+        "found no YAML or JSON file in {shown}; name a file or directory, or give `-` and \
+         pipe manifests in"
     )
 }
 

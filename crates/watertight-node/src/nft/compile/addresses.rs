@@ -44,8 +44,16 @@ impl Addresses {
     /// A block without its exceptions (K-63).
     fn of_block(block: &IpBlock) -> Self {
         let except = block.except.iter().map(|cidr| Self::of_net(&cidr.net));
-        let except = except.fold(Self::default(), |all, one| all.union(&one));
-        Self::of_net(&block.cidr.net).minus(&except)
+        Self::of_net(&block.cidr.net).minus(&Self::union_of(except))
+    }
+
+    /// All at once: one by one, thousands of blocks would be merged thousands of times.
+    fn union_of(parts: impl Iterator<Item = Self>) -> Self {
+        let parts: Vec<Self> = parts.collect();
+        Self {
+            v4: Runs::union_of(parts.iter().map(|part| &part.v4)),
+            v6: Runs::union_of(parts.iter().map(|part| &part.v6)),
+        }
     }
 
     pub(super) fn of_net(net: &IpNet) -> Self {
@@ -151,8 +159,7 @@ impl<'e, 'w> Owners<'e, 'w> {
     }
 
     pub(super) fn any_of<'p>(&self, parts: impl IntoIterator<Item = &'p Peer>) -> Addresses {
-        let parts = parts.into_iter().map(|part| self.peer(part));
-        parts.fold(Addresses::default(), |all, part| all.union(&part))
+        Addresses::union_of(parts.into_iter().map(|part| self.peer(part)))
     }
 
     fn outside(&self) -> Addresses {
