@@ -88,7 +88,8 @@ const ATTEMPTS: usize = 32;
 const READINGS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Makes changes to a table: for packets all at one moment. If they cannot all be made, none is.
+/// Makes changes to a table: for packets all at one moment. If they cannot all be made, none is; an error of the
+/// last phase alone, which takes away what no rule names any more, comes when the others are in force.
 pub fn apply(socket: &mut Socket, table: &str, changes: &[Change]) -> Result<(), Error> {
     apply_after(socket, table, changes, None)
 }
