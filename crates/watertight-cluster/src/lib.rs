@@ -1,0 +1,1 @@
+//! Live clusters, through their API.
