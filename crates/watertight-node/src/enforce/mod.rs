@@ -17,11 +17,13 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
+use ipnet::IpNet;
 use nix::errno::Errno;
 
 use crate::netlink::{self, Socket, conntrack};
-use crate::nft::delta;
-use crate::nft::{Contents, Set, Table, kernel};
+use crate::nft::delta::{self, Change};
+use crate::nft::kernel::{self, Applied};
+use crate::nft::{Contents, Set, Table};
 
 pub use self::report::{Error, Report};
 
@@ -40,12 +42,15 @@ pub struct Enforcer {
     is_doubtful: bool,
     /// Addresses of pods that are gone, whose connections are not forgotten yet.
     gone: BTreeSet<IpAddr>,
+    /// Where every address that is no pod's is one of a pod that may have gone before this process came.
+    strange: Box<[IpNet]>,
 }
 
 impl Enforcer {
     /// Puts a table into force in the network namespace of a socket. What the kernel holds under its name is
-    /// taken over, and changed only where it differs.
-    pub fn start(socket: Socket, table: Table) -> Result<(Self, Report), Error> {
+    /// taken over, and changed only where it differs. Pods may have gone while nobody looked: connections of
+    /// addresses in `ranges`, those that pods of the node can have, are forgotten if they are no pod's now.
+    pub fn start(socket: Socket, table: Table, ranges: &[IpNet]) -> Result<(Self, Report), Error> {
         let mut enforcer = Self {
             socket,
             table: Table {
@@ -54,6 +59,7 @@ impl Enforcer {
             },
             is_doubtful: true,
             gone: BTreeSet::new(),
+            strange: ranges.into(),
         };
         let report = enforcer.update(table)?;
         Ok((enforcer, report))
@@ -84,9 +90,9 @@ impl Enforcer {
         } else {
             let changes = delta::changes(&self.table, &new);
             match kernel::apply(&mut self.socket, &new.name, &changes) {
-                Ok(()) => {
+                Ok(applied) => {
                     self.gone.extend(pods(&self.table).difference(&pods(&new)));
-                    Report::of(&changes)
+                    self.report(&changes, applied)
                 }
                 // Either the kernel does not take it, or it does not hold what it should: then it is
                 // corrected, if it can be.
@@ -119,26 +125,28 @@ impl Enforcer {
     /// What the kernel holds becomes the table, whatever it is.
     fn adopt(&mut self, new: &Table) -> Result<Report, Error> {
         let name = &new.name;
+        let refused = |cause| Error::Refused { cause };
         for _ in 0..ATTEMPTS {
-            let refused = |cause| Error::Refused { cause };
+            let generation = kernel::generation(&mut self.socket).map_err(refused)?;
             let held = kernel::read(&mut self.socket, name).map_err(refused)?;
-            let (changes, before, generation) = match &held {
-                None => (delta::creation(new), BTreeSet::new(), None),
-                Some(held) => {
-                    let sets = PODS
-                        .iter()
-                        .filter_map(|name| held.sets.get(*name)?.as_ref());
-                    let before: BTreeSet<IpAddr> = sets.flat_map(members).collect();
-                    (delta::adoption(held, new), before, Some(held.generation))
-                }
+            let changes = match &held {
+                None => delta::creation(new),
+                Some(held) => delta::adoption(held, new),
             };
-            match kernel::apply_after(&mut self.socket, name, &changes, generation) {
-                Ok(()) => {
+            match kernel::apply_after(&mut self.socket, name, &changes, Some(generation)) {
+                Ok(applied) => {
                     self.is_doubtful = false;
+                    let sets = held.iter().flat_map(|held| {
+                        let sets = PODS.iter().filter_map(|name| held.sets.get(*name));
+                        sets.flatten()
+                    });
+                    // Whoever changed the table may have left out pods that this process knew.
+                    let mut before: BTreeSet<IpAddr> = sets.flat_map(members).collect();
+                    before.extend(pods(&self.table));
                     self.gone.extend(before.difference(&pods(new)));
                     return Ok(Report {
                         is_adopted: held.is_some(),
-                        ..Report::of(&changes)
+                        ..self.report(&changes, applied)
                     });
                 }
                 Err(cause) if cause.is_outdated() => {}
@@ -148,6 +156,15 @@ impl Enforcer {
         let tried = format!("change table `{name}`: others change rules all the time");
         let cause = netlink::Error::new(tried, Errno::ERESTART);
         Err(Error::Refused { cause })
+    }
+
+    /// What became of changes that are in force. What is left over is found by reading.
+    fn report(&mut self, changes: &[Change], applied: Applied) -> Report {
+        self.is_doubtful |= applied.leftover.is_some();
+        Report {
+            leftover: applied.leftover,
+            ..Report::of(changes)
+        }
     }
 
     /// A change failed. If the kernel holds what was in force, that stays and the new table is to blame;
@@ -166,11 +183,21 @@ impl Enforcer {
 
     /// Connections of pods that are gone; what fails is tried again with the next update.
     fn forget_gone(&mut self, report: &mut Report) -> Result<(), Error> {
-        while let Some(ip) = self.gone.first().copied() {
-            let forgotten = conntrack::flush(&mut self.socket, ip);
-            report.forgotten += forgotten.map_err(|cause| Error::Remembered { ip, cause })?;
-            self.gone.remove(&ip);
+        let remembered = |cause| Error::Remembered { cause };
+        if !self.strange.is_empty() {
+            let pods = pods(&self.table);
+            let is_gone = |ip: IpAddr| {
+                let is_strange = || self.strange.iter().any(|net| net.contains(&ip));
+                self.gone.contains(&ip) || (!pods.contains(&ip) && is_strange())
+            };
+            report.forgotten +=
+                conntrack::flush_if(&mut self.socket, is_gone).map_err(remembered)?;
+            self.strange = Box::default();
+        } else {
+            report.forgotten +=
+                conntrack::flush(&mut self.socket, &self.gone).map_err(remembered)?;
         }
+        self.gone.clear();
         Ok(())
     }
 }

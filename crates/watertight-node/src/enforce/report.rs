@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::netlink;
@@ -10,7 +9,7 @@ use crate::nft::delta::Change;
 use crate::nft::{Contents, Set};
 
 /// What an update changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Whether the kernel held a table of the name that was not known to hold just what was in force.
     pub is_adopted: bool,
@@ -22,6 +21,9 @@ pub struct Report {
     pub elements: usize,
     /// Connections of pods that are gone, forgotten.
     pub forgotten: usize,
+    /// Why what no rule names any more could not be taken away, if it could not. Packets do not notice, and the
+    /// next update tries again.
+    pub leftover: Option<netlink::Error>,
     /// Until the new rules were in force.
     pub committed: Duration,
     /// Until all was done.
@@ -78,6 +80,7 @@ impl fmt::Display for Report {
             sets,
             elements,
             forgotten,
+            leftover,
             took,
             ..
         } = self;
@@ -92,7 +95,14 @@ impl fmt::Display for Report {
         if *forgotten > 0 {
             write!(f, ", {forgotten} connections forgotten")?;
         }
-        write!(f, " in {:.1} ms", took.as_secs_f64() * 1000.0)
+        write!(f, " in {:.1} ms", took.as_secs_f64() * 1000.0)?;
+        match leftover {
+            Some(cause) => write!(
+                f,
+                "; {cause}, so what no rule names any more is left for the next update"
+            ),
+            None => Ok(()),
+        }
     }
 }
 
@@ -109,10 +119,8 @@ pub enum Error {
         /// What the kernel said.
         cause: netlink::Error,
     },
-    /// It is in force, but connections of a pod that is gone are remembered.
+    /// It is in force, but connections of pods that are gone are remembered.
     Remembered {
-        /// The address of the pod.
-        ip: IpAddr,
         /// What the kernel said.
         cause: netlink::Error,
     },
@@ -123,7 +131,7 @@ impl Error {
     #[must_use]
     pub fn cause(&self) -> &netlink::Error {
         match self {
-            Self::Refused { cause } | Self::Doubtful { cause } | Self::Remembered { cause, .. } => {
+            Self::Refused { cause } | Self::Doubtful { cause } | Self::Remembered { cause } => {
                 cause
             }
         }
@@ -138,9 +146,9 @@ impl fmt::Display for Error {
                 f,
                 "{cause}; others have changed the rules, and the next update corrects them if it can"
             ),
-            Self::Remembered { ip, cause } => write!(
+            Self::Remembered { cause } => write!(
                 f,
-                "{cause}; the new rules are in force, but whoever gets the address {ip} next may be answered for \
+                "{cause}; the new rules are in force, but whoever gets such an address next may be answered for \
                  its last owner; the next update tries again"
             ),
         }

@@ -67,7 +67,7 @@ impl Cluster {
         let doing = || format!("install the table {}", table.name);
         let install = || kernel::replace(&mut Socket::open(Protocol::Netfilter)?, table);
         let installed = namespace.run(install).map_err(Error::system(doing()))?;
-        installed.map_err(Error::netlink(doing()))
+        installed.map(drop).map_err(Error::netlink(doing()))
     }
 
     /// All namespaces, the world first, then the nodes.

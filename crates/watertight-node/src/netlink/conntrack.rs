@@ -1,8 +1,9 @@
 //! Connections that the kernel keeps: looked at, and forgotten when an address changes hands.
 //!
-//! INVARIANT: only entries that name the address are deleted. The kernel is asked for those alone; kernels
-//! before 5.8 answer with all, so what comes back is looked at again.
+//! INVARIANT: only entries that name an address that is meant are deleted. The kernel is asked for those of few
+//! addresses alone; kernels before 5.8 answer with all, so what comes back is looked at again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -43,6 +44,10 @@ const NESTED: u16 = 0x8000;
 /// Whether a packet has gone each way.
 const SEEN_REPLY: u32 = 2;
 
+/// The most addresses that the kernel is asked for one by one: it looks through all entries four times for each,
+/// which costs a hundredth of having them all listed.
+const ASKED_FOR: usize = 16;
+
 /// How often entries are deleted that came back while others were.
 const ROUNDS: usize = 4;
 
@@ -76,16 +81,12 @@ impl Entry {
     /// Whether an address is one of its four.
     #[must_use]
     pub fn names(&self, ip: IpAddr) -> bool {
-        let Self {
-            original, reply, ..
-        } = self;
-        [
-            original.source,
-            original.destination,
-            reply.source,
-            reply.destination,
-        ]
-        .contains(&ip)
+        self.ips().any(|of| of == ip)
+    }
+
+    fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        let both = [self.original, self.reply].into_iter();
+        both.flat_map(|tuple| [tuple.source, tuple.destination])
     }
 }
 
@@ -119,40 +120,68 @@ impl fmt::Display for Entry {
 /// All connections of the network namespace.
 pub fn dump(socket: &mut Socket) -> Result<Vec<Entry>, Error> {
     let replies = socket
-        .dump(&Message::new(GET, 0).bytes(&nfgenmsg(0, 0)))
+        .dump(&everything())
         .map_err(|error| error.trying("list the connections that the kernel keeps"))?;
     Ok(replies.iter().filter_map(entry).collect())
 }
 
-/// Forgets all connections that name an address; how many they were.
-pub fn flush(socket: &mut Socket, ip: IpAddr) -> Result<usize, Error> {
-    let tried = |error: Error| error.trying(format!("forget the connections of {ip}"));
+/// Forgets all connections that name one of some addresses; how many they were.
+pub fn flush(socket: &mut Socket, ips: &BTreeSet<IpAddr>) -> Result<usize, Error> {
+    let Some(first) = ips.first() else {
+        return Ok(0);
+    };
+    let questions: Vec<Message> = match ips.len() > ASKED_FOR {
+        true => vec![everything()],
+        false => ips.iter().copied().flat_map(questions).collect(),
+    };
+    let tried = || match ips.len() - 1 {
+        0 => format!("forget the connections of {first}"),
+        more => format!("forget the connections of {first} and {more} more addresses"),
+    };
+    forget(socket, &questions, |ip| ips.contains(&ip)).map_err(|error| error.trying(tried()))
+}
+
+/// Forgets all connections that name an address of which something holds; how many they were. The kernel lists
+/// all that it keeps.
+pub fn flush_if(socket: &mut Socket, is_meant: impl Fn(IpAddr) -> bool) -> Result<usize, Error> {
+    forget(socket, &[everything()], is_meant)
+        .map_err(|error| error.trying("forget the connections of addresses that are no pod's"))
+}
+
+fn forget(
+    socket: &mut Socket,
+    questions: &[Message],
+    is_meant: impl Fn(IpAddr) -> bool,
+) -> Result<usize, Error> {
     let mut forgotten = 0;
     for _ in 0..ROUNDS {
-        let mut deletions: Vec<Message> = Vec::new();
-        for question in questions(ip) {
-            let replies = socket.dump(&question).map_err(tried)?;
+        let mut deletions: BTreeMap<Vec<u8>, Message> = BTreeMap::new();
+        for question in questions {
+            let replies = socket.dump(question)?;
             let named = replies
                 .iter()
-                .filter(|reply| entry(reply).is_some_and(|entry| entry.names(ip)));
+                .filter(|reply| entry(reply).is_some_and(|entry| entry.ips().any(&is_meant)));
             for reply in named {
                 let deletion = deletion(reply);
-                if !deletions.contains(&deletion) {
-                    deletions.push(deletion);
-                }
+                deletions.insert(deletion.payload().into(), deletion);
             }
         }
         if deletions.is_empty() {
             break;
         }
+        let deletions: Vec<Message> = deletions.into_values().collect();
         match socket.requests(&deletions) {
             // It ended by itself.
             Err(error) if error.errno() == Errno::ENOENT => {}
-            done => done.map_err(tried)?,
+            done => done?,
         }
         forgotten += deletions.len();
     }
     Ok(forgotten)
+}
+
+fn everything() -> Message {
+    Message::new(GET, 0).bytes(&nfgenmsg(0, 0))
 }
 
 /// The four places that an address can have in a connection.

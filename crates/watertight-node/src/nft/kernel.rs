@@ -88,9 +88,15 @@ const ATTEMPTS: usize = 32;
 const READINGS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Makes changes to a table: for packets all at one moment. If they cannot all be made, none is; an error of the
-/// last phase alone, which takes away what no rule names any more, comes when the others are in force.
-pub fn apply(socket: &mut Socket, table: &str, changes: &[Change]) -> Result<(), Error> {
+/// What came of changes that are in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Why what no rule names any more is still there, if it is. Packets do not notice.
+    pub leftover: Option<Error>,
+}
+
+/// Makes changes to a table: for packets all at one moment. With an error none is made.
+pub fn apply(socket: &mut Socket, table: &str, changes: &[Change]) -> Result<Applied, Error> {
     apply_after(socket, table, changes, None)
 }
 
@@ -101,19 +107,34 @@ pub fn apply_after(
     table: &str,
     changes: &[Change],
     generation: Option<u32>,
-) -> Result<(), Error> {
+) -> Result<Applied, Error> {
     let [before, now, after] = phases(changes);
     let mut generation = generation;
     if !before.is_empty() {
-        commit(socket, table, &before, generation.take())?;
+        commit(socket, table, &before, generation)?;
+        generation = generation.map(following);
     }
-    if let Err(error) = commit(socket, table, &now, generation.take()) {
+    if let Err(error) = commit(socket, table, &now, generation) {
         let undo = undo(&before);
         // What was made in vain leads nowhere; if even this fails, the first failure tells more.
         _ = commit(socket, table, &undo.iter().collect::<Vec<_>>(), None);
         return Err(error);
     }
-    commit(socket, table, &after, None)
+    let is_switched = !before.is_empty() || !now.is_empty();
+    // Where nothing comes before it, it is all that was asked for.
+    let generation = generation.filter(|_| !is_switched);
+    match commit(socket, table, &after, generation) {
+        Err(error) if is_switched => Ok(Applied {
+            leftover: Some(error),
+        }),
+        done => done.map(|()| Applied::default()),
+    }
+}
+
+/// The generation that one transaction makes of another.
+fn following(generation: u32) -> u32 {
+    // The kernel passes zero over.
+    generation.wrapping_add(1).max(1)
 }
 
 /// One transaction.
@@ -146,15 +167,14 @@ fn commit(
 }
 
 /// Makes the kernel hold a table, whatever it held under this name; what is right already stays.
-pub fn replace(socket: &mut Socket, table: &Table) -> Result<(), Error> {
+pub fn replace(socket: &mut Socket, table: &Table) -> Result<Applied, Error> {
     for _ in 0..ATTEMPTS {
-        let done = match read(socket, &table.name)? {
-            None => apply(socket, &table.name, &delta::creation(table)),
-            Some(held) => {
-                let changes = delta::adoption(&held, table);
-                apply_after(socket, &table.name, &changes, Some(held.generation))
-            }
+        let generation = generation(socket)?;
+        let changes = match read(socket, &table.name)? {
+            None => delta::creation(table),
+            Some(held) => delta::adoption(&held, table),
         };
+        let done = apply_after(socket, &table.name, &changes, Some(generation));
         match done {
             Err(error) if error.is_outdated() => {}
             done => return done,

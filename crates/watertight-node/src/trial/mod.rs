@@ -170,8 +170,8 @@ pub fn enforce(
         };
         let put = || {
             let socket = Socket::open(netlink::Protocol::Netfilter)?;
-            // What it put into force stays.
-            let started = Enforcer::start(socket, compiled.table.clone());
+            // What it put into force stays. No pod of a lab was there before.
+            let started = Enforcer::start(socket, compiled.table.clone(), &[]);
             started.map(drop).map_err(|error| error.cause().clone())
         };
         namespace.run(put)?.map_err(|cause| Error::Table {

@@ -303,7 +303,7 @@ pub(crate) fn role(arguments: &[String]) -> ExitCode {
             .run(|| Socket::open(Protocol::Netfilter))
             .unwrap()
             .unwrap();
-        let (enforcer, _) = Enforcer::start(socket, tables[0].of(node).clone()).unwrap();
+        let (enforcer, _) = Enforcer::start(socket, tables[0].of(node).clone(), &[]).unwrap();
         enforcers.push(enforcer);
     }
     println!("in force");
@@ -358,7 +358,8 @@ fn survive() -> Outcome {
         for node in [1, 2] {
             let mut socket = field.socket(node);
             let generation = kernel::generation(&mut socket).unwrap();
-            let (_enforcer, report) = Enforcer::start(socket, tables[0].of(node).clone()).unwrap();
+            let (_enforcer, report) =
+                Enforcer::start(socket, tables[0].of(node).clone(), &[]).unwrap();
             assert!(report.is_adopted && report.is_nothing(), "{report}");
             assert_eq!(
                 kernel::generation(&mut field.socket(node)).unwrap(),
@@ -376,7 +377,7 @@ fn survive() -> Outcome {
             for node in [1, 2] {
                 let table = tables[number % 2].of(node);
                 let (mut enforcer, report) =
-                    Enforcer::start(field.socket(node), table.clone()).unwrap();
+                    Enforcer::start(field.socket(node), table.clone(), &[]).unwrap();
                 assert!(report.is_adopted, "{report}");
                 let report = enforcer.repair().unwrap();
                 assert!(report.is_nothing(), "{report}");

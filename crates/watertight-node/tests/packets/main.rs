@@ -21,6 +21,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod enforce;
 mod fire;
 mod held;
 mod lab;
@@ -62,6 +63,7 @@ pub(crate) enum Outcome {
 const MODULES: &[&[Test]] = &[
     lab::TESTS,
     held::TESTS,
+    enforce::TESTS,
     fire::TESTS,
     netlink::TESTS,
     nft::TESTS,

@@ -1,5 +1,6 @@
 //! Sockets of netlink, and the connections that the kernel keeps.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use watertight_node::netlink::{Message, Protocol, Socket, conntrack};
@@ -17,6 +18,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "netlink::connections_of_one_address_are_forgotten",
         run: conntrack_of_one_address,
+    },
+    Test {
+        name: "netlink::connections_of_many_addresses_are_forgotten_at_once",
+        run: conntrack_of_many_addresses,
     },
 ];
 
@@ -91,7 +96,8 @@ fn tracking() -> Table {
     }
 }
 
-fn conntrack_of_one_address() -> Outcome {
+/// A namespace of so many addresses, a socket of its tracked connections, and one of each address.
+pub(crate) fn tracked(count: u8) -> (Socket, Vec<UdpSocket>) {
     Namespace::unshare().unwrap();
     let mut route = Socket::open(Protocol::Route).unwrap();
     // struct ifinfomsg: index 1, flag `up`.
@@ -102,8 +108,8 @@ fn conntrack_of_one_address() -> Outcome {
     route
         .request(&Message::new(NEW_LINK, 0).bytes(&up))
         .unwrap();
-    let [one, two, three] = [1, 2, 3].map(|last| Ipv4Addr::new(10, 0, 0, last));
-    for ip in [one, two, three] {
+    let ips: Vec<Ipv4Addr> = (1..=count).map(|last| [10, 0, 0, last].into()).collect();
+    for ip in &ips {
         // struct ifaddrmsg: family, prefix length, flags, scope, index.
         let header = [2, 32, 0, 0, 1, 0, 0, 0];
         route
@@ -116,7 +122,13 @@ fn conntrack_of_one_address() -> Outcome {
     }
     let mut socket = Socket::open(Protocol::Netfilter).unwrap();
     replace(&mut socket, &tracking()).unwrap();
-    let sockets = [one, two, three].map(|ip| UdpSocket::bind((ip, 0)).unwrap());
+    let bound = ips.iter().map(|ip| UdpSocket::bind((*ip, 0)).unwrap());
+    (socket, bound.collect())
+}
+
+fn conntrack_of_one_address() -> Outcome {
+    let (mut socket, sockets) = tracked(3);
+    let [one, two, three] = [1, 2, 3].map(|last| Ipv4Addr::new(10, 0, 0, last));
     for (from, to) in [(0, 1), (1, 2), (0, 2), (2, 0)] {
         let to = sockets[to].local_addr().unwrap();
         sockets[from].send_to(b"x", to).unwrap();
@@ -125,18 +137,41 @@ fn conntrack_of_one_address() -> Outcome {
     let entries = conntrack::dump(&mut socket).unwrap();
     assert_eq!(entries.len(), 3, "{entries:?}");
     assert_eq!(entries.iter().filter(|entry| entry.is_answered).count(), 1);
-    assert_eq!(conntrack::flush(&mut socket, IpAddr::V4(two)).unwrap(), 2);
+    let mut flush = |ip: IpAddr| conntrack::flush(&mut socket, &[ip].into()).unwrap();
+    assert_eq!(flush(two.into()), 2);
     let left = conntrack::dump(&mut socket).unwrap();
     assert_eq!(left.len(), 1);
     assert!(
         !left[0].names(two.into()) && left[0].names(one.into()),
         "{left:?}"
     );
-    assert_eq!(conntrack::flush(&mut socket, IpAddr::V4(two)).unwrap(), 0);
-    assert_eq!(conntrack::flush(&mut socket, IpAddr::V4(three)).unwrap(), 1);
-    assert_eq!(
-        conntrack::flush(&mut socket, "fd00::1".parse().unwrap()).unwrap(),
-        0
+    let mut flush = |ip: IpAddr| conntrack::flush(&mut socket, &[ip].into()).unwrap();
+    assert_eq!(flush(two.into()), 0);
+    assert_eq!(flush(three.into()), 1);
+    assert_eq!(flush("fd00::1".parse().unwrap()), 0);
+    assert_eq!(conntrack::flush(&mut socket, &BTreeSet::new()).unwrap(), 0);
+    Outcome::Passed
+}
+
+/// So many that the kernel lists all of its entries once rather than each address's four times.
+fn conntrack_of_many_addresses() -> Outcome {
+    let (mut socket, sockets) = tracked(40);
+    for from in &sockets[..39] {
+        from.send_to(b"x", sockets[39].local_addr().unwrap())
+            .unwrap();
+    }
+    let number = |last: u8| IpAddr::from([10, 0, 0, last]);
+    let gone: BTreeSet<IpAddr> = (1..=30).map(number).chain([number(200)]).collect();
+    assert_eq!(conntrack::flush(&mut socket, &gone).unwrap(), 30);
+    let left = conntrack::dump(&mut socket).unwrap();
+    assert_eq!(left.len(), 9, "{left:?}");
+    assert!(
+        left.iter()
+            .all(|entry| !gone.contains(&entry.original.source))
     );
+    let is_strange = |ip: IpAddr| (number(31)..=number(33)).contains(&ip);
+    assert_eq!(conntrack::flush_if(&mut socket, is_strange).unwrap(), 3);
+    assert_eq!(conntrack::flush_if(&mut socket, is_strange).unwrap(), 0);
+    assert_eq!(conntrack::dump(&mut socket).unwrap().len(), 6);
     Outcome::Passed
 }

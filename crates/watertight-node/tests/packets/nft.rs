@@ -259,7 +259,66 @@ fn outdated() -> Outcome {
     assert!(!held(&mut socket, &table.name).chains.contains_key("late"));
     let now = generation(&mut socket).unwrap();
     apply_after(&mut socket, &table.name, &steps, Some(now)).unwrap();
+    between_phases(&mut socket, &table.name);
     Outcome::Passed
+}
+
+/// Somebody changes rules between the two transactions of one change: what is new is there by then, and the
+/// switch is refused.
+fn between_phases(socket: &mut Socket, table: &str) {
+    let own = Namespace::current().unwrap();
+    let element = |number: u32| Element::one(Bytes::EMPTY.v4(number));
+    let many = Set {
+        key: vec![KeyType::V4],
+        ranges: false,
+        // To write the second transaction takes a while.
+        contents: Contents::Members((0x0b00_0000..0x0b00_2000).map(element).collect()),
+    };
+    let steps = [
+        Change::AddChain("early".into(), None),
+        Change::AddElements("four".into(), many),
+    ];
+    for round in 0..50 {
+        let old = generation(socket).unwrap();
+        let is_over = AtomicBool::new(false);
+        let (done, came_between) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                own.enter().unwrap();
+                let mut socket = Socket::open(Protocol::Netfilter).unwrap();
+                let steps = [Change::AddChain(format!("between-{round}").into(), None)];
+                let mut commit = || apply_after(&mut socket, "others", &steps, Some(old + 1));
+                loop {
+                    match commit() {
+                        Ok(_) => return true,
+                        Err(error) => assert!(error.is_outdated(), "{error}"),
+                    }
+                    if is_over.load(Ordering::SeqCst) {
+                        return false;
+                    }
+                }
+            });
+            let done = apply_after(socket, table, &steps, Some(old));
+            is_over.store(true, Ordering::SeqCst);
+            (done, other.join().unwrap())
+        });
+        let is_there = held(socket, table).chains.contains_key("early");
+        if came_between {
+            assert!(done.unwrap_err().is_outdated());
+            assert!(!is_there, "what was made in vain is taken back");
+            return;
+        }
+        done.unwrap();
+        assert!(is_there);
+        let Change::AddElements(set, many) = steps[1].clone() else {
+            panic!("elements")
+        };
+        let back = [
+            Change::RemoveElements(set, many),
+            Change::DeleteChain("early".into(), None),
+        ];
+        apply(socket, table, &back).unwrap();
+    }
+    panic!("nobody came between");
 }
 
 /// A table that drops packets to one port on their way out, and logs them: in a chain of a name, to which a rule

@@ -322,9 +322,7 @@ pub(super) fn reuse() -> Outcome {
             assert!(inherits(&field, &server, to), "the control: {name}");
 
             for socket in &mut sockets {
-                for ip in [WEB.v4(), WEB.v6()] {
-                    conntrack::flush(socket, ip).unwrap();
-                }
+                conntrack::flush(socket, &[WEB.v4(), WEB.v6()].into()).unwrap();
             }
             let mut enforcers: [Enforcer; 2] = field.enforce(&tables[0]);
             let to = opens(&field, &server, pod.at(is_v6, PORT));

@@ -165,7 +165,7 @@ impl Field {
     /// Each node with its table.
     pub(super) fn enforce(&self, tables: &Tables) -> [Enforcer; 2] {
         [1, 2].map(|node| {
-            let started = Enforcer::start(self.socket(node), tables.of(node).clone());
+            let started = Enforcer::start(self.socket(node), tables.of(node).clone(), &[]);
             started.unwrap().0
         })
     }
