@@ -9,8 +9,14 @@
 //!
 //! INVARIANT: "it did not arrive" counts as denied only if it arrived without policies.
 
+mod connections;
+mod parties;
 mod questions;
 mod retry;
+mod sample;
+#[cfg(test)]
+mod tests;
+mod unsaid;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,12 +30,15 @@ use watertight_core::report::lab::{LabParty, Observed, Seen, Trial};
 use watertight_core::sets::Protocol;
 use watertight_core::world::NodeId;
 
-pub use questions::{Ask, Asked, Party, Planned, ask, dial, parties};
+pub use connections::{Planned, dial};
+pub use parties::{Party, parties};
+pub use questions::{Ask, Asked, ask};
 
+use self::unsaid::Unsayable;
 use crate::enforce::Enforcer;
 use crate::lab::{self, Cluster, Place, Plan, services};
 use crate::netlink::{self, Socket};
-use crate::nft::compile::{Compiled, Options, Unsaid, compile};
+use crate::nft::compile::{Compiled, Options, compile};
 use crate::probe::{self, Listener, Listeners, Outcome, Question, Settings, Watch};
 use crate::sys;
 
@@ -124,12 +133,18 @@ pub struct Tried {
 /// The table of every node.
 #[must_use]
 pub fn tables(plan: &Plan, eval: &Evaluator<'_>, options: Options) -> BTreeMap<NodeId, Compiled> {
-    let node = |id: NodeId| (id, compile(eval, id, &ranges(plan, id), options));
+    let node = |id: NodeId| {
+        let (own, shared) = ranges(plan, id);
+        let mut compiled = compile(eval, id, &own, options);
+        compiled.unguarded = shared;
+        (id, compiled)
+    };
     plan.nodes.iter().map(|of| node(of.id)).collect()
 }
 
-/// The networks that pods of a node alone have addresses of: whoever else uses one there is cut off.
-fn ranges(plan: &Plan, node: NodeId) -> Vec<IpNet> {
+/// The networks that pods of a node alone have addresses of: whoever else uses one there is cut off. And those in
+/// which nobody is, because others have addresses there, too.
+fn ranges(plan: &Plan, node: NodeId) -> (Vec<IpNet>, Vec<IpNet>) {
     let net = |ip: &IpAddr| {
         IpNet::new(*ip, if ip.is_ipv4() { 24 } else { 64 })
             .ok()
@@ -150,9 +165,7 @@ fn ranges(plan: &Plan, node: NodeId) -> Vec<IpNet> {
             .chain(plan.outside.iter().map(|outside| &outside.ip))
             .filter_map(net),
     );
-    own.into_iter()
-        .filter(|net| !others.contains(net))
-        .collect()
+    own.into_iter().partition(|net| !others.contains(net))
 }
 
 /// Puts tables into force.
@@ -208,10 +221,12 @@ pub fn run_under(
     let _listeners = listen(scene, asked)?;
     let watches = watches(scene, group);
     let questions: Vec<Question> = asked.connections.iter().map(|one| one.question).collect();
+    let unsaid = Unsayable::of(tables.values());
+    let rests_on_it = |one: &Planned| unsaid.is_below(&one.connection, &one.verdict);
     let is_judged: Vec<bool> = asked
         .connections
         .iter()
-        .map(|one| one.is_judged && !rests_on_unsaid(&tables, &one.verdict))
+        .map(|one| one.is_judged && !rests_on_it(one))
         .collect();
 
     // Without policies: what is denied later must arrive now.
@@ -228,7 +243,14 @@ pub fn run_under(
         .filter_map(|at| questions.get(*at).copied())
         .collect();
     let progress = |progress: probe::Progress| tell(Step::Control, progress.done, progress.total);
-    let answers = probe::run(&parties, &controls, &watches, settings, &progress)?;
+    let mut answers = probe::run(&parties, &controls, &watches, settings, &progress)?;
+    retry::doubtful(
+        &mut answers,
+        &controls,
+        (&parties, &watches),
+        settings,
+        |_| true,
+    )?;
     let control: BTreeMap<usize, Seen> = denied
         .into_iter()
         .zip(&answers)
@@ -236,7 +258,10 @@ pub fn run_under(
             // Whoever should not have answered is no control.
             let hosts = asked.hosts(asked.connections.get(at)?);
             let observed = observed(&tables, scene, &answer.outcome, &hosts);
-            Some((at, observed.seen))
+            Some((
+                at,
+                unanswered(observed, questions.get(at)?, &answer.outcome).seen,
+            ))
         })
         .collect();
 
@@ -244,11 +269,25 @@ pub fn run_under(
     let enforced_in = enforce(scene, &tables)?;
 
     let progress = |progress: probe::Progress| tell(Step::Treatment, progress.done, progress.total);
-    let answers = probe::run(&parties, &questions, &watches, settings, &progress)?;
+    let mut answers = probe::run(&parties, &questions, &watches, settings, &progress)?;
+    let is_allowed = |at: usize| {
+        let one = asked.connections.get(at);
+        one.is_some_and(|one| one.verdict.allowed)
+    };
+    retry::doubtful(
+        &mut answers,
+        &questions,
+        (&parties, &watches),
+        settings,
+        is_allowed,
+    )?;
     let mut trials = Vec::with_capacity(answers.len());
     for (at, (one, answer)) in asked.connections.iter().zip(&answers).enumerate() {
         let hosts = asked.hosts(one);
-        let observed = observed(&tables, scene, &answer.outcome, &hosts);
+        let mut observed = observed(&tables, scene, &answer.outcome, &hosts);
+        if one.verdict.allowed {
+            observed = unanswered(observed, &one.question, &answer.outcome);
+        }
         trials.push(Trial {
             from: one.from,
             to: one.to,
@@ -287,25 +326,8 @@ pub fn run_under(
     })
 }
 
-/// Whether a prediction rests on a rule that tables do not have as it is written.
-fn rests_on_unsaid(
-    tables: &BTreeMap<NodeId, Compiled>,
-    verdict: &watertight_core::eval::Verdict,
-) -> bool {
-    let rules = [verdict.egress.rule(), verdict.ingress.rule()];
-    let mut rules = rules.into_iter().flatten();
-    rules.any(|rule| {
-        let mut left = tables.values().flat_map(|compiled| &compiled.left);
-        left.any(|left| {
-            left.policy == rule.policy
-                && left.rule.is_none_or(|at| at == rule.rule)
-                && left.why == Unsaid::Requests
-        })
-    })
-}
-
 fn askers(scene: &Scene<'_, '_>, asked: &Asked) -> Vec<probe::Party> {
-    let party = |party: &questions::Party| {
+    let party = |party: &parties::Party| {
         let namespace = scene.cluster.namespace(party.place)?;
         Some(probe::Party {
             name: Arc::clone(&party.name),
@@ -412,6 +434,23 @@ fn observed(
     }
 }
 
+/// What should arrive is answered by whoever waits there: nothing else proves that it does.
+fn unanswered(observed: Observed, question: &Question, outcome: &Outcome) -> Observed {
+    let (seen, detail) = match outcome {
+        _ if !retry::is_doubtful(outcome, question) => return observed,
+        Outcome::Refused => (
+            Seen::Rejected,
+            "it was refused in the name of the destination, where somebody waits for it",
+        ),
+        _ => (Seen::Error, "somebody answered who did not say who it is"),
+    };
+    Observed {
+        seen,
+        detail: detail.into(),
+        ..observed
+    }
+}
+
 /// Parties as the report names them.
 #[must_use]
 pub fn described(plan: &Plan, asked: &Asked) -> Vec<LabParty> {
@@ -421,7 +460,7 @@ pub fn described(plan: &Plan, asked: &Asked) -> Vec<LabParty> {
             .find(|node| node.id == id)
             .map(|node| node.name.to_string())
     };
-    let party = |party: &questions::Party| LabParty {
+    let party = |party: &parties::Party| LabParty {
         name: party.name.to_string(),
         kind: party.kind.into(),
         node: match party.place {

@@ -1,7 +1,8 @@
-//! One connection again, alone, to see which rules of the kernel it meets.
+//! Connections again: those whose answer proves nothing, and one alone, to see which rules of the kernel it meets.
 
 use std::collections::BTreeMap;
 
+use watertight_core::sets::Protocol;
 use watertight_core::world::NodeId;
 
 use super::{Error, Scene};
@@ -9,10 +10,48 @@ use crate::lab::Place;
 use crate::netlink::{self, Socket};
 use crate::nft::compile::Compiled;
 use crate::nft::kernel;
-use crate::probe::{self, Party, Question, Settings, Watch};
+use crate::probe::{self, Answer, Outcome, Party, Question, Settings, Watch};
+
+/// The most connections that are asked about again: if there are more, it is not for a listener's slowness.
+const ASKED_AGAIN: usize = 1000;
 
 /// Packets that each rule has counted, by node, chain and place in the chain.
 type Counts = BTreeMap<(NodeId, Box<str>, usize), u64>;
+
+/// Whether an answer leaves open who gave it, although somebody waits wherever packets should arrive.
+pub(super) fn is_doubtful(outcome: &Outcome, question: &Question) -> bool {
+    // Echo requests are answered by the kernel.
+    question.protocol != Protocol::Icmp
+        && matches!(outcome, Outcome::Refused | Outcome::Open { by: None })
+}
+
+/// Asks once more what was answered by nobody knows whom: a listener may have been slow. The second answers stand
+/// for the first.
+pub(super) fn doubtful(
+    answers: &mut [Answer],
+    questions: &[Question],
+    (parties, watches): (&[Party], &[Watch]),
+    settings: &Settings,
+    is_meant: impl Fn(usize) -> bool,
+) -> Result<(), Error> {
+    let again = answers.iter().zip(questions).enumerate();
+    let again = again
+        .filter(|(at, (answer, question))| is_doubtful(&answer.outcome, question) && is_meant(*at));
+    let (places, again): (Vec<usize>, Vec<Question>) = again
+        .map(|(at, (_, question))| (at, *question))
+        .take(ASKED_AGAIN)
+        .unzip();
+    if again.is_empty() {
+        return Ok(());
+    }
+    let second = probe::run(parties, &again, watches, settings, &|_| {})?;
+    for (at, answer) in places.into_iter().zip(second) {
+        if let Some(first) = answers.get_mut(at) {
+            *first = answer;
+        }
+    }
+    Ok(())
+}
 
 /// The rules whose counters move when a question is asked.
 pub(super) fn rules_met(

@@ -11,7 +11,7 @@ use watertight_core::sets::Protocol;
 use watertight_core::source::Sources;
 use watertight_core::world::{self, Assume, World};
 use watertight_node::lab::{Cluster, Options, Plan};
-use watertight_node::nft::compile;
+use watertight_node::nft::{Bytes, Field, Match, Rule, Statement, compile};
 use watertight_node::probe::Settings;
 use watertight_node::trial::{self, Ask, Scene};
 
@@ -44,6 +44,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "trial::differences_are_found_and_explained",
         run: differences,
+    },
+    Test {
+        name: "trial::a_refusal_where_somebody_waits_is_a_difference",
+        run: forged,
     },
     Test {
         name: "trial::cilium_does_what_is_predicted",
@@ -272,6 +276,84 @@ fn differences() -> Outcome {
         "{one:?}"
     );
     assert_eq!(of(&closed, &closed).len(), 0);
+    Outcome::Passed
+}
+
+/// A reset in the name of the destination is no arrival: somebody waits on every port that is tried.
+fn forged() -> Outcome {
+    let mut sources = Sources::new();
+    let text = "
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {containers: []}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop}, spec: {containers: []}}
+";
+    sources.add("shop.yaml", text.into()).unwrap();
+    let loaded = watertight_core::manifest::load(&sources, &ReadOptions::default());
+    let (mut world, _) = world::build(&sources, &loaded.objects, &Assume::default());
+    let plan = Plan::new(&mut world, &Options::default()).unwrap();
+    let nothing = Ruleset::default();
+    let eval = Evaluator::new(&world, &nothing, Switches::default());
+    let ask = Ask {
+        ports: vec![
+            (Protocol::Tcp, 80),
+            (Protocol::Udp, 80),
+            (Protocol::Tcp, 81),
+        ],
+        icmp: false,
+        ..Ask::default()
+    };
+    let cluster = Cluster::up(&plan, &|_, _, _| {}).unwrap();
+    let scene = Scene {
+        plan: &plan,
+        cluster: &cluster,
+        eval: &eval,
+    };
+    let asked = trial::ask(&plan, &eval, &ask);
+    let options = compile::Options::default();
+    let mut tables = trial::tables(&plan, &eval, options);
+    for compiled in tables.values_mut() {
+        let reject = Rule {
+            matches: vec![Match::Is(Field::DestinationPort, Bytes::EMPTY.port(80))],
+            statements: vec![Statement::Counter, Statement::Reject],
+            comment: Box::default(),
+        };
+        let ingress = compiled.table.chains.get_mut("ingress-forward").unwrap();
+        ingress.rules.insert(0, reject);
+    }
+    let settings = Settings::default();
+    let tried = trial::run_under(
+        &scene,
+        &asked,
+        tables,
+        options.group,
+        &settings,
+        &|_, _, _| {},
+    );
+    let tried = tried.unwrap();
+    let (mut rejected, mut explained) = (0, 0);
+    for one in tried.trials {
+        assert!(one.verdict.allowed && one.is_judged);
+        let [from, to] = [one.from, one.to].map(|at| &asked.parties[at]);
+        if from.kind != "pod" || to.kind != "pod" {
+            continue;
+        }
+        let is_refused = one.connection.port == Some(80);
+        let arrived = one.observed.seen.arrived();
+        assert_eq!(
+            arrived,
+            Some(!is_refused),
+            "{} to {}: {one:?}",
+            from.name,
+            to.name
+        );
+        if is_refused && one.connection.protocol == Protocol::Tcp {
+            assert!(one.observed.detail.contains("in the name of"), "{one:?}");
+            rejected += 1;
+            let mut rules = one.observed.kernel.iter();
+            explained += usize::from(rules.any(|rule| rule.ends_with("reject")));
+        }
+    }
+    assert!(rejected > 1 && explained > 0, "{rejected} {explained}");
     Outcome::Passed
 }
 

@@ -107,13 +107,11 @@ pub(super) struct Owners<'e, 'w> {
 impl<'e, 'w> Owners<'e, 'w> {
     pub(super) fn new(eval: &'e Evaluator<'w>, own: NodeId) -> Self {
         let world = eval.world;
-        let pods = world.endpoint_ids().filter(|id| has_network(world, *id));
-        let nodes = world.nodes.iter().flat_map(|node| &node.ips);
         Self {
             eval,
             own,
-            pods: Addresses::of(pods.flat_map(|id| &world[id].ips)),
-            nodes: Addresses::of(nodes),
+            pods: Addresses::of(world.endpoint_ids().flat_map(|id| owned(world, id))),
+            nodes: Addresses::of(world.node_ids().flat_map(|id| of_node(world, id))),
         }
     }
 
@@ -133,13 +131,13 @@ impl<'e, 'w> Owners<'e, 'w> {
             Peer::Any => Addresses::all(),
             Peer::Endpoints(selector, _) => {
                 let members = self.members(selector);
-                Addresses::of(members.iter().flat_map(|id| &world[*id].ips))
+                Addresses::of(members.iter().flat_map(|id| owned(world, *id)))
             }
             Peer::Block(block, covers) => self.covered(Addresses::of_block(block), *covers),
-            Peer::Nodes(nodes, _) => Addresses::of(nodes.iter().flat_map(|id| &world[*id].ips)),
+            Peer::Nodes(nodes, _) => Addresses::of(nodes.iter().flat_map(|id| of_node(world, *id))),
             Peer::AnyNode(_) => self.nodes.clone(),
-            Peer::OwnNode(_) => Addresses::of(&world[self.own].ips),
-            Peer::OtherNodes(_) => self.nodes.minus(&Addresses::of(&world[self.own].ips)),
+            Peer::OwnNode(_) => Addresses::of(of_node(world, self.own)),
+            Peer::OtherNodes(_) => self.nodes.minus(&Addresses::of(of_node(world, self.own))),
             Peer::Outside(_) => self.outside(),
             Peer::Domain(pattern, ..) => {
                 let names = world
@@ -197,4 +195,17 @@ pub(super) fn has_network(world: &World, id: EndpointId) -> bool {
     endpoint.host_network.is_none()
         && endpoint.lifecycle == Lifecycle::Active
         && !endpoint.ips.is_empty()
+}
+
+/// The addresses that an endpoint owns. One that two of them have in the input is one's: evaluators and packets
+/// know no other.
+pub(super) fn owned(world: &World, id: EndpointId) -> impl Iterator<Item = &IpAddr> {
+    let ips = world[id].ips.iter().filter(move |_| has_network(world, id));
+    ips.filter(move |ip| world.endpoint_at(**ip) == Some(id))
+}
+
+/// The addresses that are a node's and no pod's.
+fn of_node(world: &World, id: NodeId) -> impl Iterator<Item = &IpAddr> {
+    let ips = world[id].ips.iter();
+    ips.filter(move |ip| world.endpoint_at(**ip).is_none() && world.node_at(**ip) == Some(id))
 }

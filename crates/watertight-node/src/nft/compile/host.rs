@@ -9,6 +9,7 @@ use watertight_core::policy::{Origin, PolicyRef, Stage};
 use watertight_core::sets::Protocol;
 use watertight_core::world::{EndpointId, NodeId};
 
+use super::addresses::owned;
 use super::policies::{Maker, go};
 use super::ports::protocol_is;
 use super::sets::{addresses, digit, number};
@@ -112,7 +113,7 @@ fn to_pods(maker: &mut Maker<'_, '_>, local: &[EndpointId]) {
         if closed.len() == local.len() {
             continue;
         }
-        let ips = closed.iter().flat_map(|id| world[*id].ips.iter().copied());
+        let ips = closed.iter().flat_map(|id| owned(world, *id).copied());
         let set: Box<str> = format!("closed{}", digit(family)).into();
         let of_family = ips.filter(|ip| Family::of(*ip) == family);
         maker

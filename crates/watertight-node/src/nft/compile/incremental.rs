@@ -18,7 +18,7 @@ use watertight_core::eval::{Evaluator, Family};
 use watertight_core::manifest::Direction;
 use watertight_core::manifest::Ips;
 use watertight_core::policy::PolicyRef;
-use watertight_core::world::{EndpointId, NodeId, Port, Shared};
+use watertight_core::world::{EndpointId, Lifecycle, NodeId, Port, Shared};
 
 use self::elements::is_member;
 use super::addresses::{Owners, has_network};
@@ -39,6 +39,8 @@ pub struct Compiler {
     follows: bool,
     meanings: BTreeMap<Box<str>, Meaning>,
     pods: FxHashMap<EndpointId, Pod>,
+    /// Addresses of endpoints, of those too that do not run yet, and how many have each.
+    claims: FxHashMap<EndpointId, Ips>,
     owners: FxHashMap<IpAddr, usize>,
     /// Endpoints on the host network.
     on_host: FxHashSet<EndpointId>,
@@ -108,6 +110,7 @@ impl Compiler {
             follows: true,
             meanings: BTreeMap::new(),
             pods: FxHashMap::default(),
+            claims: FxHashMap::default(),
             owners: FxHashMap::default(),
             on_host: FxHashSet::default(),
             classes: FxHashMap::default(),
@@ -131,6 +134,11 @@ impl Compiler {
             if eval.world[id].host_network.is_some() {
                 compiler.on_host.insert(id);
             }
+            let claimed = claimed(eval, id);
+            for ip in &claimed {
+                *compiler.owners.entry(*ip).or_default() += 1;
+            }
+            compiler.claims.insert(id, claimed);
             let Some(mut pod) = compiler.pod(eval, id) else {
                 continue;
             };
@@ -143,9 +151,6 @@ impl Compiler {
                 if let Some(class) = compiler.class_of(list) {
                     class.pods += 1;
                 }
-            }
-            for ip in &pod.ips {
-                *compiler.owners.entry(*ip).or_default() += 1;
             }
             compiler.pods.insert(id, pod);
         }
@@ -195,7 +200,11 @@ impl Compiler {
         let mut new = self.pod(eval, id);
         let of = |pod: &Option<Pod>| pod.as_ref().map(|pod| pod.ips.clone()).unwrap_or_default();
         let (old_ips, new_ips) = (of(&old), of(&new));
-        if !self.owners_stay(&old_ips, &new_ips) {
+        let old_claims = self.claims.get(&id).cloned().unwrap_or_default();
+        let new_claims = claimed(eval, id);
+        if !self.owners_stay(eval, &old_claims, &new_claims)
+            || !self.families_stay(id, &old_ips, &new_ips)
+        {
             return None;
         }
         let room = self.room_taken(eval, id, new.is_some())?;
@@ -225,12 +234,13 @@ impl Compiler {
         for class in left {
             self.release(&class, &mut draft);
         }
-        for ip in &old_ips {
+        for ip in &old_claims {
             self.owners.remove(ip);
         }
-        for ip in &new_ips {
+        for ip in &new_claims {
             self.owners.insert(*ip, 1);
         }
+        self.claims.insert(id, new_claims);
         match new {
             Some(pod) => self.pods.insert(id, pod),
             None => self.pods.remove(&id),
@@ -249,13 +259,22 @@ impl Compiler {
         })
     }
 
-    /// Whether every address has one owner at most and a pod one of a family, and no family comes or goes.
-    fn owners_stay(&self, old: &Ips, new: &Ips) -> bool {
+    /// Whether every address has one owner at most, which is no node.
+    fn owners_stay(&self, eval: &Evaluator<'_>, old: &Ips, new: &Ips) -> bool {
         let owners = |ip: &IpAddr| self.owners.get(ip).copied().unwrap_or_default();
-        let is_alone = old.iter().all(|ip| owners(ip) == 1)
+        // Pods come before nodes.
+        let is_node = |ip: &IpAddr| eval.world.node_at(*ip).is_some();
+        if old.iter().chain(new).any(is_node) {
+            return false;
+        }
+        old.iter().all(|ip| owners(ip) == 1)
             && new
                 .iter()
-                .all(|ip| owners(ip) == usize::from(old.contains(ip)));
+                .all(|ip| owners(ip) == usize::from(old.contains(ip)))
+    }
+
+    /// Whether a pod has one address of a family at most, and no family comes or goes.
+    fn families_stay(&self, id: EndpointId, old: &Ips, new: &Ips) -> bool {
         let has = |family| {
             self.compiled
                 .table
@@ -268,13 +287,14 @@ impl Compiler {
                 (0, 0) => true,
                 (0 | 1, 1) => has(family),
                 (1, 0) => {
-                    let mut others = self.owners.keys().filter(|ip| !old.contains(ip));
-                    others.any(|ip| Family::of(*ip) == family)
+                    let others = self.pods.iter().filter(|(other, _)| **other != id);
+                    let mut ips = others.flat_map(|(_, pod)| &pod.ips);
+                    ips.any(|ip| Family::of(*ip) == family)
                 }
                 _ => false,
             }
         };
-        is_alone && Family::BOTH.into_iter().all(stays)
+        Family::BOTH.into_iter().all(stays)
     }
 
     /// One more pod of a class; its chains are made if it is the first one.
@@ -425,6 +445,15 @@ impl Draft {
             .filter(|(_, chain)| !chain.rules.is_empty());
         changes.extend(filled.map(|(name, chain)| Change::AddRules(name, chain.rules)));
         changes
+    }
+}
+
+/// The addresses that an endpoint has, whether it runs or not.
+fn claimed(eval: &Evaluator<'_>, id: EndpointId) -> Ips {
+    let endpoint = &eval.world[id];
+    match endpoint.host_network.is_none() && endpoint.lifecycle != Lifecycle::Finished {
+        true => endpoint.ips.clone(),
+        false => Ips::default(),
     }
 }
 

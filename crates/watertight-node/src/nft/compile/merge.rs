@@ -12,7 +12,7 @@ use watertight_core::policy::{Peer, PolicyRef, Rule as PolicyRule, RuleRef};
 use watertight_core::sets::{PortMatch, Protocol};
 use watertight_core::world::EndpointId;
 
-use super::names;
+use super::addresses::owned;
 use super::policies::{MERGED_FROM, Maker};
 use super::sets::{Meaning, Together, Way, digit, family_is, key, members_of, number, remote};
 use crate::nft::table::{Bytes, Element, Field, KeyType, Match, Rule, Set, Statement, Verdict};
@@ -187,7 +187,7 @@ fn set(
     for family in maker.sets.families.clone() {
         let mut elements = Vec::with_capacity(count);
         for (pods, ports) in &members {
-            let ips = pods.iter().flat_map(|id| &world[*id].ips);
+            let ips = pods.iter().flat_map(|id| owned(world, *id));
             for ip in ips.filter(|ip| Family::of(**ip) == family) {
                 elements.extend(ports.iter().map(|(protocol, port)| {
                     let key = Bytes::EMPTY.ip(*ip).protocol(number(*protocol, family));
@@ -195,7 +195,7 @@ fn set(
                 }));
             }
         }
-        let set: Box<str> = names::name(&format!("m{}", digit(family)), "", name);
+        let set: Box<str> = maker.sets.name(&format!("m{}", digit(family)), "", name);
         let contents = members_of(elements);
         let meanings = &mut maker.sets.meanings;
         meanings.insert(set.clone(), meaning.clone());

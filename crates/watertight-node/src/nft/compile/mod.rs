@@ -37,7 +37,7 @@ use watertight_core::policy::{PolicyRef, RuleRef};
 use watertight_core::sets::Runs;
 use watertight_core::world::{EndpointId, NodeId};
 
-use self::addresses::{Addresses, Owners, has_network};
+use self::addresses::{Addresses, Owners, has_network, owned};
 use self::policies::{Maker, go};
 use self::ports::protocol_is;
 use self::sets::{Sets, addresses, digit, family_is, key, members_of};
@@ -127,6 +127,11 @@ pub enum Unsaid {
     HostPods,
     /// It is about what a node routes (C-67..C-69): it is enforced on the node's own connections only.
     Routed,
+    /// It is asked about Services themselves (K-79): in the table, about their backends.
+    Services,
+    /// It is shown a node where a connection comes in through one (K-82): in the table, the client if that is the
+    /// pod's own node.
+    Sources,
 }
 
 impl Unsaid {
@@ -143,6 +148,12 @@ impl Unsaid {
             }
             Self::Routed => {
                 "is about connections that a node routes; only the node's own are judged by it"
+            }
+            Self::Services => {
+                "is asked about the address of a Service; tables see its backends, so they are asked about those"
+            }
+            Self::Sources => {
+                "sees the node that a connection comes in through; tables of that node see the client"
             }
         }
     }
@@ -178,6 +189,9 @@ pub struct Compiled {
     pub blames: BTreeMap<Box<str>, (Blame, Box<str>)>,
     /// What is not in it as it is written.
     pub left: BTreeSet<Left>,
+    /// Networks that pods of this node have addresses in and others have, too: who is not known there is not cut
+    /// off. Whoever gave the ranges tells.
+    pub unguarded: Vec<IpNet>,
 }
 
 /// Makes the table of a node. `ranges` are the addresses that pods of this node can have; whoever uses one
@@ -222,13 +236,14 @@ fn finished(maker: &mut Maker<'_, '_>) -> Compiled {
         table: std::mem::replace(&mut maker.table, empty),
         blames: blames.collect(),
         left: std::mem::take(&mut maker.left),
+        unguarded: Vec::new(),
     }
 }
 
 /// Who lives here, and which class everybody is of.
 fn dispatch(maker: &mut Maker<'_, '_>, local: &[EndpointId]) {
     let world = maker.eval.world;
-    let ips = || local.iter().flat_map(|id| world[*id].ips.iter().copied());
+    let ips = || local.iter().flat_map(|id| owned(world, *id).copied());
     for family in maker.sets.families.clone() {
         let of = || ips().filter(move |ip| Family::of(*ip) == family);
         let digit = digit(family);
@@ -255,7 +270,7 @@ fn dispatch(maker: &mut Maker<'_, '_>, local: &[EndpointId]) {
                 continue;
             }
             let class = maker.class(direction, list);
-            for ip in &world[*id].ips {
+            for ip in owned(world, *id) {
                 let verdicts = match Family::of(*ip) {
                     Family::V4 => verdicts.first_mut(),
                     Family::V6 => verdicts.last_mut(),

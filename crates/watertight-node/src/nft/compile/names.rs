@@ -107,7 +107,8 @@ fn peer(world: &World, of: &Peer) -> String {
         Peer::OwnNode(_) => "own node".into(),
         Peer::OtherNodes(_) => "other nodes".into(),
         Peer::Outside(_) => "outside".into(),
-        Peer::Domain(pattern, ..) => format!("name {pattern}"),
+        // How many labels a star stands for is not in its text.
+        Peer::Domain(pattern, ..) => format!("name {pattern:?}"),
         Peer::All(parts) => list(parts, " and "),
         Peer::AnyOf(parts) => list(parts, " or "),
         Peer::Not(part) => format!("not {}", peer(world, part)),

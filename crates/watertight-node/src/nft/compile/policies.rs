@@ -4,6 +4,7 @@
 //! which something passes is one chain of its own, because to pass is to leave all of the tier: `return`.
 
 use rustc_hash::FxHashMap;
+use watertight_core::engine::{ServiceDnat, Snat};
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::Direction;
 use watertight_core::policy::{Action, Peer, PolicyRef, Rule as PolicyRule, RuleRef, Tier};
@@ -83,7 +84,7 @@ impl<'e, 'w> Maker<'e, 'w> {
         }
         let word = names::word(direction);
         let each: Vec<Box<str>> = list.iter().map(|at| self.policy_name(*at)).collect();
-        let class = names::name(&format!("c-{word}"), "", &each.join(" "));
+        let class = self.sets.name(&format!("c-{word}"), "", &each.join(" "));
         let mut rules = Vec::new();
         let mut is_self_let_in = !self.options.exempts_hairpins(self.eval);
         for tier in list.chunk_by(|a, b| a.tier == b.tier) {
@@ -197,7 +198,9 @@ impl<'e, 'w> Maker<'e, 'w> {
         let each: Vec<Box<str>> = tier.iter().map(|at| self.policy_name(*at)).collect();
         let of = self.tier_name(direction, tier);
         let kind = format!("t-{}", names::word(direction));
-        let name = names::name(&kind, &of, &format!("{} {}", each.join(" "), end.is_some()));
+        let name = self
+            .sets
+            .name(&kind, &of, &format!("{} {}", each.join(" "), end.is_some()));
         if self.table.chains.contains_key(&name) {
             return name;
         }
@@ -225,7 +228,9 @@ impl<'e, 'w> Maker<'e, 'w> {
     fn merged(&mut self, direction: Direction, tier: &[PolicyRef]) -> Box<str> {
         let each: Vec<Box<str>> = tier.iter().map(|at| self.policy_name(*at)).collect();
         let kind = format!("m-{}", names::word(direction));
-        let name = names::name(&kind, &format!("{} policies", tier.len()), &each.join(" "));
+        let name = self
+            .sets
+            .name(&kind, &format!("{} policies", tier.len()), &each.join(" "));
         if !self.table.chains.contains_key(&name) {
             let rules = merge::rules(self, direction, tier, &name);
             self.table
@@ -298,6 +303,21 @@ impl<'e, 'w> Maker<'e, 'w> {
     pub(super) fn note(&mut self, at: RuleRef, rule: &PolicyRule) {
         let world = self.eval.world;
         let mut found = Vec::new();
+        let is_anybody = rule.peers.iter().any(|peer| matches!(peer, Peer::Any));
+        let is_anything =
+            rule.traffic.contains(&PortMatch::Everything) && rule.source_ports.is_none();
+        let switches = self.eval.switches;
+        match at.policy.direction {
+            Direction::Egress
+                if switches.service_dnat == ServiceDnat::Pre && !(is_anybody && is_anything) =>
+            {
+                found.push(Unsaid::Services);
+            }
+            Direction::Ingress if switches.snat == Snat::NodeIp && !is_anybody => {
+                found.push(Unsaid::Sources);
+            }
+            _ => {}
+        }
         for peer in &rule.peers {
             peer.leaves(&mut |leaf| match leaf {
                 Peer::Domain(pattern, ..) => {
@@ -338,7 +358,9 @@ impl<'e, 'w> Maker<'e, 'w> {
         let direction = at.policy.direction;
         let policy = self.policy_name(at.policy);
         let kind = format!("d-{}", names::word(direction));
-        let name = names::name(&kind, comment, &format!("{policy} {}", at.rule));
+        let name = self
+            .sets
+            .name(&kind, comment, &format!("{policy} {}", at.rule));
         if !self.table.chains.contains_key(&name) {
             let rules = self.drop(direction, &name, Blame::Rule(at));
             self.table

@@ -6,7 +6,6 @@ use watertight_core::engine::Icmp;
 use watertight_core::eval::Family;
 use watertight_core::sets::{PortMatch, Protocol, Runs};
 
-use super::names;
 use super::sets::{Sets, Way, destination, family_is, members_of, number};
 use crate::nft::table::{Bytes, Contents, Element, Field, KeyType, Match, Set, Table};
 
@@ -119,7 +118,7 @@ pub(super) fn ways(
             }
         }
     }
-    found.extend(numbers(table, ranges));
+    found.extend(numbers(sets, table, ranges));
     if found
         .iter()
         .any(|way| way.matches.is_empty() && way.family.is_none())
@@ -159,7 +158,11 @@ fn in_range(protocol: Protocol, (first, last): (u16, u16)) -> Vec<Match> {
 }
 
 /// One range is compared with, several are looked up.
-fn numbers(table: &mut Table, ranges: BTreeMap<Protocol, Vec<(u16, u16)>>) -> Vec<Way> {
+fn numbers(
+    sets: &Sets<'_, '_>,
+    table: &mut Table,
+    ranges: BTreeMap<Protocol, Vec<(u16, u16)>>,
+) -> Vec<Way> {
     let ranges: Vec<(Protocol, (u16, u16))> = ranges
         .into_iter()
         .flat_map(|(protocol, ranges)| {
@@ -181,7 +184,7 @@ fn numbers(table: &mut Table, ranges: BTreeMap<Protocol, Vec<(u16, u16)>>) -> Ve
                     false => format!("{}_{first}-{last}", protocol.word()),
                 });
             let definition = words.collect::<Vec<_>>().join("_");
-            let set = names::name("p", &definition, &definition);
+            let set = sets.name("p", &definition, &definition);
             let element = |(protocol, (first, last)): &(Protocol, (u16, u16))| {
                 let protocol = Bytes::EMPTY.protocol(number(*protocol, Family::V4));
                 Element {

@@ -1,5 +1,6 @@
 //! Sets that rules look things up in, made once for each definition.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -10,7 +11,7 @@ use watertight_core::policy::{Covers, EndpointSelector, Peer};
 use watertight_core::sets::{Bound, Protocol, Runs};
 use watertight_core::world::{EndpointId, World};
 
-use super::addresses::{Addresses, Owners, has_network};
+use super::addresses::{Addresses, Owners, has_network, owned};
 use super::names;
 use crate::nft::table::{Bytes, Contents, Element, Field, KeyType, Match, Set, Table};
 
@@ -115,6 +116,8 @@ pub(super) struct Sets<'e, 'w> {
     pub rests_on_pods: bool,
     /// Pods by the name and protocol of a port.
     named: Named,
+    /// What names that were given stand for.
+    names: RefCell<FxHashMap<Box<str>, Box<str>>>,
 }
 
 impl<'e, 'w> Sets<'e, 'w> {
@@ -135,7 +138,21 @@ impl<'e, 'w> Sets<'e, 'w> {
             meanings: BTreeMap::new(),
             rests_on_pods: false,
             named,
+            names: RefCell::default(),
         }
+    }
+
+    /// A name by a definition. In tests it is seen to that no two definitions have one name.
+    pub(super) fn name(&self, kind: &str, readable: &str, definition: &str) -> Box<str> {
+        let name = names::name(kind, readable, definition);
+        if cfg!(debug_assertions)
+            && let Ok(mut names) = self.names.try_borrow_mut()
+        {
+            let known = names.entry(name.clone());
+            let known = known.or_insert_with(|| definition.into());
+            debug_assert_eq!(&**known, definition, "two definitions of {name}");
+        }
+        name
     }
 
     /// The ways in which the other end can be one of some peers.
@@ -167,9 +184,9 @@ impl<'e, 'w> Sets<'e, 'w> {
                 }
             }
             for family in &self.families {
-                let set = names::name(&format!("s{}", digit(*family)), &readable, &definition);
+                let set = self.name(&format!("s{}", digit(*family)), &readable, &definition);
                 if !table.sets.contains_key(&set) {
-                    let ips = members.iter().flat_map(|id| &self.world[*id].ips);
+                    let ips = members.iter().flat_map(|id| owned(self.world, *id));
                     let ips = ips.copied().filter(|ip| Family::of(*ip) == *family);
                     table.sets.insert(set.clone(), addresses(*family, ips));
                     let meaning = Meaning::Pods(selectors.clone());
@@ -228,7 +245,7 @@ impl<'e, 'w> Sets<'e, 'w> {
                     not: false,
                 },
                 _ => {
-                    let set = names::name(&format!("b{}", digit(family)), readable, definition);
+                    let set = self.name(&format!("b{}", digit(family)), readable, definition);
                     let members = Set {
                         key: vec![key(family)],
                         ranges: true,
@@ -270,10 +287,7 @@ impl<'e, 'w> Sets<'e, 'w> {
             let pods = pods.map(Vec::as_slice).unwrap_or_default();
             let mut members = Vec::new();
             for (id, port) in pods {
-                let ips = self.world[*id]
-                    .ips
-                    .iter()
-                    .filter(|ip| Family::of(**ip) == family);
+                let ips = owned(self.world, *id).filter(|ip| Family::of(**ip) == family);
                 members.extend(ips.map(|ip| {
                     let key = Bytes::EMPTY.ip(*ip).protocol(number(protocol, family));
                     Element::one(key.port(*port))

@@ -1,7 +1,7 @@
 //! What tables look like. That they do what verdicts say is held by `tests/compiled.rs`.
 
 use expect_test::{Expect, expect};
-use watertight_core::engine::Profile;
+use watertight_core::engine::{Profile, ServiceDnat, Snat};
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::{self, Options as ReadOptions};
 use watertight_core::policy::lower;
@@ -426,4 +426,113 @@ spec:
         "{}",
         compiled.table
     );
+}
+
+const BOTH_WAYS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{podSelector: {}}]}, {}]
+  egress: [{to: [{podSelector: {}}]}, {ports: [{port: 53}]}, {}]
+";
+
+/// What an engine judges elsewhere than the table does is said: Services before translation (K-79), clients
+/// behind a node (K-82). Rules that let everybody through let them through either way.
+#[test]
+fn what_is_judged_before_translation_is_listed() {
+    let left = |service_dnat, snat| -> Vec<(Direction, Option<usize>, Unsaid)> {
+        let mut profile = Profile::reference();
+        profile.switches.service_dnat = service_dnat;
+        profile.switches.snat = snat;
+        let compiled = compiled(BOTH_WAYS, &profile);
+        let left = compiled.left.iter();
+        left.map(|left| (left.policy.direction, left.rule, left.why))
+            .collect()
+    };
+    assert_eq!(left(ServiceDnat::Post, Snat::Preserve), []);
+    let (ingress, egress) = (Direction::Ingress, Direction::Egress);
+    assert_eq!(
+        left(ServiceDnat::Pre, Snat::Preserve),
+        [
+            (egress, Some(0), Unsaid::Services),
+            (egress, Some(1), Unsaid::Services),
+        ]
+    );
+    assert_eq!(
+        left(ServiceDnat::Post, Snat::NodeIp),
+        [(ingress, Some(0), Unsaid::Sources)]
+    );
+}
+
+/// An address of two pods is one's, in every set alike: the evaluator knows no other.
+#[test]
+fn an_address_of_two_pods_is_one_pods() {
+    let twin = "
+apiVersion: v1
+kind: Pod
+metadata: {name: twin, namespace: shop, labels: {app: twin}}
+spec: {nodeName: n1, containers: [{name: c, ports: [{name: sql, containerPort: 9999}]}]}
+status: {phase: Running, podIPs: [{ip: 10.244.1.12}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: twin, namespace: shop}
+spec: {podSelector: {matchLabels: {app: twin}}, policyTypes: [Ingress, Egress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: twin}}}]}, {from: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 1}]}]
+  egress: [{to: [{podSelector: {}}], ports: [{port: sql}]}]
+";
+    let (_sources, world) = read(twin);
+    let ip = "10.244.1.12".parse().unwrap();
+    let owner = world.endpoint_at(ip).unwrap();
+    let is_twin = *world[owner].name == *"twin";
+    let compiled = compiled(twin, &Profile::reference());
+    let has = |name: &str| {
+        let set = compiled
+            .table
+            .sets
+            .iter()
+            .find(|(of, _)| of.starts_with(name));
+        let members = match &set.unwrap().1.contents {
+            Contents::Members(members) => members.iter().map(|one| one.first).collect(),
+            Contents::Verdicts(verdicts) => verdicts.keys().map(|one| one.first).collect(),
+            Contents::Values(..) => Vec::new(),
+        };
+        let count = members
+            .iter()
+            .filter(|one| one.as_slice().starts_with(&[10, 244, 1, 12]));
+        count.count()
+    };
+    assert_eq!(
+        (has("s4_app_twin"), has("s4_app_db")),
+        (usize::from(is_twin), usize::from(!is_twin))
+    );
+    assert_eq!(has("n4_sql"), 1, "the ports of one of them");
+    assert_eq!(
+        has("in4"),
+        usize::from(is_twin),
+        "the policies of one of them"
+    );
+}
+
+/// Patterns of the same text that mean other names are other sets.
+#[test]
+fn what_a_star_stands_for_is_part_of_a_name() {
+    use watertight_core::policy::Peer;
+    use watertight_core::sets::{DomainLabels, DomainPattern};
+    let (sources, world) = read("");
+    let span = watertight_core::source::Span::new(sources.iter().next().unwrap().0, 0, 0);
+    let name = |labels| {
+        let peer = Peer::Domain(DomainPattern::new("*.example.com", labels), "L-57", span);
+        names::peers(&world, [&peer])
+    };
+    assert_ne!(name(DomainLabels::One), name(DomainLabels::OneOrMore));
+    assert_eq!(name(DomainLabels::One), name(DomainLabels::One));
 }
