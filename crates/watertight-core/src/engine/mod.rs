@@ -11,6 +11,7 @@
 mod bug;
 mod catalog;
 mod data;
+pub mod detect;
 mod infer;
 mod kinds;
 mod profile;

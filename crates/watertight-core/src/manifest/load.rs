@@ -67,8 +67,11 @@ pub(crate) trait Gather<'s>: Default {
     /// Takes the next object.
     fn object(&mut self, object: Object<'s>);
 
-    /// Is shown every object as written, of whatever kind, before it is decoded.
-    fn seen(&mut self, _node: Node<'_, 's>, _api_version: &str, _kind: &str) {}
+    /// Is shown every object as written, of whatever kind, before it is decoded; says whether an
+    /// object of a kind that is not decoded is of use all the same.
+    fn seen(&mut self, _node: Node<'_, 's>, _api_version: &str, _kind: &str) -> bool {
+        false
+    }
 
     /// Behind the last object.
     fn done(self) -> Self::Gathered;

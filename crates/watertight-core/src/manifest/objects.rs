@@ -79,7 +79,7 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             items.for_each(|item| self.value(item, of.as_ref()));
             return;
         }
-        self.into.seen(node, api_version, kind);
+        let is_of_use = self.into.seen(node, api_version, kind);
         match kinds::treatment(api_version, kind) {
             Treatment::Decode => {
                 self.decode(node, kind, |decoder| decode_object(decoder, node, kind));
@@ -90,6 +90,7 @@ impl<'s, G: Gather<'s>> Reader<'_, 's, G> {
             Treatment::NotServed(served) => self.not_served(node, api_version, kind, served),
             Treatment::NotEvaluated => self.not_evaluated(node, api_version, kind),
             Treatment::Misspelt(near) => self.misspelt(node, api_version, kind, near),
+            Treatment::Other if is_of_use => {}
             Treatment::Other => {
                 *self.loaded.other_kinds.entry(kind.to_owned()).or_default() += 1;
             }
@@ -272,7 +273,11 @@ fn decode_object<'s>(decoder: &mut Decoder, node: Node<'_, 's>, kind: &str) -> O
     let meta = meta::decode(decoder, metadata, span, Named::Required)?;
     let body = match kind {
         "Namespace" => Body::Namespace,
-        "Pod" => Body::Pod(pod::spec(decoder, spec), pod::status(status)),
+        "Pod" => {
+            let owner = meta.owner.as_ref();
+            let of_daemon_set = owner.is_some_and(|owner| &*owner.kind == "DaemonSet");
+            Body::Pod(pod::spec(decoder, spec), pod::status(status, of_daemon_set))
+        }
         "Service" => Body::Service(service::decode(decoder, spec)),
         "EndpointSlice" => Body::EndpointSlice(service::slice(node)?),
         "Endpoints" => Body::Endpoints(service::subsets(node)),

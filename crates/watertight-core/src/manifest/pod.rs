@@ -91,6 +91,8 @@ pub struct PodStatus {
     pub phase: Phase,
     /// The addresses, at most one a family.
     pub ips: Ips,
+    /// A pod of a DaemonSet that is not ready; of other pods nobody asks.
+    pub unready: bool,
 }
 
 pub(super) fn spec<'s>(decoder: &mut Decoder, node: Option<Node<'_, 's>>) -> PodSpec<'s> {
@@ -173,7 +175,7 @@ fn container_port<'s>(decoder: &mut Decoder, node: Node<'_, 's>) -> Option<Conta
 
 /// The status, if the object has one: then it comes from a cluster. `status: {}`, which tools write
 /// into manifests, says nothing.
-pub(super) fn status(node: Option<Node<'_, '_>>) -> Option<PodStatus> {
+pub(super) fn status(node: Option<Node<'_, '_>>, of_daemon_set: bool) -> Option<PodStatus> {
     let node = node?;
     let [ips, ip, phase] = node.get_each(["podIPs", "podIP", "phase"]);
     let listed = ips
@@ -192,7 +194,21 @@ pub(super) fn status(node: Option<Node<'_, '_>>) -> Option<PodStatus> {
         None if ips.is_empty() => return None,
         None => Phase::Running,
     };
-    Some(PodStatus { phase, ips })
+    let unready = of_daemon_set && (phase == Phase::Pending || is_unready(node));
+    Some(PodStatus {
+        phase,
+        ips,
+        unready,
+    })
+}
+
+/// Whether the condition `Ready` is there and not true.
+fn is_unready(status: Node<'_, '_>) -> bool {
+    let conditions = status.get("conditions").into_iter().flat_map(Node::items);
+    let mut written = conditions.map(|condition| condition.get_each(["type", "status"]));
+    written.any(|[kind, status]| {
+        kind.is_some_and(|kind| kind.is("Ready")) && !status.is_some_and(|status| status.is("True"))
+    })
 }
 
 /// The spec below `template.spec`, with the template's metadata node.

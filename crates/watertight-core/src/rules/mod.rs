@@ -35,6 +35,7 @@ mod wt009_unreadable_file;
 mod wt010_unused_suppression;
 mod wt011_suppression_without_reason;
 mod wt012_expired_suppression;
+mod wt013_list_incomplete;
 mod wt101_ingress_not_isolated;
 mod wt102_egress_not_isolated;
 mod wt103_ingress_only_default_deny;
@@ -101,6 +102,7 @@ pub mod reading {
     pub use super::wt010_unused_suppression::UNUSED;
     pub use super::wt011_suppression_without_reason::NO_REASON;
     pub use super::wt012_expired_suppression::EXPIRED;
+    pub use super::wt013_list_incomplete::LIST_INCOMPLETE;
 }
 
 /// What finds the findings of a rule.
@@ -190,6 +192,7 @@ pub static ALL: &[&Rule] = &[
     &wt010_unused_suppression::UNUSED,
     &wt011_suppression_without_reason::NO_REASON,
     &wt012_expired_suppression::EXPIRED,
+    &wt013_list_incomplete::LIST_INCOMPLETE,
     &wt101_ingress_not_isolated::RULE,
     &wt102_egress_not_isolated::RULE,
     &wt103_ingress_only_default_deny::RULE,

@@ -24,9 +24,9 @@ use self::part::{Number, Part, Pod};
 pub use self::preview::{ObjectName, Preview};
 pub use self::read::{build, read, read_two, read_with_hints};
 use super::{
-    Assumed, ClusterNode, Endpoint, EndpointId, Ips, Labels, Lifecycle, NAME_LABEL, Namespace,
-    NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, PolicyItem, Port, Symbols, Workload,
-    WorkloadId, World,
+    Assumed, ClusterNode, Endpoint, EndpointId, Inventory, Ips, Labels, Lifecycle, NAME_LABEL,
+    Namespace, NamespaceId, NodeId, ObjectIgnore, Policy, PolicyId, PolicyItem, Port, Symbols,
+    Workload, WorkloadId, World,
 };
 use crate::diag::Finding;
 use crate::manifest::{self, Body, IgnoreAnnotation, Meta, Object, PodSpec, WorkloadKind};
@@ -60,7 +60,11 @@ fn merge(
     assume: &Assume,
     is_meant: impl Fn(Span, Span) -> bool,
 ) -> (World, Vec<Finding>) {
-    let findings = duplicates::remove(sources, &mut parts, &assume.namespace, is_meant);
+    let mut inventory = Inventory::default();
+    for part in &mut parts {
+        inventory.absorb(std::mem::take(&mut part.inventory));
+    }
+    let mut findings = duplicates::remove(sources, &mut parts, &assume.namespace, is_meant);
     let pods: Vec<_> = parts
         .iter_mut()
         .map(|part| std::mem::take(&mut part.pods))
@@ -88,6 +92,7 @@ fn merge(
                 default_namespace: assume.namespace.as_str().into(),
                 ..Assumed::default()
             },
+            inventory: Inventory::default(),
             accounts: FxHashMap::default(),
             by_ip: FxHashMap::default(),
             node_by_ip: FxHashMap::default(),
@@ -109,6 +114,9 @@ fn merge(
     builder.objects(&parts);
     builder.dns();
     builder.addresses();
+    findings.extend(inventory.findings());
+    inventory.unready = std::mem::take(&mut builder.world.inventory.unready);
+    builder.world.inventory = inventory;
     (builder.world, findings)
 }
 

@@ -9,6 +9,7 @@
 mod build;
 mod change;
 mod dns;
+pub mod inventory;
 mod objects;
 mod place;
 mod services;
@@ -23,6 +24,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use build::{Assume, ObjectName, Preview, build, read, read_two, read_with_hints};
 pub use dns::DnsServer;
+pub use inventory::Inventory;
 pub use objects::{Name, PolicyItem, Seen};
 pub use services::Backend;
 pub use shared::Shared;
@@ -307,6 +309,8 @@ pub struct World {
     pub ignores: Vec<ObjectIgnore>,
     /// What was assumed.
     pub assumed: Assumed,
+    /// What the cluster runs beside workloads: network engines, nodes, and what could be read.
+    pub inventory: Inventory,
     /// The labels of service accounts.
     accounts: FxHashMap<(NamespaceId, Box<str>), Labels>,
     by_ip: FxHashMap<IpAddr, EndpointId>,

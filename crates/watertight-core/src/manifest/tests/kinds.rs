@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn pods_with_and_without_status() {
     expect![[r#"
-        Pod(PodSpec { host_network: Some(_), node: Some("n1"), service_account: Some("web"), ports: [ContainerPort { name: Some("http"), number: 8080, protocol: Tcp, span: _ }, ContainerPort { name: None, number: 53, protocol: Udp, span: _ }, ContainerPort { name: Some("mesh"), number: 15001, protocol: Tcp, span: _ }, ContainerPort { name: None, number: 9, protocol: Tcp, span: _ }] }, Some(PodStatus { phase: Running, ips: [10.0.0.9, fd00::9] }))
+        Pod(PodSpec { host_network: Some(_), node: Some("n1"), service_account: Some("web"), ports: [ContainerPort { name: Some("http"), number: 8080, protocol: Tcp, span: _ }, ContainerPort { name: None, number: 53, protocol: Udp, span: _ }, ContainerPort { name: Some("mesh"), number: 15001, protocol: Tcp, span: _ }, ContainerPort { name: None, number: 9, protocol: Tcp, span: _ }] }, Some(PodStatus { phase: Running, ips: [10.0.0.9, fd00::9], unready: false }))
     "#]].assert_eq(&only(
         "apiVersion: v1
 kind: Pod

@@ -18,8 +18,9 @@ impl<'s> Gather<'s> for Hinted<'s> {
         self.parts.object(object);
     }
 
-    fn seen(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str) {
+    fn seen(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str) -> bool {
         self.hints.read(node, api_version, kind);
+        self.parts.seen(node, api_version, kind)
     }
 
     fn done(self) -> Self::Gathered {

@@ -12,13 +12,14 @@ use std::num::NonZeroU32;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::document::Node;
 use crate::manifest::{
     Body, Gather, IgnoreAnnotation, Ips, Meta, NetworkPolicySpec, Object, Phase, PodSpec,
     PodStatus, WorkloadKind,
 };
 use crate::sets::Protocol;
 use crate::source::Span;
-use crate::world::dns;
+use crate::world::{Inventory, dns};
 
 /// The position of something in one of the lists of its part, counted from one so that none takes
 /// no room.
@@ -58,6 +59,8 @@ pub(crate) struct Part<'s> {
     pub(super) policies: Vec<Policy<'s>>,
     /// Everything else, by ordinal.
     pub(super) objects: Vec<(u32, Object<'s>)>,
+    /// What the objects tell about network engines and nodes.
+    pub(super) inventory: Inventory,
     /// Suppressions on pods and policies, by ordinal.
     ignores: Vec<(u32, Vec<IgnoreAnnotation<'s>>)>,
     /// Where pods ask for the network of their node, by ordinal.
@@ -142,6 +145,8 @@ pub(super) struct Pod<'s> {
     /// Whether the server completes the name.
     pub(super) generated: bool,
     pub(super) phase: Option<Phase>,
+    /// A pod of a DaemonSet that is known not to be ready.
+    pub(super) unready: bool,
     pub(super) ips: Ips,
     /// The object.
     pub(super) span: Span,
@@ -250,6 +255,10 @@ impl<'s> Gather<'s> for Gatherer<'s> {
         }
     }
 
+    fn seen(&mut self, node: Node<'_, 's>, api_version: &str, kind: &str) -> bool {
+        self.part.inventory.see(node, api_version, kind)
+    }
+
     fn done(mut self) -> Part<'s> {
         // All parts wait for the last one.
         self.part.shrink();
@@ -294,9 +303,9 @@ impl<'s> Gatherer<'s> {
             protocol: port.protocol,
         });
         let ports: Box<[PodPort]> = ports.collect();
-        let (phase, ips) = match status {
-            Some(status) => (Some(status.phase), status.ips),
-            None => (None, Ips::default()),
+        let (phase, ips, unready) = match status {
+            Some(status) => (Some(status.phase), status.ips, status.unready),
+            None => (None, Ips::default(), false),
         };
         let pod = Pod {
             ordinal,
@@ -309,6 +318,7 @@ impl<'s> Gatherer<'s> {
             name: meta.name.value,
             generated: meta.generated,
             phase,
+            unready,
             ips,
             span,
             name_span: meta.name.span,

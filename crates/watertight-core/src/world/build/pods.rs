@@ -146,6 +146,9 @@ impl<'p> Builder<'p> {
         let symbols = &mut self.world.symbols;
         let account = pod.service_account;
         let id = EndpointId::at(self.world.endpoints.len());
+        if pod.unready {
+            self.world.inventory.unready.push(id);
+        }
         self.world.endpoints.push(Endpoint {
             namespace,
             name: pod.name.into(),

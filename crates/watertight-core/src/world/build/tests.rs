@@ -69,6 +69,7 @@ fn show((world, findings): &(World, Vec<Finding>)) -> String {
         shared_ips: _,
         gone_policies: _,
         gone_endpoints: _,
+        inventory,
     } = world;
     let text = |symbol| symbols.text(symbol).to_owned();
     for endpoint in endpoints {
@@ -89,7 +90,7 @@ fn show((world, findings): &(World, Vec<Finding>)) -> String {
     let _ = writeln!(out, "{objects:?}\n{names:?}\n{accounts:?}");
     let by_ip: BTreeMap<_, _> = by_ip.iter().collect();
     let node_by_ip: BTreeMap<_, _> = node_by_ip.iter().collect();
-    let _ = writeln!(out, "{by_ip:?}\n{node_by_ip:?}");
+    let _ = writeln!(out, "{by_ip:?}\n{node_by_ip:?}\n{:?}", inventory.unready);
     out
 }
 
