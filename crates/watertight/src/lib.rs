@@ -29,7 +29,10 @@ pub fn main(name: &'static str) -> ExitCode {
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
-        Ok(cli) => cli,
+        Ok(mut cli) => {
+            cli.global.plugin = name.starts_with("kubectl");
+            cli
+        }
         Err(error) => {
             let code = if error.use_stderr() {
                 Exit::Unable

@@ -192,6 +192,8 @@ pub fn text(bytes: Vec<u8>) -> Result<String, SourceError> {
 pub struct Sources {
     /// Shared with the files of other `Sources` that differ in a few of them.
     files: Vec<Arc<SourceFile>>,
+    /// Files of a cluster that others are laid on top of, in order.
+    base: Vec<FileId>,
 }
 
 impl Sources {
@@ -246,7 +248,23 @@ impl Sources {
                 });
             }
         }
-        Ok(Self { files })
+        let base = self.base.clone();
+        Ok(Self { files, base })
+    }
+
+    /// Says that the file that was added last is what a cluster holds: objects of other files replace
+    /// those in it, as applying them would, and nobody calls that a mistake.
+    pub fn last_is_base(&mut self) {
+        if let Some(last) = self.files.len().checked_sub(1) {
+            self.base.push(FileId::at(last));
+        }
+    }
+
+    /// Whether an object of the second place is there to replace one of the first.
+    #[must_use]
+    pub fn replaces(&self, earlier: Span, later: Span) -> bool {
+        let is_base = |span: Span| self.base.binary_search(&span.file).is_ok();
+        is_base(earlier) && !is_base(later)
     }
 
     /// The file of an id.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ClusterArgs, ConfigArgs, OutputTarget, ReachBy};
+use super::{ClusterArgs, ConfigArgs, LiveArgs, OutputTarget, ReachBy};
 
 /// Arguments of `diff`.
 #[derive(Args, Debug)]
@@ -12,6 +12,8 @@ use super::{ClusterArgs, ConfigArgs, OutputTarget, ReachBy};
   k8s/  deploy.yaml            a directory or a file
   git:main  git:v1.4:k8s       a revision, or a path in it
   git:main...HEAD:k8s          where this branch began
+  live:  live:prod             the cluster of the current context, or of another one
+  monday.tar.gz                a snapshot of a cluster
   -                            standard input
 
 Examples:
@@ -32,6 +34,8 @@ pub(crate) struct DiffArgs {
     /// Leave out files that match this glob
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
     #[command(flatten)]
     pub(crate) compare: CompareArgs,
     #[command(flatten)]

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use ipnet::IpNet;
 
+use super::LiveArgs;
+
 /// What to read.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct InputArgs {
     /// Manifests: files, directories (read recursively, .gitignore respected), `git:REV[:PATH]` or
     /// `-` for standard input [default: the current directory]
@@ -15,6 +17,27 @@ pub(crate) struct InputArgs {
     /// Leave out files that match this glob
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
+    /// Where to look for what may not be listed in the whole cluster.
+    #[arg(skip)]
+    pub(crate) namespaces: Vec<String>,
+}
+
+impl InputArgs {
+    /// The same with further paths in front, and with the namespaces that the question is about.
+    pub(crate) fn of<'n>(
+        &self,
+        paths: &[PathBuf],
+        namespaces: impl IntoIterator<Item = &'n String>,
+    ) -> Self {
+        let paths = paths.iter().chain(&self.filename);
+        Self {
+            filename: paths.cloned().collect(),
+            namespaces: namespaces.into_iter().cloned().collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// What cluster the manifests are for.

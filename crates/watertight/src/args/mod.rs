@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod groups;
 mod lab;
+mod live;
 mod minimize;
 mod output;
 mod preview;
@@ -26,6 +27,7 @@ pub(crate) use lab::{
     LabDownArgs, LabHoldArgs, LabInputArgs, LabProbeArgs, LabRunArgs, LabShellArgs, LabUpArgs,
     LabVerb,
 };
+pub(crate) use live::LiveArgs;
 pub(crate) use minimize::{MinimizeArgs, MinimizeFormat};
 pub(crate) use output::OutputTarget;
 pub(crate) use preview::PreviewArgs;
@@ -80,6 +82,9 @@ pub(crate) struct Global {
     /// Use this many threads [default: all cores]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Whether this is `kubectl watertight`, which is about live clusters.
+    #[arg(skip)]
+    pub(crate) plugin: bool,
 }
 
 /// When to use colour.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::diff::CompareArgs;
-use super::{ClusterArgs, ConfigArgs};
+use super::{ClusterArgs, ConfigArgs, LiveArgs};
 
 /// Arguments of `preview`.
 #[derive(Args, Debug)]
@@ -39,6 +39,8 @@ pub(crate) struct PreviewArgs {
     /// Leave out files that match this glob
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
     #[command(flatten)]
     pub(crate) compare: CompareArgs,
     #[command(flatten)]

@@ -15,9 +15,7 @@ use watertight_core::report::baseline::BaselineReport;
 use watertight_core::rules::count;
 use watertight_core::world::{NamespaceId, World};
 
-use crate::args::{
-    BaselineArgs, BaselineDialect, BaselineFormat, BaselineGuard, Global, InputArgs,
-};
+use crate::args::{BaselineArgs, BaselineDialect, BaselineFormat, BaselineGuard, Global};
 use crate::exit::{Exit, say};
 use crate::output::baseline as output;
 
@@ -29,15 +27,7 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
         None => BaselineFormat::Yaml,
     };
     let targets = super::targets(&args.output, default)?;
-    let input = InputArgs {
-        filename: args
-            .paths
-            .iter()
-            .chain(&args.input.filename)
-            .cloned()
-            .collect(),
-        exclude: args.input.exclude.clone(),
-    };
+    let input = args.input.of(&args.paths, &args.namespace);
     let (cluster, hints) = Cluster::read_with_hints(&input, &args.cluster, &args.config, global)?;
     // The process ends: taking a large cluster apart piece by piece would only take time.
     let mut cluster = ManuallyDrop::new(cluster);

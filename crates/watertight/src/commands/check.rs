@@ -14,7 +14,7 @@ use watertight_core::report::{CheckReport, NoFindings, fingerprint, without_find
 use watertight_core::rules::{ALL, Rule, count};
 use watertight_core::source::{Sources, without_revision};
 
-use crate::args::{CheckArgs, FailOn, Global, OutputTarget};
+use crate::args::{CheckArgs, FailOn, Global, InputArgs, OutputTarget};
 use crate::config::Config;
 use crate::exit::{Exit, say};
 use crate::input::{self, Input};
@@ -26,12 +26,13 @@ use super::cluster;
 
 pub(super) fn run(args: &CheckArgs, global: &Global) -> anyhow::Result<Exit> {
     let config = cluster::config(&args.config)?;
-    let paths = cluster::paths_or_here(args.paths.iter().chain(&args.input.filename));
+    let input = args.input.of(&args.paths, &args.namespace);
     let targets = super::targets(&args.output, Format::Text)?;
     let options = options(args, &config)?;
     let fail_on = fail_on(args, &config)?;
     let run = Run {
         args,
+        input: &input,
         global,
         config: &config,
         options: &options,
@@ -39,20 +40,22 @@ pub(super) fn run(args: &CheckArgs, global: &Global) -> anyhow::Result<Exit> {
         fail_on,
     };
     if !args.watch {
-        return Ok(run.once(&paths)?.0);
+        return Ok(run.once()?.0);
     }
-    if paths.iter().any(|path| path.as_os_str() == "-") {
+    if input.filename.iter().any(|path| path.as_os_str() == "-") {
         bail!("--watch needs files or directories, not standard input");
     }
     loop {
-        let (_, read) = run.once(&paths)?;
+        let (_, read) = run.once()?;
         say("watching for changes; press Ctrl-C to stop");
-        wait_for_change(&paths, &read);
+        wait_for_change(&input.filename, &read);
     }
 }
 
 struct Run<'a> {
     args: &'a CheckArgs,
+    /// What is read.
+    input: &'a InputArgs,
     global: &'a Global,
     config: &'a Config,
     options: &'a CheckOptions,
@@ -61,18 +64,19 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn once(&self, paths: &[PathBuf]) -> anyhow::Result<(Exit, Vec<PathBuf>)> {
+    fn once(&self) -> anyhow::Result<(Exit, Vec<PathBuf>)> {
         let started = Instant::now();
         let exclude = cluster::exclude(&self.args.input, self.config)?;
         let wanted = self.args.fix.as_ref().or(self.args.diff.as_ref());
-        let mut input = match &self.args.fix_objects {
+        let mut asked = self.input.clone();
+        if let Some(file) = self.args.fix_objects.as_ref().filter(|file| file.exists()) {
             // What is in it takes part.
-            Some(file) if file.exists() => {
-                let paths: Vec<_> = paths.iter().chain([file]).cloned().collect();
-                input::read(&paths, &exclude)?
+            if asked.filename.is_empty() && !asked.live.is_live() {
+                asked.filename.push(PathBuf::from("."));
             }
-            _ => input::read(paths, &exclude)?,
-        };
+            asked.filename.push(file.clone());
+        }
+        let mut input = input::read(&asked, &exclude, false, self.global)?;
         let objects = match (&self.args.fix_objects, wanted) {
             (Some(file), Some(_)) => Some(fix::objects(file, &mut input)?),
             (Some(_), None) => bail!("--fix-objects needs --fix or --diff"),
@@ -127,7 +131,7 @@ impl Run<'_> {
         }
         self.render(&report, &checked, &input.sources)?;
         if !self.global.quiet {
-            self.summarise(&report, known, started);
+            self.summarise(&report, &input, known, started);
         }
         let exit = self.exit(&report, &checked);
         if !self.args.watch {
@@ -179,7 +183,7 @@ impl Run<'_> {
         let report = without_findings(sources, &left);
         self.render(&report, &left, sources)?;
         if !self.global.quiet {
-            self.summarise(&report, known, started);
+            self.summarise(&report, &input, known, started);
         }
         Ok(self.exit(&report, &left))
     }
@@ -227,7 +231,13 @@ impl Run<'_> {
         })
     }
 
-    fn summarise(&self, report: &CheckReport<NoFindings>, known: usize, started: Instant) {
+    fn summarise(
+        &self,
+        report: &CheckReport<NoFindings>,
+        input: &Input,
+        known: usize,
+        started: Instant,
+    ) {
         let summary = &report.summary;
         let known = match known {
             0 => String::new(),
@@ -239,7 +249,7 @@ impl Run<'_> {
             count(summary.workloads, "workload"),
             count(summary.pods, "pod"),
             count(summary.namespaces, "namespace"),
-            count(summary.files, "file"),
+            cluster::source(input.origin.as_ref(), summary.files),
             report.engine.name,
             started.elapsed().as_millis()
         ));

@@ -4,7 +4,6 @@
 //! costs itself: the rest is answered, and the run ends with exit code 2.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -25,7 +24,7 @@ use watertight_core::world::{self, Assume, World};
 use crate::args::{ClusterArgs, ConfigArgs, Global, InputArgs};
 use crate::config::{self, Config};
 use crate::exit::say;
-use crate::input;
+use crate::input::{self, Origin};
 use crate::output::one_line;
 use crate::progress::Progress;
 
@@ -56,15 +55,6 @@ pub(super) fn config(args: &ConfigArgs) -> anyhow::Result<Config> {
 /// The globs of files to leave out.
 pub(super) fn exclude(args: &InputArgs, config: &Config) -> anyhow::Result<GlobSet> {
     input::globs(args.exclude.iter().chain(&config.exclude))
-}
-
-/// The current directory where no path is given.
-pub(super) fn paths_or_here<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = paths.into_iter().cloned().collect();
-    if paths.is_empty() {
-        paths.push(PathBuf::from("."));
-    }
-    paths
 }
 
 pub(super) fn settings(args: &ClusterArgs, config: &Config) -> anyhow::Result<Settings> {
@@ -128,6 +118,8 @@ pub(super) struct Cluster {
     started: Instant,
     /// When everything was read.
     loaded: Instant,
+    /// The live cluster or the snapshot that it is, if it is one.
+    origin: Option<Origin>,
 }
 
 impl Cluster {
@@ -161,9 +153,8 @@ impl Cluster {
         let started = Instant::now();
         let config = self::config(config)?;
         let mut settings = settings(cluster, &config)?;
-        let paths = paths_or_here(&input.filename);
-        let read = input::read(&paths, &exclude(input, &config)?)?;
-        let sources = read.sources;
+        let read = input::read(input, &exclude(input, &config)?, with_hints, global)?;
+        let (sources, origin) = (read.sources, read.origin);
         let bytes = sources.iter().map(|(_, file)| file.text().len() as u64);
         let progress = Progress::start(bytes.sum(), !global.quiet);
         let options = Options {
@@ -199,6 +190,7 @@ impl Cluster {
             broken,
             started,
             loaded: Instant::now(),
+            origin,
         };
         Ok((cluster, hints))
     }
@@ -274,7 +266,7 @@ impl Cluster {
             policies(&self.world),
             count(pods, "pod"),
             count(self.world.namespaces.len(), "namespace"),
-            count(self.sources.len(), "file"),
+            source(self.origin.as_ref(), self.sources.len()),
             self.settings.profile.engine.name(),
             self.started.elapsed().as_millis()
         ));
@@ -289,6 +281,14 @@ impl Cluster {
                 say(&format!("  {name}={value}"));
             }
         }
+    }
+}
+
+/// `3 files`, or which cluster it was.
+pub(super) fn source(origin: Option<&Origin>, files: usize) -> String {
+    match origin {
+        Some(origin) => origin.to_string(),
+        None => count(files, "file"),
     }
 }
 

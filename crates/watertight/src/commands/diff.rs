@@ -25,7 +25,7 @@ use watertight_core::world::{self, Preview, World};
 use crate::args::{ClusterArgs, CompareArgs, DiffArgs, DiffFormat, FailOnChange, Global, ReachBy};
 use crate::config::Config;
 use crate::exit::{Exit, say};
-use crate::input::{self, Two};
+use crate::input::{self, Asking, Two};
 use crate::output::diff::Rendering;
 use crate::output::one_line;
 use crate::progress::Progress;
@@ -40,7 +40,13 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> anyhow::Result<Exit> {
     let config = cluster::config(&args.config)?;
     let exclude = input::globs(args.exclude.iter().chain(&config.exclude))?;
     let comparison = Comparison::new(&args.compare, &args.cluster, config, global, started)?;
-    let two = input::read_two(&args.old, &args.new, &exclude)?;
+    let asking = Asking {
+        live: &args.live,
+        namespaces: &[],
+        hints: false,
+        global,
+    };
+    let two = input::read_two(&args.old, &args.new, &exclude, asking)?;
     let names = [&args.old, &args.new].map(|path| path.display().to_string());
     comparison.run(two, None, names)
 }

@@ -27,7 +27,12 @@ pub(super) fn run(args: &ExplainArgs, global: &Global) -> anyhow::Result<Exit> {
     }
     let questions = questions::read(args)?;
     // The process ends: taking a large cluster apart piece by piece would only take time.
-    let mut cluster = Cluster::read(&args.input, &args.cluster, &args.config, global)?;
+    let mut cluster = Cluster::read(
+        &args.input.of(&[], &args.namespace),
+        &args.cluster,
+        &args.config,
+        global,
+    )?;
     for flow in questions
         .iter()
         .filter_map(|question| Flow::parse(&question.text).ok())

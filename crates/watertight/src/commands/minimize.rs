@@ -24,8 +24,9 @@ pub(super) fn run(args: &MinimizeArgs, global: &Global) -> anyhow::Result<Exit> 
     let targets = super::targets(&args.output, MinimizeFormat::Text)?;
     let config = cluster::config(&args.config)?;
     let settings = cluster::settings(&args.cluster, &config)?;
-    let paths = cluster::paths_or_here(args.paths.iter().chain(&args.input.filename));
-    let input = input::read(&paths, &cluster::exclude(&args.input, &config)?)?;
+    let asked = args.input.of(&args.paths, &args.namespace);
+    let exclude = cluster::exclude(&args.input, &config)?;
+    let input = input::read(&asked, &exclude, false, global)?;
     let bytes = input
         .sources
         .iter()

@@ -7,7 +7,7 @@ use watertight_core::world::{ObjectName, Preview};
 
 use crate::args::{Global, PreviewArgs};
 use crate::exit::Exit;
-use crate::input;
+use crate::input::{self, Asking};
 
 use super::cluster;
 use super::diff::Comparison;
@@ -37,10 +37,19 @@ pub(super) fn run(args: &PreviewArgs, global: &Global) -> anyhow::Result<Exit> {
         enforce_staged: args.staged.as_deref() == Some(""),
         staged_label: label,
     };
-    let paths = cluster::paths_or_here(&args.paths);
-    let two = input::read_on_top(&paths, &args.filename, &exclude)?;
-    let shown = paths.iter().map(|path| path.display().to_string());
-    let base = shown.collect::<Vec<_>>().join(" ");
+    let asking = Asking {
+        live: &args.live,
+        namespaces: &[],
+        hints: false,
+        global,
+    };
+    let two = input::read_on_top(&args.paths, &args.filename, &exclude, asking)?;
+    let shown = args.paths.iter().map(|path| path.display().to_string());
+    let base = match (&two.origin, &*args.paths) {
+        (Some(origin), []) => origin.context.clone(),
+        (None, []) => ".".to_owned(),
+        _ => shown.collect::<Vec<_>>().join(" "),
+    };
     let changed = describe(args, &base);
     comparison.run(two, Some(&preview), [base, changed])
 }

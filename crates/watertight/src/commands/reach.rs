@@ -11,7 +11,7 @@ use watertight_core::report::reach::{Reporter, query};
 use watertight_core::rules::count;
 use watertight_core::sets::Protocol;
 
-use crate::args::{Global, InputArgs, ReachArgs, ReachBy, ReachFormat};
+use crate::args::{Global, ReachArgs, ReachBy, ReachFormat};
 use crate::exit::{Exit, say};
 use crate::output::reach::{Counted, Rendering, Written};
 
@@ -20,15 +20,7 @@ use super::cluster::{Cluster, known_namespace};
 pub(super) fn run(args: &ReachArgs, global: &Global) -> anyhow::Result<Exit> {
     let targets = super::targets(&args.output, ReachFormat::Table)?;
     let ports = ports(&args.port)?;
-    let input = InputArgs {
-        filename: args
-            .paths
-            .iter()
-            .chain(&args.input.filename)
-            .cloned()
-            .collect(),
-        exclude: args.input.exclude.clone(),
-    };
+    let input = args.input.of(&args.paths, &args.namespace);
     // The process ends: taking a large cluster apart piece by piece would only take time.
     let mut cluster = Cluster::read(&input, &args.cluster, &args.config, global)?;
     for text in args.from.iter().chain(&args.to) {

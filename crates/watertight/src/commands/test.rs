@@ -32,7 +32,12 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> anyhow::Result<Exit> {
     }
     let (sources, files) = files(args)?;
     // The process ends: taking a large cluster apart piece by piece would only take time.
-    let mut cluster = Cluster::read(&args.input, &args.cluster, &args.config, global)?;
+    let mut cluster = Cluster::read(
+        &args.input.of(&[], &args.namespace),
+        &args.cluster,
+        &args.config,
+        global,
+    )?;
     for name in files.iter().flat_map(|(_, intents)| names(intents)) {
         cluster.world.intern_name(name);
     }

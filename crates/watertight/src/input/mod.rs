@@ -5,6 +5,7 @@
 
 mod files;
 mod git;
+mod live;
 mod two;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,11 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use rayon::prelude::*;
 use watertight_core::source::{self, Sources};
 
+use crate::args::{Global, InputArgs, LiveArgs};
+
+pub(crate) use live::Origin;
+#[cfg(feature = "live")]
+pub(crate) use live::reading;
 pub(crate) use two::{Two, read_on_top, read_two};
 
 /// What was read.
@@ -28,6 +34,19 @@ pub(crate) struct Input {
     /// The paths behind the sources, to watch and to fix; none for standard input and for files of a
     /// revision.
     pub(crate) paths: Vec<Option<PathBuf>>,
+    /// The cluster that was read, if it was one; the first of several.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// What is read of a cluster, and who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    pub(crate) live: &'a LiveArgs,
+    /// Where to look for what may not be listed in the whole cluster.
+    pub(crate) namespaces: &'a [String],
+    /// Whether to read what tells what pods need.
+    pub(crate) hints: bool,
+    pub(crate) global: &'a Global,
 }
 
 /// Compiles globs.
@@ -42,15 +61,34 @@ pub(crate) fn globs<'p>(patterns: impl IntoIterator<Item = &'p String>) -> anyho
     Ok(set.build()?)
 }
 
-/// Reads everything that was asked for.
-pub(crate) fn read(paths: &[PathBuf], exclude: &GlobSet) -> anyhow::Result<Input> {
+/// Reads everything that was asked for: a cluster if one is named, with the files on top of it, or else
+/// the files, or else what the command is about by itself.
+pub(crate) fn read(
+    args: &InputArgs,
+    exclude: &GlobSet,
+    hints: bool,
+    global: &Global,
+) -> anyhow::Result<Input> {
+    let asking = Asking {
+        live: &args.live,
+        namespaces: &args.namespaces,
+        hints,
+        global,
+    };
     let mut input = Input {
         sources: Sources::new(),
         unreadable: Vec::new(),
         paths: Vec::new(),
+        origin: None,
     };
-    let found = Finder::new(exclude).find(paths, &mut input.unreadable)?;
-    for text in texts(found) {
+    let mut finder = Finder::new(exclude, asking);
+    let mut found = finder.cluster(&args.filename)?;
+    let paths = match &*args.filename {
+        [] if found.is_empty() => &[PathBuf::from(".")][..],
+        paths => paths,
+    };
+    found.extend(finder.find(paths, &mut input.unreadable)?);
+    for text in texts(found, &mut input.origin) {
         input.add(text);
     }
     if input.sources.is_empty() && input.unreadable.is_empty() {
@@ -75,19 +113,55 @@ fn nothing_in<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> String {
 /// Finds the files behind what somebody names, each of them once.
 struct Finder<'a> {
     exclude: &'a GlobSet,
+    asking: Asking<'a>,
     seen: BTreeSet<PathBuf>,
     stdin_read: bool,
     repository: Option<git::Repository>,
 }
 
 impl<'a> Finder<'a> {
-    fn new(exclude: &'a GlobSet) -> Self {
+    fn new(exclude: &'a GlobSet, asking: Asking<'a>) -> Self {
         Self {
             exclude,
+            asking,
             seen: BTreeSet::new(),
             stdin_read: false,
             repository: None,
         }
+    }
+
+    /// The cluster that flags name; as a plugin of kubectl, that of the current context where no path
+    /// is given.
+    fn cluster(&mut self, paths: &[PathBuf]) -> anyhow::Result<Vec<Given>> {
+        #[cfg(feature = "live")]
+        {
+            let live = self.asking.live;
+            if let Some(path) = &live.snapshot {
+                return self.files(path, &mut Vec::new());
+            }
+            let by_itself = self.asking.global.plugin && paths.is_empty();
+            if live.is_live() || by_itself {
+                return self.live(None);
+            }
+        }
+        let _ = paths;
+        Ok(Vec::new())
+    }
+
+    /// A live cluster.
+    #[cfg(feature = "live")]
+    fn live(&self, context: Option<&str>) -> anyhow::Result<Vec<Given>> {
+        let wanted = watertight_cluster::Wanted {
+            hints: self.asking.hints,
+            namespaces: self.asking.namespaces.to_vec(),
+        };
+        let (origin, texts) = live::read(self.asking.live, context, &wanted, self.asking.global)?;
+        Ok(vec![Given::Cluster(origin, texts)])
+    }
+
+    #[cfg(not(feature = "live"))]
+    fn live(&self, _: Option<&str>) -> anyhow::Result<Vec<Given>> {
+        bail!("this watertight is built without live clusters")
     }
 
     fn find(
@@ -99,6 +173,12 @@ impl<'a> Finder<'a> {
         for path in paths {
             if path.as_os_str() == "-" {
                 found.extend(self.stdin()?);
+            } else if let Some(context) = path
+                .to_str()
+                .and_then(|path| path.strip_prefix(live::SCHEME))
+                && !path.exists()
+            {
+                found.extend(self.live(Some(context))?);
             } else if let Some(spec) = path.to_str().and_then(git::Spec::parse) {
                 let spec = spec?;
                 let repository = match &mut self.repository {
@@ -156,6 +236,7 @@ enum Given {
     Stdin(Vec<u8>),
     File { path: PathBuf, below: PathBuf },
     Blob(git::Blob),
+    Cluster(Origin, Vec<Text>),
 }
 
 /// A text with its name, or why there is none.
@@ -166,18 +247,30 @@ struct Text {
     /// The file below what somebody named; empty for what was named itself.
     below: PathBuf,
     text: Result<String, String>,
+    /// Whether it is what a cluster holds.
+    is_base: bool,
 }
 
-/// The texts of files, in their order.
-fn texts(files: Vec<Given>) -> Vec<Text> {
+/// The texts of files, in their order; and the first cluster among them.
+fn texts(files: Vec<Given>, origin: &mut Option<Origin>) -> Vec<Text> {
     // Threads cost more than they save on a handful of manifests.
-    if files.len() < 16 {
-        return files.into_iter().map(text).collect();
+    let read: Vec<_> = if files.len() < 16 {
+        files.into_iter().map(read_given).collect()
+    } else {
+        files.into_par_iter().map(read_given).collect()
+    };
+    let mut texts = Vec::with_capacity(read.len());
+    for (of, read) in read {
+        if origin.is_none() {
+            *origin = of;
+        }
+        texts.extend(read);
     }
-    files.into_par_iter().map(text).collect()
+    texts
 }
 
-fn text(given: Given) -> Text {
+/// The text of a file; of an archive all of them.
+fn read_given(given: Given) -> (Option<Origin>, Vec<Text>) {
     let (name, path, below, bytes) = match given {
         Given::Stdin(bytes) => ("<stdin>".to_owned(), None, PathBuf::new(), Ok(bytes)),
         Given::File { path, below } => {
@@ -191,6 +284,15 @@ fn text(given: Given) -> Text {
             (name, Some(path), below, bytes)
         }
         Given::Blob(blob) => (blob.name, None, blob.below, blob.bytes),
+        Given::Cluster(origin, texts) => return (Some(origin), texts),
+    };
+    let bytes = match bytes {
+        #[cfg(feature = "live")]
+        Ok(bytes) if live::is_archive(&bytes) => match live::unpack(&name, &bytes) {
+            Ok(unpacked) => return unpacked,
+            Err(why) => Err(why),
+        },
+        bytes => bytes,
     };
     let text = bytes.and_then(|bytes| {
         if git::is_lfs_pointer(&bytes) {
@@ -198,25 +300,36 @@ fn text(given: Given) -> Text {
         }
         source::text(bytes).map_err(|error| error.to_string())
     });
-    Text {
+    let text = Text {
         name,
         path,
         below,
         text,
-    }
+        is_base: false,
+    };
+    (None, vec![text])
 }
 
 impl Input {
     fn add(&mut self, text: Text) {
         let Text {
-            name, path, text, ..
+            name,
+            path,
+            text,
+            is_base,
+            ..
         } = text;
         let added = text.and_then(|text| {
             let added = self.sources.add_text(&name, text);
             added.map_err(|error| error.to_string())
         });
         match added {
-            Ok(_) => self.paths.push(path),
+            Ok(_) => {
+                if is_base {
+                    self.sources.last_is_base();
+                }
+                self.paths.push(path);
+            }
             Err(reason) => self.unreadable.push((name, reason)),
         }
     }
@@ -225,6 +338,29 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::ColorWhen;
+
+    /// Flags that name no cluster.
+    pub(super) fn nobody() -> (LiveArgs, Global) {
+        let global = Global {
+            color: ColorWhen::Never,
+            quiet: true,
+            verbose: false,
+            threads: None,
+            plugin: false,
+        };
+        (LiveArgs::default(), global)
+    }
+
+    /// Who asks for files alone.
+    pub(super) fn asking((live, global): &(LiveArgs, Global)) -> Asking<'_> {
+        Asking {
+            live,
+            namespaces: &[],
+            hints: false,
+            global,
+        }
+    }
 
     #[test]
     fn files_keep_their_order_and_say_what_is_wrong_with_them() {
@@ -242,7 +378,13 @@ mod tests {
         }
         let mut given = paths.clone();
         given.push(paths[3].clone());
-        let input = read(&given, &GlobSet::empty()).unwrap();
+        let args = InputArgs {
+            filename: given,
+            exclude: Vec::new(),
+            live: LiveArgs::default(),
+            namespaces: Vec::new(),
+        };
+        let input = read(&args, &GlobSet::empty(), false, &nobody().1).unwrap();
         let texts = input.sources.iter().map(|(_, file)| file.text().to_owned());
         let expected = (0..40).filter(|at| *at != 30).map(|at| at.to_string());
         assert!(texts.eq(expected));

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use watertight_core::manifest::Belongs;
 use watertight_core::source::{FileId, Sources};
 
-use super::{Finder, Given, Text, nothing_in, texts};
+use super::{Asking, Finder, Given, Origin, Text, nothing_in, texts};
 
 /// What was read for two worlds.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Two {
     pub(crate) unreadable: Vec<(Belongs, String, String)>,
     /// Whose the sources are, in their order.
     belongs: Vec<(FileId, Belongs)>,
+    /// The cluster that was read as a base, if it was one.
+    pub(crate) origin: Option<Origin>,
 }
 
 impl Two {
@@ -33,6 +35,7 @@ impl Two {
             sources: Sources::new(),
             unreadable: Vec::new(),
             belongs: Vec::new(),
+            origin: None,
         }
     }
 
@@ -79,20 +82,25 @@ impl Two {
 }
 
 /// Reads two sources to compare. One of them may be an empty directory, not both.
-pub(crate) fn read_two(old: &Path, new: &Path, exclude: &GlobSet) -> anyhow::Result<Two> {
+pub(crate) fn read_two(
+    old: &Path,
+    new: &Path,
+    exclude: &GlobSet,
+    asking: Asking<'_>,
+) -> anyhow::Result<Two> {
     if old.as_os_str() == "-" && new.as_os_str() == "-" {
         bail!("only one of the two can be standard input");
     }
     let mut two = Two::new();
     let mut find = |side: Belongs, path: &Path| -> anyhow::Result<Vec<Given>> {
         let mut unreadable = Vec::new();
-        let found = Finder::new(exclude).find(&[path.to_owned()], &mut unreadable)?;
+        let found = Finder::new(exclude, asking).find(&[path.to_owned()], &mut unreadable)?;
         two.found_unreadable(side, unreadable);
         Ok(found)
     };
     let (before, after) = (find(Belongs::Old, old)?, find(Belongs::New, new)?);
     // A dump of a large cluster is one file: only both at once keep several cores busy.
-    let (before, after) = rayon::join(|| texts(before), || texts(after));
+    let (before, after) = rayon::join(|| texts(before, &mut None), || texts(after, &mut None));
     merge(
         &mut two,
         before.into_iter().peekable(),
@@ -109,14 +117,24 @@ pub(crate) fn read_on_top(
     base: &[PathBuf],
     on_top: &[PathBuf],
     exclude: &GlobSet,
+    asking: Asking<'_>,
 ) -> anyhow::Result<Two> {
     let mut two = Two::new();
-    let mut finder = Finder::new(exclude);
+    let mut finder = Finder::new(exclude, asking);
     for (side, paths) in [(Belongs::Both, base), (Belongs::New, on_top)] {
         let mut unreadable = Vec::new();
-        let found = finder.find(paths, &mut unreadable)?;
+        let mut found = Vec::new();
+        if side == Belongs::Both {
+            found = finder.cluster(paths)?;
+        }
+        let here = [PathBuf::from(".")];
+        let paths = match paths {
+            [] if side == Belongs::Both && found.is_empty() => &here[..],
+            paths => paths,
+        };
+        found.extend(finder.find(paths, &mut unreadable)?);
         two.found_unreadable(side, unreadable);
-        for text in texts(found) {
+        for text in texts(found, &mut two.origin) {
             two.add(side, text);
         }
     }
@@ -172,6 +190,7 @@ fn have_same_text(old: &Text, new: &Text) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::tests::{asking, nobody};
 
     fn shown(two: &Two) -> Vec<(String, String)> {
         let files = two.sources.iter();
@@ -187,6 +206,7 @@ mod tests {
     #[test]
     fn what_is_the_same_is_read_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
+        let none = nobody();
         let write = |path: &str, text: &str| {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -205,7 +225,7 @@ mod tests {
             write(path, text);
         }
         let (old, new) = (dir.path().join("old"), dir.path().join("new"));
-        let two = read_two(&old, &new, &GlobSet::empty()).unwrap();
+        let two = read_two(&old, &new, &GlobSet::empty(), asking(&none)).unwrap();
         let expected = [
             ("a.yaml", "Old"),
             ("b.yaml", "Both"),
@@ -221,7 +241,7 @@ mod tests {
 
         std::fs::write(old.join("b.yaml"), [0xff]).unwrap();
         std::fs::write(new.join("b.yaml"), [0xff]).unwrap();
-        let two = read_two(&old, &new, &GlobSet::empty()).unwrap();
+        let two = read_two(&old, &new, &GlobSet::empty(), asking(&none)).unwrap();
         let sides: Vec<_> = two.unreadable.iter().map(|(side, ..)| *side).collect();
         assert_eq!(sides, [Belongs::Old, Belongs::New]);
     }
@@ -233,6 +253,7 @@ mod tests {
             path: None,
             below: PathBuf::new(),
             text: Ok("a".repeat(2 * PIECE + 1) + end),
+            is_base: false,
         };
         assert!(have_same_text(&text("b"), &text("b")));
         assert!(!have_same_text(&text("b"), &text("c")));
@@ -247,27 +268,29 @@ mod tests {
     #[test]
     fn one_side_may_be_empty() {
         let dir = tempfile::tempdir().unwrap();
+        let none = nobody();
         let (old, new) = (dir.path().join("old"), dir.path().join("new"));
         for side in [&old, &new] {
             std::fs::create_dir(side).unwrap();
         }
         let exclude = GlobSet::empty();
-        assert!(read_two(&old, &new, &exclude).is_err());
+        assert!(read_two(&old, &new, &exclude, asking(&none)).is_err());
         std::fs::write(new.join("a.yaml"), "a").unwrap();
-        let two = read_two(&old, &new, &exclude).unwrap();
+        let two = read_two(&old, &new, &exclude, asking(&none)).unwrap();
         assert_eq!(two.files_of(Belongs::Old), 0);
-        assert!(read_two(Path::new("-"), Path::new("-"), &exclude).is_err());
+        assert!(read_two(Path::new("-"), Path::new("-"), &exclude, asking(&none)).is_err());
     }
 
     #[test]
     fn what_is_applied_on_top_is_new() {
         let dir = tempfile::tempdir().unwrap();
+        let none = nobody();
         let paths = ["a.yaml", "b.yaml"].map(|name| dir.path().join(name));
         for path in &paths {
             std::fs::write(path, "a").unwrap();
         }
         let [base, on_top] = [0, 1].map(|at| std::slice::from_ref(&paths[at]));
-        let two = read_on_top(base, on_top, &GlobSet::empty()).unwrap();
+        let two = read_on_top(base, on_top, &GlobSet::empty(), asking(&none)).unwrap();
         let sides: Vec<_> = shown(&two).into_iter().map(|(_, side)| side).collect();
         assert_eq!(sides, ["Both", "New"]);
     }

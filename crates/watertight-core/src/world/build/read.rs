@@ -23,7 +23,9 @@ pub fn read<'s>(
     progress: Option<&AtomicU64>,
 ) -> (World, Loaded<'s>) {
     let (mut loaded, parts) = manifest::gather::<Gatherer<'s>>(sources, options, progress);
-    let (world, findings) = merge(sources, parts, assume, |_, _| false);
+    let (world, findings) = merge(sources, parts, assume, |earlier, later| {
+        sources.replaces(earlier, later)
+    });
     loaded.findings.extend(findings);
     (world, loaded)
 }
@@ -80,7 +82,9 @@ pub fn read_with_hints<'s>(
 ) -> (World, Loaded<'s>, Vec<Hint>) {
     let (mut loaded, gathered) = manifest::gather::<Hinted<'s>>(sources, options, progress);
     let (parts, hints): (Vec<_>, Vec<_>) = gathered.into_iter().unzip();
-    let (world, findings) = merge(sources, parts, assume, |_, _| false);
+    let (world, findings) = merge(sources, parts, assume, |earlier, later| {
+        sources.replaces(earlier, later)
+    });
     loaded.findings.extend(findings);
     (world, loaded, hints.into_iter().flatten().collect())
 }

@@ -10,7 +10,7 @@ use watertight_node::lab::{
 };
 use watertight_node::sys::sysctl;
 
-use crate::args::{Global, InputArgs, LabInputArgs};
+use crate::args::{Global, LabInputArgs};
 use crate::commands::cluster::Cluster;
 
 use super::plain;
@@ -26,15 +26,7 @@ pub(super) struct Planned {
 
 /// Reads manifests, and completes the world of them by what a lab makes up.
 pub(super) fn plan(args: &LabInputArgs, global: &Global) -> anyhow::Result<Planned> {
-    let input = InputArgs {
-        filename: args
-            .paths
-            .iter()
-            .chain(&args.input.filename)
-            .cloned()
-            .collect(),
-        exclude: args.input.exclude.clone(),
-    };
+    let input = args.input.of(&args.paths, []);
     let mut cluster = Cluster::read(&input, &args.cluster, &args.config, global)?;
     let digest = digest(&cluster);
     let outside = args.outside.iter().map(|given| Outside {

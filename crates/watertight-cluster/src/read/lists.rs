@@ -1,0 +1,309 @@
+//! One kind: its lists, the way around what is forbidden, and the texts.
+
+use super::{File, Progress, Wanted};
+use crate::connect::Connection;
+use crate::header::{KindRead, State};
+use crate::kinds::{CONFIG_MAPS, Form};
+use crate::list::{Ended, Resource, encode, list};
+use crate::objects::{Item, Maker};
+use crate::request::{JSON, Refusal};
+
+/// A text with lines is closed when it is longer, so that no text is too long to be read.
+const LONGEST_TEXT: usize = 256 << 20;
+
+/// What was read of a kind.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) read: KindRead,
+    pub(crate) files: Vec<File>,
+}
+
+impl Kept {
+    pub(super) fn nothing(resource: &Resource, state: State, message: String) -> Self {
+        Self::new(resource, state, 0, message, Vec::new())
+    }
+
+    fn new(
+        resource: &Resource,
+        state: State,
+        count: usize,
+        message: String,
+        files: Vec<File>,
+    ) -> Self {
+        let read = KindRead {
+            group: resource.kind.group.into(),
+            version: resource.version.clone(),
+            resource: resource.name.clone(),
+            kind: resource.kind.kind.into(),
+            state,
+            count,
+            message,
+        };
+        Self { read, files }
+    }
+}
+
+/// Reads a kind; `unsure` is why it is not known whether it is served.
+pub(super) async fn read_kind(
+    connection: &Connection,
+    resource: &Resource,
+    unsure: Option<String>,
+    wanted: &Wanted,
+    progress: &Progress,
+) -> Result<Kept, Refusal> {
+    let mut texts = Texts::new(resource);
+    let mut maker = Maker::new(resource.kind, &resource.version, wanted.hints);
+    let asked = match resource.kind.form {
+        Form::ByName(_) => by_name(connection, resource, &mut maker, progress, &mut texts).await,
+        _ => {
+            let path = resource.path(None);
+            let take = |items| texts.take(items);
+            list(connection, resource, &path, &mut maker, progress, take).await
+        }
+    };
+    let ended = match asked {
+        Ok(ended) => ended,
+        Err(Refusal::Unauthorized(message)) => return Err(Refusal::Unauthorized(message)),
+        Err(Refusal::NotFound(message)) => {
+            return Ok(match unsure {
+                Some(why) => Kept::nothing(resource, State::Failed, why),
+                None => Kept::nothing(resource, State::NotServed, message),
+            });
+        }
+        Err(Refusal::Forbidden(message)) if !wanted.namespaces.is_empty() => {
+            let ended = in_namespaces(
+                connection,
+                resource,
+                (&mut maker, &mut texts),
+                (wanted, progress),
+                message,
+            );
+            ended.await?
+        }
+        Err(refusal) => {
+            let state = match refusal {
+                Refusal::Forbidden(_) => State::Forbidden,
+                _ => State::Failed,
+            };
+            return Ok(Kept::nothing(resource, state, refusal.to_string()));
+        }
+    };
+    let Ended {
+        state,
+        count,
+        message,
+        ..
+    } = ended;
+    Ok(Kept::new(resource, state, count, message, texts.done()))
+}
+
+/// The namespaces that somebody named, one by one.
+async fn in_namespaces(
+    connection: &Connection,
+    resource: &Resource,
+    (maker, texts): (&mut Maker, &mut Texts<'_>),
+    (wanted, progress): (&Wanted, &Progress),
+    forbidden: String,
+) -> Result<Ended, Refusal> {
+    let mut read = Vec::new();
+    let mut count = 0;
+    for namespace in &wanted.namespaces {
+        let asked = if resource.kind.namespaced {
+            let path = resource.path(Some(namespace));
+            let take = |items| texts.take(items);
+            list(connection, resource, &path, maker, progress, take).await
+        } else if resource.name == "namespaces" {
+            let path = format!("{}/{}", resource.path(None), encode(namespace));
+            get(connection, &path, maker, texts).await
+        } else {
+            Err(Refusal::Forbidden(String::new()))
+        };
+        match asked {
+            Ok(ended) => {
+                count += ended.count;
+                read.push(format!("`{namespace}`"));
+            }
+            Err(Refusal::Unauthorized(message)) => return Err(Refusal::Unauthorized(message)),
+            Err(_) => {}
+        }
+    }
+    let (state, message) = match read.is_empty() {
+        true => (State::Forbidden, forbidden),
+        false => (
+            State::Partial,
+            format!("read in {} only: {forbidden}", read.join(", ")),
+        ),
+    };
+    Ok(Ended {
+        state,
+        count,
+        message,
+        resource_version: String::new(),
+    })
+}
+
+/// One object by its path.
+async fn get(
+    connection: &Connection,
+    path: &str,
+    maker: &mut Maker,
+    texts: &mut Texts<'_>,
+) -> Result<Ended, Refusal> {
+    let read = |bytes: bytes::Bytes| {
+        let text = std::str::from_utf8(&bytes).map_err(|error| error.to_string())?;
+        maker.make(text)
+    };
+    let item = connection.get_as(path, JSON, read).await?;
+    texts.take(Some(vec![item]));
+    Ok(one_object())
+}
+
+fn one_object() -> Ended {
+    Ended {
+        state: State::Complete,
+        count: 1,
+        message: String::new(),
+        resource_version: String::new(),
+    }
+}
+
+/// The ConfigMaps that are known by name; that one is not there is no answer to complain about.
+async fn by_name(
+    connection: &Connection,
+    resource: &Resource,
+    maker: &mut Maker,
+    progress: &Progress,
+    texts: &mut Texts<'_>,
+) -> Result<Ended, Refusal> {
+    let mut count = 0;
+    let mut refused = None;
+    for (namespace, name) in CONFIG_MAPS {
+        let asked = match namespace {
+            Some(_) => {
+                let path = format!("{}/{}", resource.path(*namespace), encode(name));
+                get(connection, &path, maker, texts).await
+            }
+            None => {
+                let selector = encode(&format!("metadata.name={name}"));
+                let path = format!("{}?fieldSelector={selector}", resource.path(None));
+                let take = |items| texts.take(items);
+                list(connection, resource, &path, maker, progress, take).await
+            }
+        };
+        match asked {
+            Ok(ended) => count += ended.count,
+            Err(Refusal::NotFound(_)) => {}
+            Err(Refusal::Unauthorized(message)) => return Err(Refusal::Unauthorized(message)),
+            Err(refusal) => refused = Some(refusal),
+        }
+    }
+    match refused {
+        Some(refusal) if count == 0 => Err(refusal),
+        Some(refusal) => Ok(Ended {
+            state: State::Partial,
+            message: refusal.to_string(),
+            count,
+            ..one_object()
+        }),
+        None => Ok(Ended {
+            count,
+            ..one_object()
+        }),
+    }
+}
+
+/// The texts of a kind as they come to be.
+struct Texts<'r> {
+    resource: &'r Resource,
+    files: Vec<File>,
+}
+
+impl<'r> Texts<'r> {
+    fn new(resource: &'r Resource) -> Self {
+        Self {
+            resource,
+            files: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, items: Option<Vec<Item>>) {
+        let Some(items) = items else {
+            self.files.clear();
+            return;
+        };
+        for item in items {
+            match self.resource.kind.form {
+                Form::Files => {
+                    let name = self.file_name(&item);
+                    self.files.push(File {
+                        name,
+                        text: item.text,
+                    });
+                }
+                _ => self.line(&item.text),
+            }
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        let has_room = |file: &File| file.text.len() + text.len() <= LONGEST_TEXT;
+        if !self.files.last().is_some_and(has_room) {
+            let behind = match self.files.len() {
+                0 => String::new(),
+                number => format!("-{}", number + 1),
+            };
+            let name = format!("{}{behind}.ndjson", self.directory());
+            self.files.push(File {
+                name,
+                text: String::new(),
+            });
+        }
+        if let Some(file) = self.files.last_mut() {
+            file.text.push_str(text);
+        }
+    }
+
+    /// `networkpolicies`, or `networkpolicies.projectcalico.org` for what is not part of Kubernetes.
+    fn directory(&self) -> String {
+        let (name, group) = (&self.resource.name, self.resource.kind.group);
+        let is_built_in = matches!(
+            group,
+            "" | "apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io"
+        );
+        if is_built_in {
+            name.clone()
+        } else {
+            format!("{name}.{group}")
+        }
+    }
+
+    fn file_name(&self, item: &Item) -> String {
+        let directory = self.directory();
+        let name = safe(&item.name);
+        match &item.namespace {
+            Some(namespace) => format!("{directory}/{}/{name}.yaml", safe(namespace)),
+            None => format!("{directory}/{name}.yaml"),
+        }
+    }
+
+    fn done(mut self) -> Vec<File> {
+        for file in &mut self.files {
+            file.text.shrink_to_fit();
+        }
+        self.files
+    }
+}
+
+/// A name as a part of a path: what a server says must not lead out of a directory.
+pub(crate) fn safe(name: &str) -> String {
+    let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let safe: String = name
+        .chars()
+        .map(|c| if kept(c) { c } else { '_' })
+        .collect();
+    if safe.chars().all(|c| c == '.') {
+        "_".into()
+    } else {
+        safe
+    }
+}

@@ -1,0 +1,149 @@
+//! Live clusters and snapshots of them: texts like any other, and a word about where they come from.
+
+use std::path::PathBuf;
+
+#[cfg(feature = "live")]
+pub(super) use of_live::{is_archive, read, unpack};
+
+use super::Text;
+
+/// The scheme of live clusters, where sources are named one by one: `live:` or `live:CONTEXT`.
+pub(crate) const SCHEME: &str = "live:";
+
+/// The first part of the names of texts that are read live.
+const LIVE: &str = "live";
+
+/// Where a cluster was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Whether it was read just now.
+    pub(crate) live: bool,
+    /// The context.
+    pub(crate) context: String,
+    /// The version of the server, if it is known.
+    pub(crate) version: Option<String>,
+    /// When it was read.
+    pub(crate) taken: String,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let context = crate::output::one_line(&self.context);
+        if self.live {
+            write!(f, "live, context {context}")?;
+        } else {
+            let taken = crate::output::one_line(&self.taken);
+            write!(f, "snapshot of {context} at {taken}")?;
+        }
+        match &self.version {
+            Some(version) => write!(f, ", Kubernetes {}", crate::output::one_line(version)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A text of a cluster.
+fn text(root: &str, name: String, text: String) -> Text {
+    Text {
+        name: format!("{root}/{name}"),
+        path: None,
+        below: PathBuf::from(name),
+        text: Ok(text),
+        is_base: true,
+    }
+}
+
+#[cfg(feature = "live")]
+mod of_live {
+    use std::sync::Arc;
+
+    use anyhow::{Context as _, anyhow};
+    use watertight_cluster::{Environment, Header, Progress, Reading, Wanted, connect, snapshot};
+
+    use super::{LIVE, Origin, Text, text};
+    use crate::args::{Global, LiveArgs};
+    use crate::progress;
+
+    impl Origin {
+        fn of(header: &Header, live: bool) -> Self {
+            let version = Some(&header.cluster.version).filter(|version| !version.is_empty());
+            Self {
+                live,
+                context: header.metadata.name.clone(),
+                version: version.cloned(),
+                taken: header.taken.clone(),
+            }
+        }
+    }
+
+    /// Reads a live cluster.
+    pub(in crate::input) fn read(
+        args: &LiveArgs,
+        context: Option<&str>,
+        wanted: &Wanted,
+        global: &Global,
+    ) -> anyhow::Result<(Origin, Vec<Text>)> {
+        let reading = reading(args, context, wanted, global)?;
+        let origin = Origin::of(&reading.header, true);
+        // Of two clusters, findings must tell which.
+        let root = match context {
+            Some(context) if !context.is_empty() => format!("{LIVE}:{context}"),
+            _ => LIVE.to_owned(),
+        };
+        let files = reading.files.into_iter();
+        let texts = files.map(|file| text(&root, file.name, file.text));
+        Ok((origin, texts.collect()))
+    }
+
+    /// What a live cluster holds.
+    pub(crate) fn reading(
+        args: &LiveArgs,
+        context: Option<&str>,
+        wanted: &Wanted,
+        global: &Global,
+    ) -> anyhow::Result<Reading> {
+        let runtime = runtime()?;
+        let flags = args.flags(context);
+        let done = Arc::new(Progress::default());
+        runtime.block_on(async {
+            let connection = connect(&flags, &Environment::of_process())?;
+            let mut wanted = wanted.clone();
+            if wanted.namespaces.is_empty() {
+                // Who has rights in one namespace has it in the context.
+                wanted.namespaces.extend(connection.namespace.clone());
+            }
+            let _shown = progress::of_cluster(&connection.context, &done, !global.quiet);
+            let reading = watertight_cluster::read(&connection, &wanted, &done).await;
+            reading.map_err(|error| anyhow!("{error}"))
+        })
+    }
+
+    /// Waits for many answers at once, on two threads: making texts of them takes the time.
+    fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("cannot start threads")
+    }
+
+    /// Whether bytes are those of a snapshot.
+    pub(in crate::input) fn is_archive(bytes: &[u8]) -> bool {
+        snapshot::is_snapshot(bytes)
+    }
+
+    /// The texts of a snapshot.
+    pub(in crate::input) fn unpack(
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<(Option<Origin>, Vec<Text>), String> {
+        let archive = snapshot::unpack(bytes).map_err(|error| error.to_string())?;
+        let origin = archive.header.map(|header| Origin::of(&header, false));
+        let files = archive.files.into_iter();
+        let texts = files.map(|file| text(name, file.name, file.text));
+        Ok((origin, texts.collect()))
+    }
+}
+
+#[cfg(feature = "live")]
+pub(crate) use of_live::reading;
