@@ -4,11 +4,13 @@
 //! `differences` too, with what decided on either side.
 
 mod build;
+mod unjudged;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use build::{LabInput, Observed, Seen, Trial, lab_report};
+pub use unjudged::selecting;
 
 use super::{Assumption, Engine, Evidence, Finding, Location, Tool};
 
@@ -28,12 +30,18 @@ pub struct LabReport {
     pub complete: bool,
     /// What could not be read, and policies that are not evaluated.
     pub problems: Vec<Finding>,
-    /// What was assumed where the input does not say.
+    /// What was assumed, and made up for the lab, where the input does not say.
     pub assumptions: Vec<Assumption>,
+    /// How many policies there are.
+    pub policies: usize,
+    /// How many of them select a pod or a node of the lab. If none does, nothing is put to the test.
+    pub selecting: usize,
     /// Counts.
     pub counts: LabCounts,
     /// Who took part, in the order of `from` and `to`.
     pub parties: Vec<LabParty>,
+    /// What outside addresses stand for.
+    pub outside: Vec<LabOutside>,
     /// What of the input is not in the lab.
     pub left_out: Vec<LabLeftOut>,
     /// Rules that packets cannot show as they are written; connections that they decide are not judged.
@@ -42,6 +50,8 @@ pub struct LabReport {
     pub pairs: Vec<LabPair>,
     /// Connections of which packets and prediction differ.
     pub differences: Vec<LabDifference>,
+    /// Connections that are not judged, by the reason for it.
+    pub unjudged: Vec<LabUnjudged>,
 }
 
 /// Counts of connections.
@@ -78,6 +88,15 @@ pub struct LabParty {
     pub node: Option<String>,
     /// Its addresses.
     pub addresses: Vec<String>,
+}
+
+/// What an address outside of the cluster stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LabOutside {
+    /// The address.
+    pub address: String,
+    /// The name of `--outside`, or `internet`, `metadata` or `private`, or the Service that leads there.
+    pub name: String,
 }
 
 /// Something that is not in the lab.
@@ -145,6 +164,32 @@ pub struct LabDifference {
     pub detail: String,
     /// Rules of the kernel that the packet met when it was sent again, as `nft` writes them.
     pub kernel: Vec<String>,
+}
+
+/// Connections that are not judged, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LabUnjudged {
+    /// Why.
+    pub reason: String,
+    /// The statement of docs/semantics.md that leaves it open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The line that is at the bottom of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Location>,
+    /// Which connections.
+    pub connections: Vec<LabConnection>,
+}
+
+/// A connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LabConnection {
+    /// The source, by its place in `parties`.
+    pub from: usize,
+    /// The destination.
+    pub to: usize,
+    /// The port that was dialled, as the pair lists it: `80/tcp`.
+    pub port: String,
 }
 
 /// The schema of [`LabReport`].

@@ -73,9 +73,9 @@ pub struct Tool {
 /// The network engine.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Engine {
-    /// The name; `reference` if none was given.
+    /// The name that was given, or that the policies of the input mean (M-5), or else `reference`.
     pub name: String,
-    /// The version, if one was given.
+    /// The version that was given, or the newest known one where the engine was inferred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Whether it enforces policies: enforced, enforced-with-window, opt-in, not-enforced, unknown.

@@ -184,6 +184,8 @@ pub struct Service {
     pub labels: Labels,
     /// The labels of its backends; empty if somebody else writes its endpoints (K-83).
     pub selector: Vec<(Box<str>, Box<str>)>,
+    /// The type as it is written: `NodePort`, `LoadBalancer`, `ExternalName`.
+    pub kind: Option<Box<str>>,
     /// The cluster addresses.
     pub cluster_ips: Vec<IpAddr>,
     /// Whether it never has one: headless, or an alias of a name outside.

@@ -14,6 +14,7 @@
 mod cluster;
 pub mod holder;
 mod links;
+pub mod mounts;
 mod plan;
 mod progress;
 pub mod services;
@@ -24,7 +25,7 @@ use std::fmt;
 use watertight_core::world::{EndpointId, NodeId};
 
 pub use cluster::Cluster;
-pub use plan::{Families, LeftOut, Node, Options, Outside, Plan, Pod, blocks};
+pub use plan::{Families, LeftOut, MadeUp, Node, Options, Outside, Plan, Pod, blocks};
 
 pub use progress::{Progress, Step};
 

@@ -110,6 +110,15 @@ pub(crate) struct LabRunArgs {
     /// Leave a lab up afterwards, as `lab up` does
     #[arg(long, help_heading = "Output")]
     pub(crate) keep: bool,
+    /// What to call the lab that is left up
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "lab",
+        requires = "keep",
+        help_heading = "Output"
+    )]
+    pub(crate) name: String,
 }
 
 /// Arguments of `lab up`.
@@ -138,11 +147,13 @@ pub(crate) struct LabHoldArgs {
 /// Arguments of `lab probe`.
 #[derive(Args, Debug)]
 #[command(
+    override_usage = "watertight lab probe [OPTIONS] 'FROM -> TO:PORT/PROTOCOL'
+       watertight lab probe [OPTIONS] FROM TO [PORT/PROTOCOL]",
     after_help = "Exit codes: 0 packets did as predicted, 1 they did not, 2 nothing can be said"
 )]
 pub(crate) struct LabProbeArgs {
     /// A connection, as 'FROM -> TO:PORT/PROTOCOL', or FROM TO PORT/PROTOCOL
-    #[arg(value_name = "FLOW", required = true, num_args = 1..=3)]
+    #[arg(value_name = "CONNECTION", required = true, num_args = 1..=3)]
     pub(crate) flow: Vec<String>,
     /// Which lab [default: the only one]
     #[arg(long, value_name = "NAME")]
@@ -155,7 +166,7 @@ pub(crate) struct LabProbeArgs {
 /// Arguments of `lab shell`.
 #[derive(Args, Debug)]
 pub(crate) struct LabShellArgs {
-    /// A pod (shop/web), a node (node:NAME), or the world outside (world)
+    /// A pod (shop/web), a node (node:NAME), an address (ip:10.244.0.2), or the world outside (world)
     #[arg(value_name = "PARTY")]
     pub(crate) party: String,
     /// Which lab [default: the only one]

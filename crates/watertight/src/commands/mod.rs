@@ -15,7 +15,10 @@ mod rule;
 mod schema;
 mod test;
 
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
@@ -69,10 +72,20 @@ fn stdout_color(global: &Global) -> bool {
 
 /// The width of the terminal, or a width that reads well in a log.
 fn width() -> usize {
-    let columns = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    columns.unwrap_or(120).clamp(60, 240)
+    let columns = std::env::var("COLUMNS").ok();
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    width_of(
+        columns.as_deref(),
+        terminal.map(|(width, _)| width.0.into()),
+    )
+}
+
+/// `COLUMNS` where that is set, for whoever wants another width than the terminal has.
+fn width_of(columns: Option<&str>, terminal: Option<usize>) -> usize {
+    let columns = columns.and_then(|text| text.parse().ok());
+    // A terminal that does not know its width says 0.
+    let terminal = terminal.filter(|width| *width > 0);
+    columns.or(terminal).unwrap_or(120).clamp(60, 240)
 }
 
 /// The outputs that were asked for; `default` on standard output if there are none.
@@ -86,7 +99,47 @@ fn targets<F: Copy>(asked: &[OutputTarget<F>], default: F) -> anyhow::Result<Vec
     if asked.iter().filter(|target| target.file.is_none()).count() > 1 {
         bail!("two formats cannot share standard output; give one of them a file: -o FORMAT=FILE");
     }
+    let files: Vec<&Path> = asked
+        .iter()
+        .filter_map(|target| target.file.as_deref())
+        .collect();
+    can_be_written(&files)?;
     Ok(asked.iter().map(OutputTarget::clone).collect())
+}
+
+/// Fails if a file is given twice or cannot be written. To be asked before any work is done: an answer that took
+/// a minute has nowhere to go otherwise.
+fn can_be_written(files: &[&Path]) -> anyhow::Result<()> {
+    let mut known = BTreeSet::new();
+    for file in files {
+        let shown = file.display();
+        let directory = match file.parent() {
+            Some(directory) if !directory.as_os_str().is_empty() => directory,
+            _ => Path::new("."),
+        };
+        let directory = directory
+            .canonicalize()
+            .with_context(|| format!("cannot write `{shown}`"))?;
+        if file.is_dir() {
+            bail!("cannot write `{shown}`: it is a directory");
+        }
+        // Pipes and devices may be given to several.
+        let is_special = file.exists() && !file.is_file();
+        if !is_special && !known.insert((directory, file.file_name())) {
+            bail!("`{shown}` is given to two outputs; give each a file of its own");
+        }
+        let mut options = OpenOptions::new();
+        let tried = if file.is_file() {
+            options.append(true).open(file).map(drop)
+        } else if is_special {
+            Ok(())
+        } else {
+            let made = options.write(true).create_new(true).open(file);
+            made.and_then(|_| std::fs::remove_file(file))
+        };
+        tried.with_context(|| format!("cannot write `{shown}`"))?;
+    }
+    Ok(())
 }
 
 /// Writes every output; `render` is told the format and whether colour is wanted.
@@ -122,4 +175,39 @@ fn print(text: &str) -> anyhow::Result<Exit> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(Exit::Clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_is_the_terminals_unless_columns_says_another() {
+        assert_eq!(width_of(None, Some(200)), 200);
+        assert_eq!(width_of(Some("100"), Some(200)), 100);
+        assert_eq!(width_of(Some("wide"), Some(200)), 200);
+        assert_eq!(width_of(None, None), 120);
+        assert_eq!(width_of(None, Some(0)), 120);
+        assert_eq!(width_of(None, Some(20)), 60);
+    }
+
+    #[test]
+    fn files_are_looked_at_before_anything_is_done() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let told = |files: &[&Path]| match can_be_written(files) {
+            Ok(()) => String::new(),
+            Err(error) => format!("{error:#}"),
+        };
+        std::fs::write(path("old"), "old").unwrap();
+        assert_eq!(told(&[&path("new"), &path("old")]), "");
+        assert!(!path("new").exists(), "nothing is left of looking");
+        assert_eq!(std::fs::read_to_string(path("old")).unwrap(), "old");
+        let again = directory.path().join(".").join("new");
+        assert!(told(&[&path("new"), &again]).contains("given to two outputs"));
+        assert!(told(&[&path("no/new")]).contains("cannot write"));
+        assert!(told(&[directory.path()]).contains("it is a directory"));
+        #[cfg(unix)]
+        assert_eq!(told(&[Path::new("/dev/null"), Path::new("/dev/null")]), "");
+    }
 }

@@ -95,6 +95,24 @@ fn what_is_wrong_is_said_before_anything_is_built() {
             &["lab", "run", "-o", "json", "-o", "text"],
             "two formats cannot share standard output",
         ),
+        (
+            &["lab", "run", "-o", "json=x", "-o", "html=./x"],
+            "`./x` is given to two outputs",
+        ),
+        (&["lab", "run", "-o", "json=no/x"], "cannot write `no/x`"),
+        (
+            &["lab", "run", "--pcap", "no/x"],
+            "cannot write `no/x.node-1`",
+        ),
+        (&["lab", "run", "--name", "a"], "--keep"),
+        (
+            &["lab", "run", "--keep", "--name", "a/b"],
+            "`a/b` cannot be the name of a lab",
+        ),
+        (
+            &["lab", "probe"],
+            "watertight lab probe [OPTIONS] 'FROM -> TO:PORT/PROTOCOL'",
+        ),
         (&["lab", "up", "-"], "cannot be read from standard input"),
         (
             &["lab", "up", "--name", "a/b"],
@@ -266,4 +284,289 @@ fn a_lab_stays_up_is_asked_and_goes_down() {
         "{}",
         down.stderr
     );
+}
+
+/// Pods, a Service of every sort, a workload without replicas, and a policy.
+const SORTS: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, image: c, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {containers: [{name: c, image: c, ports: [{containerPort: 5432}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: none, namespace: shop}
+spec: {replicas: 0, selector: {matchLabels: {app: none}}, template: {metadata: {labels: {app: none}}, spec: {containers: [{name: c, image: c}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: agent, namespace: shop}
+spec: {nodeName: n1, hostNetwork: true, containers: [{name: c, image: c}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: shop}
+spec: {template: {spec: {containers: [{name: c, image: c}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: done, namespace: shop}
+spec: {containers: [{name: c, image: c}]}
+status: {phase: Succeeded}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: empty, namespace: shop}
+spec: {type: LoadBalancer, selector: {app: nobody}, ports: [{port: 443}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: head, namespace: shop}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 5432}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: alias, namespace: shop}
+spec: {type: ExternalName, externalName: a.example.org}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]}
+";
+
+#[test]
+fn a_run_says_what_is_not_in_the_lab_and_what_was_made_up() {
+    let project = Project::new(&[("a.yaml", SORTS)]);
+    let run = |more: &[&str]| {
+        let mut all = vec![
+            "lab",
+            "run",
+            "--outside",
+            "203.0.113.9=partner",
+            "--no-usual-outside",
+        ];
+        all.extend_from_slice(more);
+        project.run(&all)
+    };
+    let found = run(&["-o", "text", "-o", "json=lab.json", "-o", "html=lab.html"]);
+    if skipped(&found) {
+        return;
+    }
+    assert_eq!(found.code, 0, "{}{}", found.stdout, found.stderr);
+    for told in [
+        "\npackets and prediction differ: nowhere\n",
+        "ip:203.0.113.9 (partner)",
+        "shop/done has finished",
+        "the node port of Service shop/web is not built; its cluster address is",
+        "the load balancer of Service shop/empty is not built; its cluster address is",
+        "Service shop/empty has nothing behind it",
+        "Service shop/head is headless",
+        "Service shop/alias is an alias of a name outside of the cluster",
+        "  M-2: no cluster DNS in the input",
+        "  M-7: ",
+        "even none (shop/none",
+        "it is IPv4 and IPv6",
+    ] {
+        assert!(found.stdout.contains(told), "{told}: {}", found.stdout);
+    }
+    let report: serde_json::Value = serde_json::from_str(&project.read("lab.json")).unwrap();
+    let mut left = report["leftOut"].as_array().unwrap().iter();
+    assert!(left.any(|left| left["name"] == "Service shop/head"));
+    assert_eq!(report["outside"][0]["name"], "partner");
+    let page = project.read("lab.html");
+    assert!(page.contains("<li>Service shop/head is headless"), "{page}");
+    assert!(page.contains("<li>M-7: "), "{page}");
+    assert!(page.contains("ip:203.0.113.9 (partner)"), "{page}");
+
+    // Engines that judge before they translate.
+    let before = run(&["--switch", "service_dnat=pre", "--switch", "snat=node-ip"]);
+    let told = "Service shop/web is judged by";
+    assert!(before.stdout.contains(told), "{}", before.stdout);
+    assert!(
+        before.stdout.contains("(snat=node-ip)"),
+        "{}",
+        before.stdout
+    );
+}
+
+#[test]
+fn a_run_that_puts_nothing_to_the_test_says_so() {
+    let broken =
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x\nspec: [";
+    let project = Project::new(&[("pods/a.yaml", OPEN), ("broken.yaml", broken)]);
+    let open = project.run(&["lab", "run", "pods"]);
+    if skipped(&open) {
+        return;
+    }
+    assert_eq!(open.code, 0, "{}", open.stderr);
+    assert!(
+        open.stdout
+            .contains("\npackets and prediction differ: nowhere, BUT "),
+        "{}",
+        open.stdout
+    );
+    let unread = project.run(&["lab", "run", ".", "-o", "text", "-o", "junit=lab.xml"]);
+    assert_eq!(unread.code, 2, "{}", unread.stderr);
+    assert!(
+        unread.stdout.contains("NOT EVERYTHING COULD BE READ"),
+        "{}",
+        unread.stdout
+    );
+    assert!(
+        unread.stdout.contains("\n  broken.yaml:4:"),
+        "{}",
+        unread.stdout
+    );
+    let junit = project.read("lab.xml");
+    assert!(junit.contains("<error message=\"broken.yaml:4:"), "{junit}");
+}
+
+#[test]
+fn a_probe_says_why_there_is_nothing_to_try_and_what_a_service_lacks() {
+    let name = format!("cli-probe-{}", std::process::id());
+    let project = Project::new(&[("a.yaml", SORTS)]);
+    let up = project.run(&[
+        "lab",
+        "up",
+        "--name",
+        &name,
+        "--outside",
+        "203.0.113.9=partner",
+    ]);
+    if skipped(&up) {
+        return;
+    }
+    let probe = |text: &str| project.run(&["lab", "probe", "--name", &name, text]);
+    let nothing: Vec<_> = [
+        (
+            "shop/web -> ip:8.8.8.8:53",
+            "nobody in the lab has the address 8.8.8.8; `lab up --outside 8.8.8.8`",
+        ),
+        ("shop/web -> shop/web:80", "are the same pod"),
+        ("shop/agent -> node:n1:80", "share the network of node n1"),
+        (
+            "shop/web -> shop/done:80",
+            "`shop/done` is not in the lab: it has finished",
+        ),
+        (
+            "shop/web -> shop/svc/head:5432",
+            "`shop/svc/head` is not in the lab: it is headless",
+        ),
+        ("shop/svc/web -> shop/db:80", "a Service connects to nobody"),
+        (
+            "world -> shop/svc/web:80",
+            "a cluster address leads nowhere from outside",
+        ),
+    ]
+    .into_iter()
+    .map(|(text, told)| (text, told, probe(text)))
+    .collect();
+    let lacking = probe("shop/db -> shop/svc/web:81");
+    let service = probe("shop/db -> shop/svc/web");
+    let by_address = probe("shop/db -> cidr:10.96.0.0/12");
+    let literal = probe("shop/db -> ip:203.0.113.9:443");
+    let one_family = probe("shop/db -> cidr:203.0.113.0/24:443");
+    let pods = project.run(&[
+        "lab",
+        "probe",
+        "--name",
+        &name,
+        "shop/db",
+        "cidr:10.244.0.0/16",
+        "8080",
+    ]);
+    let shell = |party: &str, command: &[&str]| {
+        let mut all = vec!["lab", "shell", "--name", &name, party, "--"];
+        all.extend_from_slice(command);
+        project.run(&all)
+    };
+    let mine = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let files = shell("shop/web", &["cat", "/etc/resolv.conf", "/etc/hosts"]);
+    let agent = shell("agent", &["cat", "/etc/hosts"]);
+    let nobody = shell("shop/wbe", &["true"]);
+    let after = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let down = project.run(&["lab", "down", &name]);
+
+    assert_eq!(up.code, 0, "{}", up.stderr);
+    assert!(
+        up.stdout
+            .contains("\nnot in the lab: Service shop/head is headless"),
+        "{}",
+        up.stdout
+    );
+    assert!(
+        up.stdout.contains(&format!(
+            "lab probe --name {name} 'shop/db -> shop/web:8080'"
+        )),
+        "{}",
+        up.stdout
+    );
+    for (text, told, found) in nothing {
+        assert_eq!(found.code, 2, "{text}: {}", found.stdout);
+        assert!(found.stderr.contains(told), "{text}: {}", found.stderr);
+    }
+    assert_eq!(lacking.code, 0, "{}", lacking.stderr);
+    let told = "predicted  DENIED: the Service has no port 81/tcp, only 80/tcp\n";
+    assert!(lacking.stdout.contains(told), "{}", lacking.stdout);
+    // What is dialled, not what is behind it.
+    for found in [&service, &by_address] {
+        assert!(
+            found.stdout.contains("shop/db -> shop/svc/web:80/tcp\n"),
+            "{}{}",
+            found.stdout,
+            found.stderr
+        );
+    }
+    for found in [&literal, &one_family] {
+        assert!(
+            found
+                .stdout
+                .starts_with("shop/db -> ip:203.0.113.9:443/tcp (partner)\n"),
+            "{}",
+            found.stdout
+        );
+        assert!(
+            found.stdout.contains("open: the world outside answered"),
+            "{}",
+            found.stdout
+        );
+    }
+    assert!(
+        pods.stdout.contains("shop/db -> shop/web:8080/tcp\n"),
+        "{}",
+        pods.stdout
+    );
+    assert!(!pods.stdout.contains("IPv6"), "{}", pods.stdout);
+    assert_eq!(files.code, 0, "{}", files.stderr);
+    assert!(
+        files.stdout.contains("\nsearch shop.svc.cluster.local "),
+        "{}{}",
+        files.stdout,
+        files.stderr
+    );
+    assert!(files.stdout.contains(" web\n"), "{}", files.stdout);
+    assert!(
+        agent.stdout.contains(" n1\n"),
+        "{}{}",
+        agent.stdout,
+        agent.stderr
+    );
+    assert_eq!(mine, after, "the machine's own are as they were");
+    assert!(
+        nobody.stderr.contains("(did you mean `shop/web`?)"),
+        "{}",
+        nobody.stderr
+    );
+    assert_eq!(down.code, 0, "{}", down.stderr);
 }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{LabCounts, LabDifference, LabLeftOut, LabPair, LabParty, LabReport, LabUnsaid};
+use super::unjudged::{Reasons, selecting};
+use super::{
+    LabConnection, LabCounts, LabDifference, LabLeftOut, LabOutside, LabPair, LabParty, LabReport,
+    LabUnsaid,
+};
 use crate::diag::Finding;
 use crate::engine::Profile;
 use crate::eval::{Connection, Evaluator, Family, Verdict};
 use crate::facts::metadata::Cloud;
 use crate::policy::{PolicyRef, RuleRef};
 use crate::report::build::{assumptions, engine, evidence, finding, location, tool};
-use crate::report::{API_VERSION, Evidence};
+use crate::report::{API_VERSION, Assumption, Evidence};
 use crate::rules::Context;
 use crate::sets::Protocol;
 use crate::source::Sources;
@@ -149,8 +153,12 @@ pub struct LabInput<'l, 'w> {
     pub problems: &'l [&'l Finding],
     /// Whether everything could be read.
     pub complete: bool,
+    /// What the lab has made up.
+    pub made_up: Vec<Assumption>,
     /// Who took part.
     pub parties: Vec<LabParty>,
+    /// What outside addresses stand for.
+    pub outside: Vec<LabOutside>,
     /// Names and reasons of what is not in the lab.
     pub left_out: Vec<LabLeftOut>,
     /// Policies, or rules of them, that packets cannot show, with the words for it.
@@ -166,6 +174,7 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
     let mut counts = LabCounts::default();
     let mut pairs: BTreeMap<(usize, usize), LabPair> = BTreeMap::new();
     let mut differences = Vec::new();
+    let mut reasons = Reasons::new(input, &context);
     for trial in input.trials {
         let pair = pairs
             .entry((trial.from, trial.to))
@@ -204,7 +213,17 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
                 (&mut pair.differ, &mut counts.differ)
             }
             Judgement::Inconclusive => (&mut pair.inconclusive, &mut counts.inconclusive),
-            Judgement::NotJudged => (&mut pair.not_judged, &mut counts.not_judged),
+            Judgement::NotJudged => {
+                reasons.add(
+                    trial,
+                    LabConnection {
+                        from: trial.from,
+                        to: trial.to,
+                        port: trial.port(),
+                    },
+                );
+                (&mut pair.not_judged, &mut counts.not_judged)
+            }
         };
         list.push(trial.port());
         *count += 1;
@@ -229,6 +248,9 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
         }
     });
     let problems = input.problems.iter();
+    let mut assumptions = assumptions(input.eval.world);
+    assumptions.extend_from_slice(&input.made_up);
+    let (policies, selecting) = selecting(input.eval);
     LabReport {
         api_version: API_VERSION.into(),
         kind: "LabReport".into(),
@@ -238,13 +260,17 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
         problems: problems
             .map(|found| finding(input.sources, found))
             .collect(),
-        assumptions: assumptions(input.eval.world),
+        assumptions,
+        policies,
+        selecting,
         counts,
         parties: input.parties.clone(),
+        outside: input.outside.clone(),
         left_out: input.left_out.clone(),
         unsaid: unsaid.collect(),
         pairs: pairs.into_values().collect(),
         differences,
+        unjudged: reasons.listed(input.sources),
     }
 }
 

@@ -61,6 +61,7 @@ impl Builder<'_> {
                     .iter()
                     .map(|(key, value)| ((&**key).into(), (&**value).into()))
                     .collect(),
+                kind: service.kind.as_deref().map(Into::into),
                 cluster_ips: service.cluster_ips.clone(),
                 headless: service.headless || service.kind.as_deref() == Some("ExternalName"),
                 ports: ports.collect(),

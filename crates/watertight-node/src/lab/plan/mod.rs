@@ -129,6 +129,21 @@ pub struct LeftOut {
     pub reason: Box<str>,
 }
 
+/// What the input leaves open and the plan makes up (M-7).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MadeUp {
+    /// Nodes that the input does not have.
+    pub nodes: Vec<NodeId>,
+    /// How many pods name no node.
+    pub placed: usize,
+    /// Templates of workloads, of which the input has no pods: each is one pod.
+    pub templates: Vec<EndpointId>,
+    /// Whether no pod of the input has an address, so that its families are not known either.
+    pub families: bool,
+    /// How many pods, nodes and Services have addresses that the input does not give.
+    pub addresses: usize,
+}
+
 /// Who lives where.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -138,10 +153,17 @@ pub struct Plan {
     pub pods: Vec<Pod>,
     /// Host-network pods, and the nodes that they live in.
     pub on_host: BTreeMap<EndpointId, NodeId>,
+    /// What those are called: `namespace/name`.
+    pub host_names: BTreeMap<EndpointId, Box<str>>,
+    /// Whom pods ask for names: the cluster address of the DNS Service, or else the DNS pods; empty if the
+    /// cluster has none of them.
+    pub dns: Vec<IpAddr>,
     /// Addresses outside.
     pub outside: Vec<Outside>,
     /// What is not in the lab.
     pub left_out: Vec<LeftOut>,
+    /// What was made up.
+    pub made_up: MadeUp,
     /// The range that made-up addresses of pods are from, for each family.
     pub pod_ranges: Vec<IpNet>,
 }
@@ -153,8 +175,11 @@ impl Plan {
         let active = |id: &EndpointId| world[*id].lifecycle == Lifecycle::Active;
         let pods = world.endpoint_ids().filter(active).count();
         check("pods", pods, MOST_PODS)?;
-        let families = options.families.unwrap_or_else(|| families_of(world));
-        Planner::new(world, families, &options.avoid).plan(options)
+        let known = families_of(world);
+        let families = options.families.or(known).unwrap_or(Families::BOTH);
+        let mut planner = Planner::new(world, families, &options.avoid);
+        planner.plan.made_up.families = known.is_none();
+        planner.plan(options)
     }
 
     /// Where an endpoint lives; none if it was left out.
@@ -224,8 +249,8 @@ fn check(what: &'static str, count: usize, most: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Those that pods of the input have; both if none has any.
-fn families_of(world: &World) -> Families {
+/// Those that pods of the input have; none if no pod has an address.
+fn families_of(world: &World) -> Option<Families> {
     let pods = world.endpoint_ids().map(|id| &world[id]);
     let mut found = Families {
         v4: false,
@@ -235,9 +260,5 @@ fn families_of(world: &World) -> Families {
         found.v4 |= pod.ips.iter().any(IpAddr::is_ipv4);
         found.v6 |= pod.ips.iter().any(IpAddr::is_ipv6);
     }
-    if found.v4 || found.v6 {
-        found
-    } else {
-        Families::BOTH
-    }
+    (found.v4 || found.v6).then_some(found)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use watertight_core::world::{EndpointId, Lifecycle, NodeId, ServiceId, World};
+use watertight_core::world::{EndpointId, Lifecycle, NodeId, Service, ServiceId, World};
 
 use super::ranges::{
     Hosts, NODES_V4, NODES_V6, PODS_V4, PODS_V6, SERVICES_V4, SERVICES_V6, Taken, unusable,
@@ -35,7 +35,20 @@ impl<'w> Planner<'w> {
         self.pods()?;
         self.services()?;
         self.outside(options);
+        self.plan.dns = self.dns();
         Ok(self.plan)
+    }
+
+    fn dns(&self) -> Vec<IpAddr> {
+        let service = self.world.dns_service();
+        let of_service = service.map(|id| self.world[id].cluster_ips.clone());
+        if let Some(ips) = of_service.filter(|ips| !ips.is_empty()) {
+            return ips;
+        }
+        let servers = self.world.dns_servers().into_iter();
+        servers
+            .flat_map(|server| self.world[server.endpoint].ips.to_vec())
+            .collect()
     }
 
     /// A range for each family, chosen among candidates.
@@ -79,7 +92,8 @@ impl<'w> Planner<'w> {
             number += 1;
             let name = format!("node-{number}");
             if self.world.node(&name).is_none() {
-                self.world.add_node(&name, Vec::new().into());
+                let id = self.world.add_node(&name, Vec::new().into());
+                self.plan.made_up.nodes.push(id);
             }
         }
         let ranges = self.ranges(NODES_V4, NODES_V6);
@@ -109,6 +123,7 @@ impl<'w> Planner<'w> {
             }
             if ips.is_empty() {
                 ips = self.take(&mut hosts, &name)?;
+                self.plan.made_up.addresses += 1;
             }
             self.world.set_node_ips(id, ips.clone().into());
             self.plan.nodes.push(Node { id, name, ips });
@@ -148,11 +163,15 @@ impl<'w> Planner<'w> {
                     continue;
                 }
             };
+            if self.world[id].template && !self.world[id].assumed {
+                self.plan.made_up.templates.push(id);
+            }
             let node = match self.world[id].node {
                 Some(node) => node,
                 None => match load.iter_mut().min() {
                     Some((count, node)) => {
                         *count += 1;
+                        self.plan.made_up.placed += 1;
                         *node
                     }
                     None => continue,
@@ -161,9 +180,11 @@ impl<'w> Planner<'w> {
             if self.world[id].host_network.is_some() {
                 self.world.place(id, node, Vec::new().into());
                 self.plan.on_host.insert(id, node);
+                self.plan.host_names.insert(id, name.into());
                 continue;
             }
             let ips = if given.is_empty() {
+                self.plan.made_up.addresses += 1;
                 subnets.take(self, node, &name)?
             } else {
                 given
@@ -228,10 +249,16 @@ impl<'w> Planner<'w> {
                 "Service {}/{}",
                 self.world[service.namespace].name, service.name
             );
-            if service.headless || service.ports.is_empty() {
+            let given = service.cluster_ips.clone();
+            let part = published(service);
+            if let Some(reason) = not_dialled(service) {
+                self.leave_out(&name, None, reason.into());
                 continue;
             }
-            let given = service.cluster_ips.clone();
+            if let Some(part) = part {
+                let reason = "is not built; its cluster address is";
+                self.leave_out(&format!("the {part} of {name}"), None, reason.into());
+            }
             let mut ips = Vec::new();
             let families = self.families;
             for ip in given.iter().copied().filter(|ip| families.include(*ip)) {
@@ -252,10 +279,36 @@ impl<'w> Planner<'w> {
             }
             if given.is_empty() {
                 ips = self.take(&mut hosts, &name)?;
+                self.plan.made_up.addresses += 1;
+            } else if !given.iter().any(|ip| families.include(*ip)) {
+                let reason = "has no address of a family that the lab has";
+                self.leave_out(&name, None, reason.into());
             }
             self.world.set_cluster_ips(id, ips);
         }
         Ok(())
+    }
+}
+
+/// Why nobody can dial a Service, as a sentence without its subject.
+fn not_dialled(service: &Service) -> Option<&'static str> {
+    if service.kind.as_deref() == Some("ExternalName") {
+        Some("is an alias of a name outside of the cluster (ExternalName)")
+    } else if service.headless {
+        Some("is headless: it has no address of its own, and its pods are dialled by theirs")
+    } else if service.ports.is_empty() {
+        Some("has no ports")
+    } else {
+        None
+    }
+}
+
+/// Where a Service can be dialled besides its cluster address.
+fn published(service: &Service) -> Option<&'static str> {
+    match service.kind.as_deref() {
+        Some("NodePort") => Some("node port"),
+        Some("LoadBalancer") => Some("load balancer"),
+        _ => None,
     }
 }
 

@@ -43,6 +43,7 @@ fn shown(world: &World, plan: &Plan) -> String {
     }
     for (id, node) in &plan.on_host {
         let (name, node) = (world.endpoint_name(*id), &world[*node]);
+        assert_eq!(*plan.host_names[id], *name);
         lines.push(format!("{name} in {}: {}", node.name, ips(&world[*id].ips)));
         assert_eq!(world[*id].ips, node.ips);
     }
@@ -59,6 +60,15 @@ fn shown(world: &World, plan: &Plan) -> String {
     for left_out in &plan.left_out {
         lines.push(format!("without {}: {}", left_out.name, left_out.reason));
     }
+    let made_up = &plan.made_up;
+    lines.push(format!(
+        "made up: {} nodes, {} places, {} templates, {} addresses{}",
+        made_up.nodes.len(),
+        made_up.placed,
+        made_up.templates.len(),
+        made_up.addresses,
+        if made_up.families { ", families" } else { "" }
+    ));
     lines.join("\n") + "\n"
 }
 
@@ -116,8 +126,72 @@ fn manifests_without_addresses_get_two_nodes_and_both_families() {
         metadata outside: 169.254.169.254
         metadata outside: fd00:ec2::254
         private outside: 192.168.77.7
+        without Service default/none: is headless: it has no address of its own, and its pods are dialled by theirs
+        without Service default/alias: is an alias of a name outside of the cluster (ExternalName)
+        made up: 2 nodes, 4 places, 1 templates, 6 addresses, families
     "#]]
     .assert_eq(&planned(&text, &Options::default()));
+}
+
+#[test]
+fn what_of_services_is_not_built_is_said() {
+    let service = |name: &str, spec: &str| {
+        format!(
+            "kind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{selector: {{app: web}}, {spec}}}"
+        )
+    };
+    let services = [
+        service(
+            "node-port",
+            "type: NodePort, ports: [{port: 80, nodePort: 30080}]",
+        ),
+        service("balanced", "type: LoadBalancer, ports: [{port: 443}]"),
+        service("portless", "type: ClusterIP"),
+        service("old", "clusterIP: 'fd00:5::5', ports: [{port: 80}]"),
+    ];
+    let text = format!("{WEB}\n---\n{}", services.join("\n---\n"));
+    let options = Options {
+        usual_outside: false,
+        families: Some(Families {
+            v4: true,
+            v6: false,
+        }),
+        ..Options::default()
+    };
+    expect![[r#"
+        node node-1: 172.18.0.2
+        node node-2: 172.18.0.3
+        shop/web on node-1: 10.244.0.2
+        Service node-port: 10.96.0.1
+        Service balanced: 10.96.0.2
+        Service portless: 
+        Service old: 
+        without the node port of Service shop/node-port: is not built; its cluster address is
+        without the load balancer of Service shop/balanced: is not built; its cluster address is
+        without Service shop/portless: has no ports
+        without Service shop/old: has no address of a family that the lab has
+        made up: 2 nodes, 1 places, 1 templates, 5 addresses, families
+    "#]]
+    .assert_eq(&planned(&text, &options));
+}
+
+#[test]
+fn pods_ask_the_dns_service_for_names_or_else_its_pods() {
+    let pod = "kind: Pod\nmetadata: {name: dns, namespace: kube-system, labels: {k8s-app: kube-dns}}\nspec: {containers: [{name: c, image: c}]}";
+    let service = "kind: Service\nmetadata: {name: kube-dns, namespace: kube-system}\nspec: {clusterIP: 10.96.0.10, selector: {k8s-app: kube-dns}, ports: [{port: 53, protocol: UDP}]}";
+    let dns = |text: &str| {
+        Plan::new(&mut world_of(text), &Options::default())
+            .unwrap()
+            .dns
+    };
+    assert_eq!(dns(WEB), [] as [IpAddr; 0]);
+    let pods: Vec<IpAddr> = vec![
+        "10.244.0.2".parse().unwrap(),
+        "fd00:10:244::2".parse().unwrap(),
+    ];
+    assert_eq!(dns(pod), pods);
+    let ip: IpAddr = "10.96.0.10".parse().unwrap();
+    assert_eq!(dns(&format!("{pod}\n---\n{service}")), [ip]);
 }
 
 #[test]
@@ -206,6 +280,7 @@ subsets: [{addresses: [{ip: 192.0.2.44}], ports: [{port: 5432}]}]
         without default/pending: has no address yet
         without default/thief: has the address 10.0.0.1 of node n1
         without default/lost: has the address 127.0.0.5, which is a loopback address
+        made up: 0 nodes, 1 places, 1 templates, 2 addresses
     "#]]
     .assert_eq(&planned(&text, &Options::default()));
 }
@@ -301,6 +376,7 @@ fn options_say_who_is_outside() {
         without outside address fe80::1: is valid on one link only
         without outside address 203.0.113.5: belongs to the outside address bank
         without outside address 2001:db8::99: is of a family that the lab does not have
+        made up: 1 nodes, 1 places, 1 templates, 2 addresses, families
     "#]]
     .assert_eq(&planned(WEB, &options));
 }

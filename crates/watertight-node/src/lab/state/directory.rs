@@ -40,23 +40,57 @@ impl Labs {
             Some(directory) if directory.is_absolute() => directory.join("watertight"),
             _ => PathBuf::from(format!("/tmp/watertight-{uid}")),
         };
-        Self::at(directory)
+        let labs = Self { directory };
+        // The first lab makes it.
+        labs.is_there()?;
+        Ok(labs)
     }
 
     /// A directory, made if it is not there. It must be the user's own, and nobody else's.
     pub fn at(directory: impl Into<PathBuf>) -> Result<Self, Error> {
-        let directory = directory.into();
-        let shown = directory.display();
-        match DirBuilder::new().mode(0o700).create(&directory) {
+        let labs = Self {
+            directory: directory.into(),
+        };
+        labs.make()?;
+        Ok(labs)
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        match DirBuilder::new().mode(0o700).create(&self.directory) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(Error::State(
-                    format!("could not make {shown}: {error}").into(),
-                ));
+                let shown = self.directory.display();
+                let text = format!("could not make {shown}: {error}");
+                return Err(Error::State(text.into()));
             }
             _ => {}
         }
-        let metadata = fs::symlink_metadata(&directory)
-            .map_err(|error| Error::State(format!("could not look at {shown}: {error}").into()))?;
+        // Somebody else may have been faster.
+        self.is_there().map(drop)
+    }
+
+    /// Takes the directory away if it has nothing in it.
+    pub fn take_away_if_empty(&self) {
+        // INVARIANT: the kernel takes no directory away that has something in it.
+        let _ = fs::remove_dir(&self.directory);
+    }
+
+    /// Whether the directory is there; fails if it is somebody else's.
+    fn is_there(&self) -> Result<bool, Error> {
+        let shown = self.directory.display();
+        let metadata = match fs::symlink_metadata(&self.directory) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                let text = format!("could not look at {shown}: {error}");
+                return Err(Error::State(text.into()));
+            }
+        };
         let is_ours = metadata.is_dir()
             && metadata.uid() == geteuid().as_raw()
             && metadata.mode() & 0o077 == 0;
@@ -66,7 +100,7 @@ impl Labs {
             );
             return Err(Error::State(text.into()));
         }
-        Ok(Self { directory })
+        Ok(true)
     }
 
     /// All labs, by name.
@@ -76,7 +110,12 @@ impl Labs {
             Error::State(format!("could not list {shown}: {error}").into())
         };
         let mut found = Vec::new();
-        for file in fs::read_dir(&self.directory).map_err(failed)? {
+        let files = match fs::read_dir(&self.directory) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+            Err(error) => return Err(failed(error)),
+        };
+        for file in files {
             let path = file.map_err(failed)?.path();
             let name = path.file_name().and_then(|name| name.to_str());
             if let Some(name) = name.and_then(|name| name.strip_suffix(".json")) {
@@ -117,7 +156,7 @@ impl Labs {
             );
             return Err(Error::State(text.into()));
         }
-        let path = self.path(name);
+        let path = self.file(name);
         if path.exists() && self.entry(name, &path)?.is_up {
             let text = format!("a lab called `{name}` is up already: end it with `lab down`");
             return Err(Error::State(text.into()));
@@ -128,7 +167,8 @@ impl Labs {
     /// Writes down that a lab is there.
     pub fn write(&self, state: &State) -> Result<(), Error> {
         self.check_new(&state.name)?;
-        let path = self.path(&state.name);
+        self.make()?;
+        let path = self.file(&state.name);
         let draft = path.with_extension(format!("{}.new", state.holder.pid));
         let write = || -> std::io::Result<()> {
             let text = serde_json::to_vec(state)?;
@@ -149,7 +189,7 @@ impl Labs {
 
     /// Takes the file of a lab away.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
-        let path = self.path(name);
+        let path = self.file(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::State(
                 format!("could not take {} away: {error}", path.display()).into(),
@@ -181,7 +221,7 @@ impl Labs {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    fn file(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.json"))
     }
 

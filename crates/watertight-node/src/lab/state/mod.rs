@@ -8,10 +8,12 @@ mod directory;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
 
 use serde::{Deserialize, Serialize};
+use watertight_core::suggest::{misspelt, nearest};
 
 pub use self::directory::{Entry, Labs};
 use super::{Cluster, Error, Place, Plan};
@@ -27,6 +29,10 @@ pub struct State {
     pub holder: Process,
     /// Its namespaces, the world first, then the nodes.
     pub places: Vec<HeldPlace>,
+    /// Host-network pods, and the nodes whose namespaces they live in.
+    pub host_pods: BTreeMap<Box<str>, Box<str>>,
+    /// Whom pods ask for names.
+    pub dns: Vec<IpAddr>,
 }
 
 /// A namespace that a holder holds.
@@ -63,10 +69,16 @@ impl State {
             ips: plan.ips_of(place),
             descriptor: namespace.number(),
         });
+        let host_pods = plan.on_host.iter().filter_map(|(id, node)| {
+            let name = plan.host_names.get(id)?;
+            Some((name.clone(), node_name(*node)?))
+        });
         Ok(Self {
             name: name.into(),
             holder,
             places: places.collect(),
+            host_pods: host_pods.collect(),
+            dns: plan.dns.clone(),
         })
     }
 
@@ -83,40 +95,83 @@ impl State {
         UserNamespace::of_process(self.holder.pid).map_err(Error::system(doing))
     }
 
-    /// One of its places by name: all of it, or a pod's name without its namespace if no other has it.
+    /// One of its places: by its name, by a pod's name without its namespace if no other has it, or by an
+    /// address. A host-network pod is where its node is.
     pub fn place(&self, name: &str) -> Result<&HeldPlace, Error> {
-        if let Some(place) = self.places.iter().find(|place| *place.name == *name) {
+        let named = |name: &str| self.places.iter().find(|place| *place.name == *name);
+        if let Some(place) = named(name) {
             return Ok(place);
         }
-        let is_short = |place: &&HeldPlace| {
-            place
-                .name
-                .split_once('/')
-                .is_some_and(|(_, short)| short == name)
-        };
-        let found: Vec<_> = self.places.iter().filter(is_short).collect();
-        match found.as_slice() {
-            [place] => Ok(*place),
-            [] => {
-                let names = self.places.iter().take(8).map(|place| &*place.name);
-                let names: Vec<_> = names.collect();
-                Err(Error::State(
-                    format!(
-                        "nothing in the lab `{}` is called `{name}`: try one of {}",
-                        self.name,
-                        names.join(", ")
-                    )
-                    .into(),
-                ))
-            }
-            [first, ..] => Err(Error::State(
-                format!(
-                    "`{name}` is in several namespaces: say `{}`, for one",
-                    first.name
-                )
-                .into(),
-            )),
+        let address = name.strip_prefix("ip:").unwrap_or(name).parse::<IpAddr>();
+        if let Ok(ip) = address {
+            let owner = self.places.iter().find(|place| place.ips.contains(&ip));
+            return owner.ok_or_else(|| {
+                let text = format!("nobody in the lab `{}` has the address {ip}", self.name);
+                Error::State(text.into())
+            });
         }
+        if let Some(node) = name.strip_prefix("node:")
+            && let Some(place) = named(node)
+        {
+            return Ok(place);
+        }
+        // The short names of pods, and what they are short for.
+        let pods = self.names().filter(|name| name.contains('/'));
+        let is_it = |full: &&str| {
+            *full == name || full.split_once('/').is_some_and(|(_, short)| short == name)
+        };
+        let found: Vec<&str> = pods.filter(is_it).collect();
+        match found.as_slice() {
+            [one] => {
+                let on = self.host_pods.get(*one).map_or(*one, |node| &**node);
+                named(on).ok_or_else(|| self.nobody(name))
+            }
+            [] => Err(self.nobody(name)),
+            [first, ..] => {
+                let text = format!("`{name}` is in several namespaces: say `{first}`, for one");
+                Err(Error::State(text.into()))
+            }
+        }
+    }
+
+    /// What may be entered.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let places = self.places.iter().map(|place| &*place.name);
+        places.chain(self.host_pods.keys().map(|name| &**name))
+    }
+
+    fn nobody(&self, name: &str) -> Error {
+        const SHOWN: usize = 8;
+        let given = name.strip_prefix("node:").unwrap_or(name);
+        let mut near: Vec<&str> = misspelt(given, self.names()).into_iter().collect();
+        if near.is_empty() {
+            near = nearest(given, self.names());
+        }
+        if near.is_empty() {
+            // A slip in a name that was written without its namespace.
+            let short = |full: &&str| {
+                let short = full.split_once('/').map(|(_, short)| short);
+                short.is_some_and(|short| misspelt(given, [short]).is_some())
+            };
+            near = self.names().filter(short).collect();
+        }
+        let quoted: Vec<_> = near
+            .iter()
+            .take(3)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let advice = if quoted.is_empty() {
+            let all: Vec<_> = self.names().collect();
+            let shown: Vec<_> = all.iter().take(SHOWN).copied().collect();
+            match all.len().saturating_sub(SHOWN) {
+                0 => format!("; there are {}", shown.join(", ")),
+                more => format!("; there are {} and {more} more", shown.join(", ")),
+            }
+        } else {
+            format!(" (did you mean {}?)", quoted.join(" or "))
+        };
+        let lab = &self.name;
+        Error::State(format!("nothing in the lab `{lab}` is called `{name}`{advice}").into())
     }
 
     /// The network namespace of a place.

@@ -13,14 +13,15 @@ fn directory(name: &str) -> PathBuf {
 }
 
 fn state(name: &str, holder: Process) -> State {
-    let place = |name: &str, descriptor| HeldPlace {
+    let place = |name: &str, descriptor: i32| HeldPlace {
         name: name.into(),
         node: None,
-        ips: Vec::new(),
+        ips: vec![format!("10.0.0.{descriptor}").parse().unwrap()],
         descriptor,
     };
     let places = vec![
         place("world", 3),
+        place("node-1", 7),
         place("a/web", 4),
         place("a/db", 5),
         place("b/db", 6),
@@ -29,6 +30,8 @@ fn state(name: &str, holder: Process) -> State {
         name: name.into(),
         holder,
         places,
+        host_pods: BTreeMap::from([("kube-system/agent".into(), "node-1".into())]),
+        dns: Vec::new(),
     }
 }
 
@@ -87,9 +90,13 @@ fn a_lab_is_found_while_its_process_runs_and_taken_away_after() {
         labs.down(Some("dead")).unwrap_err().to_string(),
         "no lab is called `dead`"
     );
+    labs.take_away_if_empty();
+    assert!(directory.exists(), "a lab is there");
     labs.remove("one").unwrap();
     assert!(labs.list().unwrap().is_empty());
-    fs::remove_dir(&directory).unwrap();
+    labs.take_away_if_empty();
+    assert!(!directory.exists());
+    assert!(labs.list().unwrap().is_empty(), "and none is made to look");
 }
 
 #[test]
@@ -120,10 +127,37 @@ fn places_go_by_short_names_that_are_no_others() {
         state.place("db").unwrap_err().to_string(),
         "`db` is in several namespaces: say `a/db`, for one"
     );
+    // A host-network pod is where its node is, and an address where its owner is.
+    for name in [
+        "kube-system/agent",
+        "agent",
+        "node:node-1",
+        "node-1",
+        "ip:10.0.0.7",
+        "10.0.0.7",
+    ] {
+        assert_eq!(state.place(name).unwrap().descriptor, 7, "{name}");
+    }
+    let error = |name: &str| state.place(name).unwrap_err().to_string();
     assert_eq!(
-        state.place("x").unwrap_err().to_string(),
-        "nothing in the lab `one` is called `x`: try one of world, a/web, a/db, b/db"
+        error("ip:10.0.0.8"),
+        "nobody in the lab `one` has the address 10.0.0.8"
     );
+    assert_eq!(
+        error("xyz"),
+        "nothing in the lab `one` is called `xyz`; there are world, node-1, a/web, a/db, b/db, kube-system/agent"
+    );
+    for (name, meant) in [
+        ("a/wbe", "a/web"),
+        ("wbe", "a/web"),
+        ("node:node-2", "node-1"),
+        ("kube-system/agnet", "kube-system/agent"),
+    ] {
+        assert_eq!(
+            error(name),
+            format!("nothing in the lab `one` is called `{name}` (did you mean `{meant}`?)")
+        );
+    }
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! What `lab probe` says of a connection: what was seen, what was predicted, and whether that is the same.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use watertight_core::facts::metadata::Cloud;
 use watertight_core::rules::Context;
 use watertight_core::world::NodeId;
 use watertight_node::nft::compile::Compiled;
-use watertight_node::probe::Outcome;
+use watertight_node::probe::{Outcome, Rejection};
 
 use crate::exit::Exit;
 use crate::output::{one_line, wrap};
 
-use super::probe::{Asking, Try};
+use super::probe::Asking;
+use super::tries::Try;
 
 /// Whether what happened is what was predicted.
 pub(super) fn judged(one: &Try, outcome: &Outcome) -> (Exit, &'static str) {
@@ -69,7 +71,7 @@ impl Asking<'_> {
         };
         entry("seen", &self.seen(outcome, tables));
         if one.predicted.is_empty() {
-            entry("predicted", "DENIED: nothing is behind the Service");
+            entry("predicted", &format!("DENIED: {}", one.nothing));
         }
         for (connection, verdict) in &one.predicted {
             let evidence = context.word(connection, verdict);
@@ -90,17 +92,44 @@ impl Asking<'_> {
 
     fn seen(&self, outcome: &Outcome, tables: &BTreeMap<NodeId, Compiled>) -> String {
         match outcome {
-            Outcome::Open { by: Some(by) } => match by.address {
-                Some(ip) => format!("open: {} answered at {ip}", by.name),
-                None => format!("open: {} answered", by.name),
-            },
+            Outcome::Open { by: Some(by) } => {
+                let name = match &*by.name {
+                    "world" => "the world outside",
+                    name => name,
+                };
+                match by.address {
+                    Some(ip) => format!("open: {name} answered at {ip}"),
+                    None => format!("open: {name} answered"),
+                }
+            }
             Outcome::Open { by: None } => "open: somebody answered".into(),
             Outcome::Refused => "refused: it arrived where nobody listens".into(),
-            Outcome::Rejected { by, with } => format!("rejected: {by} answered with {with}"),
+            Outcome::Rejected { by, with } => {
+                format!(
+                    "rejected: {} answered with {with}{}",
+                    self.owner(*by),
+                    meaning(*with)
+                )
+            }
             Outcome::Dropped { node, prefix } => self.dropped(*node, prefix, tables),
             Outcome::Timeout => "timeout: silence, and no rule that logged it".into(),
             Outcome::Error(text) => format!("error: {text}"),
         }
+    }
+
+    /// Who has an address.
+    fn owner(&self, ip: IpAddr) -> String {
+        let plan = &self.planned.plan;
+        if let Some(pod) = plan.pods.iter().find(|pod| pod.ips.contains(&ip)) {
+            return pod.name.to_string();
+        }
+        if let Some(node) = plan.nodes.iter().find(|node| node.ips.contains(&ip)) {
+            return format!("node {}", node.name);
+        }
+        if plan.outside.iter().any(|outside| outside.ip == ip) {
+            return "the world outside".into();
+        }
+        ip.to_string()
     }
 
     fn dropped(&self, node: usize, prefix: &str, tables: &BTreeMap<NodeId, Compiled>) -> String {
@@ -112,5 +141,28 @@ impl Asking<'_> {
             Some((_, why)) => format!("dropped on node {name}: {why}"),
             None => format!("dropped on node {name}: the rule logs `{prefix}`"),
         }
+    }
+}
+
+/// What errors of ICMP and ICMPv6 say that routers and kernels send.
+fn meaning(of: Rejection) -> &'static str {
+    match of {
+        Rejection::Icmp {
+            kind: 3,
+            code: 0 | 1,
+        }
+        | Rejection::Icmp {
+            kind: 1,
+            code: 0 | 3,
+        } => ": no way leads there",
+        Rejection::Icmp { kind: 3, code: 3 } | Rejection::Icmp { kind: 1, code: 4 } => {
+            ": nobody is at that port"
+        }
+        Rejection::Icmp {
+            kind: 3,
+            code: 9 | 10 | 13,
+        }
+        | Rejection::Icmp { kind: 1, code: 1 } => ": it is not allowed",
+        _ => "",
     }
 }

@@ -9,7 +9,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use watertight_core::rules::count;
 use watertight_core::sets::Protocol;
+use watertight_core::world::Backend;
 use watertight_node::lab::holder::{self, Holder};
 use watertight_node::lab::state::Labs;
 use watertight_node::lab::{Cluster as Namespaces, Place};
@@ -40,18 +42,58 @@ pub(super) fn up(args: &LabUpArgs, global: &Global) -> anyhow::Result<Exit> {
     })
 }
 
-/// What is up, and what can be done with it.
+/// Things that are not in the lab and have a line when it is up; `lab run` lists all.
+const MOST_LEFT_OUT: usize = 8;
+
+/// What is up, what is not in it, and what can be done with it.
 pub(super) fn how_to_go_on(planned: &Planned, name: &str) -> String {
-    let mut pods = planned.plan.pods.iter().map(|pod| one_line(&pod.name));
-    let from = pods.next().unwrap_or_else(|| "POD".into());
-    let to = pods.next().unwrap_or_else(|| "POD".into());
-    format!(
-        "lab `{name}` is up: {}, policies in force
-  watertight lab probe '{from} -> {to}:80'
-  watertight lab shell {from}
-  watertight lab down {name}",
-        planned.words()
-    )
+    let plan = &planned.plan;
+    let mut text = format!(
+        "lab `{name}` is up: {}, {}",
+        planned.words(),
+        planned.in_force()
+    );
+    let left = planned.left_out();
+    for one in left.iter().take(MOST_LEFT_OUT) {
+        let told = one_line(&format!("{} {}", one.name, one.reason));
+        text.push_str(&format!("\nnot in the lab: {told}"));
+    }
+    let more = left.len().saturating_sub(MOST_LEFT_OUT);
+    if more > 0 {
+        text.push_str(&format!("\n... and {}", count(more, "more thing")));
+    }
+    // Somebody who connects, and somebody who listens.
+    let world = &planned.cluster.world;
+    let to = plan.pods.iter().find_map(|pod| {
+        let mut ports = world[pod.id].ports.iter();
+        let port = ports.find(|port| port.protocol == Protocol::Tcp)?;
+        Some((pod, port.number))
+    });
+    let to = to.or(plan.pods.last().map(|pod| (pod, 80)));
+    let from = plan
+        .pods
+        .iter()
+        .find(|pod| Some(pod.id) != to.map(|(to, _)| to.id));
+    let from = from.map_or_else(
+        || format!("node:{}", plan.nodes.first().map_or("", |node| &node.name)),
+        |pod| pod.name.to_string(),
+    );
+    let from = one_line(&from);
+    // Another name than the usual one has to be said.
+    let of = match name {
+        "lab" => String::new(),
+        name => format!(" --name {name}"),
+    };
+    if let Some((to, port)) = to {
+        let to = one_line(&to.name);
+        text.push_str(&format!(
+            "\n  watertight lab probe{of} '{from} -> {to}:{port}'"
+        ));
+    }
+    text.push_str(&format!(
+        "\n  watertight lab shell{of} {from}\n  watertight lab down {name}"
+    ));
+    text
 }
 
 /// Fails if a lab cannot stay up under a name. The process in the background reads the files again.
@@ -217,9 +259,21 @@ fn names(planned: &Planned) -> Names {
     for id in world.service_ids() {
         let service = &world[id];
         let short = format!("{}.{}.svc", service.name, world[service.namespace].name);
-        for ip in &service.cluster_ips {
-            names.add(&short, *ip);
-            names.add(&format!("{short}.cluster.local"), *ip);
+        let mut ips = service.cluster_ips.clone();
+        if service.headless {
+            // The pods behind it, whatever the port.
+            let behind = service.ports.iter();
+            let behind = behind.flat_map(|port| world.backends(id, port.port, port.protocol));
+            ips.extend(behind.flat_map(|backend| match backend {
+                Backend::Endpoint(pod, _) => world[pod].ips.to_vec(),
+                Backend::Address(ip, _) => vec![ip],
+            }));
+            ips.sort_unstable();
+            ips.dedup();
+        }
+        for ip in ips {
+            names.add(&short, ip);
+            names.add(&format!("{short}.cluster.local"), ip);
         }
     }
     names
@@ -258,6 +312,7 @@ pub(super) fn list() -> anyhow::Result<Exit> {
 pub(super) fn down(args: &LabDownArgs) -> anyhow::Result<Exit> {
     let labs = Labs::usual().map_err(plain)?;
     let entry = labs.down(args.name.as_deref()).map_err(plain)?;
+    labs.take_away_if_empty();
     let told = if entry.is_up {
         "is down"
     } else {

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use watertight_core::engine::{ServiceDnat, Snat};
 use watertight_core::policy::lower;
-use watertight_core::rules::count;
+use watertight_core::report::Assumption;
+use watertight_core::report::lab::{LabLeftOut, LabOutside, selecting};
+use watertight_core::rules::{count, some_of};
 use watertight_node::lab::{
     Cluster as Namespaces, Families, Options, Outside, Plan, blocks, services,
 };
@@ -76,6 +79,126 @@ impl Planned {
         Ok(namespaces)
     }
 
+    /// What the lab made up, as one assumption (M-7); none if the input says everything.
+    pub(super) fn made_up(&self) -> Option<Assumption> {
+        let (world, made_up) = (&self.cluster.world, &self.plan.made_up);
+        let is_or_are = |number: usize| if number == 1 { "is" } else { "are" };
+        let has_or_have = |number: usize| if number == 1 { "has" } else { "have" };
+        let mut parts = Vec::new();
+        if !made_up.nodes.is_empty() {
+            let number = made_up.nodes.len();
+            let names: Vec<String> = made_up
+                .nodes
+                .iter()
+                .map(|id| world[*id].name.to_string())
+                .collect();
+            parts.push(format!(
+                "{} {} made up ({}; --nodes)",
+                count(number, "node"),
+                is_or_are(number),
+                some_of(&names)
+            ));
+        }
+        if made_up.placed > 0 {
+            let pods = count(made_up.placed, "pod");
+            let verb = if made_up.placed == 1 { "names" } else { "name" };
+            parts.push(format!(
+                "{pods} {verb} no node: each is where there is most room"
+            ));
+        }
+        if !made_up.templates.is_empty() {
+            let number = made_up.templates.len();
+            let names: Vec<String> = made_up
+                .templates
+                .iter()
+                .map(|id| world.endpoint_name(*id))
+                .collect();
+            parts.push(format!(
+                "{} {} one pod each, however many replicas there shall be, even none ({})",
+                count(number, "workload"),
+                is_or_are(number),
+                some_of(&names)
+            ));
+        }
+        if made_up.addresses > 0 {
+            parts.push(format!(
+                "{} of pods, nodes and Services {} no address in the input: each has one of a range that \
+                 nothing in the input touches",
+                made_up.addresses,
+                has_or_have(made_up.addresses)
+            ));
+        }
+        if made_up.families {
+            let families = families_of(self.plan.families());
+            parts.push(format!("no pod tells its address family: it is {families}"));
+        }
+        let text = parts.join("; ");
+        let id = "M-7".to_owned();
+        (!text.is_empty()).then_some(Assumption { id, text })
+    }
+
+    /// Whether policies are in force, as goes on behind `lab up: ... `.
+    pub(super) fn in_force(&self) -> &'static str {
+        let eval = self.cluster.evaluator();
+        match selecting(&eval) {
+            (0, _) => "no policies: the input has none",
+            (_, 0) => "policies in force, and none of them selects anybody",
+            _ => "policies in force",
+        }
+    }
+
+    /// What outside addresses stand for.
+    pub(super) fn outside(&self) -> Vec<LabOutside> {
+        let outside = self.plan.outside.iter();
+        let named = |outside: &Outside| LabOutside {
+            address: outside.ip.to_string(),
+            name: outside.name.to_string(),
+        };
+        outside.map(named).collect()
+    }
+
+    /// What the plan has no place for, and what the engine makes the lab leave out.
+    pub(super) fn left_out(&self) -> Vec<LabLeftOut> {
+        let world = &self.cluster.world;
+        let switches = &self.cluster.settings.profile.switches;
+        let mut left: Vec<LabLeftOut> = self
+            .plan
+            .left_out
+            .iter()
+            .map(|left| LabLeftOut {
+                name: left.name.to_string(),
+                reason: left.reason.to_string(),
+            })
+            .collect();
+        let mut services = world.services.iter();
+        let is_published =
+            services.any(|of| matches!(of.kind.as_deref(), Some("NodePort" | "LoadBalancer")));
+        if is_published && switches.snat == Snat::NodeIp {
+            left.push(LabLeftOut {
+                name: "clients of node ports and load balancers".into(),
+                reason: "would come from the address of a node (snat=node-ip); what they dial is not built".into(),
+            });
+        }
+        if switches.service_dnat == ServiceDnat::Pre {
+            let engine = self.cluster.settings.profile.engine.name();
+            for id in world.service_ids() {
+                let service = &world[id];
+                if service.cluster_ips.is_empty() {
+                    continue;
+                }
+                let namespace = &world[service.namespace].name;
+                left.push(LabLeftOut {
+                    name: format!("Service {namespace}/{}", service.name),
+                    reason: format!(
+                        "is judged by {engine} before it is translated (service_dnat=pre); nodes of the lab \
+                         translate first, so that it is not tried"
+                    ),
+                });
+            }
+        }
+        left
+    }
+
     /// `4 pods on 2 nodes, 3 outside addresses, IPv4 and IPv6`
     pub(super) fn words(&self) -> String {
         let plan = &self.plan;
@@ -89,13 +212,15 @@ impl Planned {
             1 => "1 outside address".to_owned(),
             more => format!("{more} outside addresses"),
         });
-        let families = plan.families();
-        let families = match (families.v4, families.v6) {
-            (true, true) => "IPv4 and IPv6",
-            (_, true) => "IPv6",
-            _ => "IPv4",
-        };
-        parts.push(families.to_owned());
+        parts.push(families_of(plan.families()).to_owned());
         parts.join(", ")
+    }
+}
+
+fn families_of(families: Families) -> &'static str {
+    match (families.v4, families.v6) {
+        (true, true) => "IPv4 and IPv6",
+        (_, true) => "IPv6",
+        _ => "IPv4",
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use anyhow::anyhow;
-use watertight_node::lab::state::State;
+use watertight_node::lab::mounts;
+use watertight_node::lab::state::{Labs, State};
 
 use crate::args::{Global, LabShellArgs};
 use crate::exit::{Exit, say};
@@ -15,16 +16,16 @@ use crate::output::one_line;
 use super::plain;
 
 pub(super) fn run(args: &LabShellArgs, state: &State, global: &Global) -> anyhow::Result<Exit> {
-    let name = args.party.strip_prefix("node:").unwrap_or(&args.party);
-    let name = if name.starts_with("ip:") {
-        "world"
-    } else {
-        name
-    };
-    let place = state.place(name).map_err(plain)?;
+    let place = state.place(&args.party).map_err(plain)?;
     let namespace = state.namespace(place).map_err(plain)?;
+    let labs = Labs::usual().map_err(plain)?;
     // This process becomes the command, so that its exit code and its signals are its own.
     namespace.enter().map_err(plain)?;
+    if let Err(error) = mounts::own(&labs, &mounts::files(state, place)) {
+        say(&format!(
+            "note: names are those of the machine, not of the lab: {error}"
+        ));
+    }
     let shell = || std::env::var_os("SHELL").unwrap_or_else(|| OsString::from("/bin/sh"));
     let (program, arguments) = match args.command.split_first() {
         Some((program, arguments)) => (program.clone(), arguments),
@@ -33,7 +34,7 @@ pub(super) fn run(args: &LabShellArgs, state: &State, global: &Global) -> anyhow
     if args.command.is_empty() && !global.quiet && std::io::stdin().is_terminal() {
         let ips: Vec<_> = place.ips.iter().map(ToString::to_string).collect();
         say(&format!(
-            "the network of {} ({}), and nothing else of it; `exit` leaves it",
+            "the network of {} ({}), with the names of the lab; all else is this machine's; `exit` leaves it",
             one_line(&place.name),
             ips.join(", ")
         ));

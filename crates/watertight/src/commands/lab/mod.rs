@@ -17,6 +17,8 @@ mod probe;
 mod steps;
 #[cfg(target_os = "linux")]
 mod trial;
+#[cfg(target_os = "linux")]
+mod tries;
 
 use crate::args::{Global, LabArgs};
 use crate::exit::Exit;

@@ -4,21 +4,20 @@
 //! be the same.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Parser as _;
-use watertight_core::analysis::parties::{Flow, Parties, PortQuery, Selection, What};
-use watertight_core::eval::{Connection, Evaluator, Party as Meant, Verdict};
+use watertight_core::analysis::parties::{Flow, Parties};
+use watertight_core::eval::{Evaluator, Party as Meant};
 use watertight_core::sets::Protocol;
-use watertight_core::world::{EndpointId, ServiceId};
+use watertight_node::lab::Place;
 use watertight_node::lab::state::State;
-use watertight_node::lab::{Place, Plan};
 use watertight_node::nft::compile::Options;
 use watertight_node::probe::{self, Listener, Outcome, Question, Settings, Watch};
 use watertight_node::sys::Namespace;
-use watertight_node::trial::{self, Ask, Asked};
+use watertight_node::trial::{self, Asked};
 
 use crate::args::{Global, LabArgs, LabHoldArgs, LabProbeArgs, LabVerb};
 use crate::exit::Exit;
@@ -28,21 +27,13 @@ use super::answers::{judged, word};
 use super::background::declared;
 use super::build::{Planned, plan};
 use super::plain;
+use super::tries::{Try, tries};
 
 /// Connections of one command; `lab run` is for more.
 const MOST: usize = 200;
 
 /// With more connections than this, each is told in one line.
 const MOST_IN_FULL: usize = 12;
-
-/// A connection to try.
-pub(super) struct Try {
-    /// `shop/web -> shop/db:5432/tcp`
-    pub(super) text: String,
-    question: Question,
-    /// What is predicted; for a Service, of each backend that it may lead to.
-    pub(super) predicted: Vec<(Connection, Verdict)>,
-}
 
 pub(super) fn run(args: &LabProbeArgs, state: &State, global: &Global) -> anyhow::Result<Exit> {
     let flow = Flow::parse(&flow_text(&args.flow)).map_err(|error| anyhow!("{error}"))?;
@@ -52,11 +43,18 @@ pub(super) fn run(args: &LabProbeArgs, state: &State, global: &Global) -> anyhow
     let parties = Parties::new(world, args.namespace.as_deref());
     let select = |text: &str| parties.select(text).map_err(|error| anyhow!("{error}"));
     let (from, to) = (select(&flow.from.text)?, select(&flow.to.text)?);
-    let (asked, tries) = tries(&planned, &eval, &from, &to, &flow.ports)?;
-    match tries.len() {
-        0 => bail!("nothing lies between them in the lab: they share a network, or are not in it"),
-        1..=MOST => {}
-        more => bail!("that makes {more} connections; name a port, or use `lab run` for so many"),
+    let written = flow.to.text.strip_prefix("ip:").unwrap_or(&flow.to.text);
+    let written: Option<IpAddr> = written.trim_matches(['[', ']']).parse().ok();
+    if let (Some(service), Some(ip)) = (to.service(), written)
+        && let Some(first) = world[service].cluster_ips.first()
+        && *first != ip
+    {
+        bail!("the lab dials a Service by its first address: write {first} for {ip}");
+    }
+    let (asked, tries) = tries(&planned, &eval, (&from, &to), &flow.ports)?;
+    if tries.len() > MOST {
+        let more = tries.len();
+        bail!("that makes {more} connections; name a port, or use `lab run` for so many");
     }
     let asking = Asking {
         planned: &planned,
@@ -132,181 +130,6 @@ fn arguments_of(state: &State) -> anyhow::Result<LabHoldArgs> {
             state.name
         )),
     }
-}
-
-/// The ports that were written; none for those that `lab run` would try.
-fn ports(
-    planned: &Planned,
-    to: &Selection,
-    queries: &[PortQuery],
-) -> anyhow::Result<Vec<(Protocol, u16)>> {
-    let world = &planned.cluster.world;
-    let mut found = Vec::new();
-    for query in queries {
-        match query {
-            PortQuery::Range {
-                protocol,
-                first,
-                last,
-            } => {
-                if usize::from(last - first) >= MOST {
-                    bail!("{first}-{last} are too many ports to try; name some of them");
-                }
-                found.extend((*first..=*last).map(|port| (*protocol, port)));
-            }
-            PortQuery::Named { name, protocol } => {
-                let before = found.len();
-                let endpoints = to.endpoints().iter();
-                for port in endpoints.flat_map(|id| world[*id].ports.iter()) {
-                    let named = port
-                        .name
-                        .is_some_and(|symbol| world.symbols.text(symbol) == name);
-                    if named && protocol.is_none_or(|protocol| protocol == port.protocol) {
-                        found.push((port.protocol, port.number));
-                    }
-                }
-                if found.len() == before {
-                    bail!("`{}` has no port called `{name}`; write a number", to.text);
-                }
-            }
-            PortQuery::Icmp => {}
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
-}
-
-/// Whether a party of the lab is one of those that are meant.
-fn is_meant(party: &trial::Party, selection: &Selection) -> bool {
-    match (&selection.what, party.meant) {
-        (What::Endpoints(ids), Meant::Endpoint(id)) => ids.contains(&id),
-        (What::Nodes(ids), Meant::Node(id)) => ids.contains(&id),
-        (What::World, Meant::Address(_)) => true,
-        (What::Addresses(nets), _) => party
-            .ips
-            .iter()
-            .any(|ip| nets.iter().any(|net| net.contains(ip))),
-        _ => false,
-    }
-}
-
-fn tries(
-    planned: &Planned,
-    eval: &Evaluator<'_>,
-    from: &Selection,
-    to: &Selection,
-    queries: &[PortQuery],
-) -> anyhow::Result<(Asked, Vec<Try>)> {
-    let ports = ports(planned, to, queries)?;
-    let icmp = queries.is_empty() || queries.contains(&PortQuery::Icmp);
-    let ask = Ask {
-        ports: ports.clone(),
-        icmp,
-        ..Ask::default()
-    };
-    // Verdicts of nobody else are asked for.
-    let mut plan: Plan = planned.plan.clone();
-    let is_wanted = |id: &EndpointId| from.endpoints().contains(id) || to.endpoints().contains(id);
-    let by_address = [from, to]
-        .iter()
-        .any(|end| matches!(end.what, What::Addresses(_)));
-    if !by_address {
-        plan.pods.retain(|pod| is_wanted(&pod.id));
-    }
-    let mut asked = trial::ask(&plan, eval, &ask);
-    let only_icmp = ports.is_empty() && !queries.is_empty();
-    let meant = |at: usize, end: &Selection| {
-        asked
-            .parties
-            .get(at)
-            .is_some_and(|party| is_meant(party, end))
-    };
-    let mut found = Vec::new();
-    if let Some(service) = to.service() {
-        if ports.is_empty() {
-            bail!(
-                "a Service is dialled on one of its ports: write it behind `{}`",
-                to.text
-            );
-        }
-        for (at, party) in asked.parties.iter().enumerate() {
-            if meant(at, from) {
-                let dialled = to_service(planned, eval, (at, party), service, &ports);
-                found.extend(dialled);
-            }
-        }
-    } else {
-        for one in &asked.connections {
-            let is_icmp = one.connection.protocol == Protocol::Icmp;
-            if (only_icmp && !is_icmp) || !meant(one.from, from) || !meant(one.to, to) {
-                continue;
-            }
-            let name = |at: usize| asked.parties.get(at).map_or("", |party| &*party.name);
-            let port = one
-                .connection
-                .port
-                .map_or(String::new(), |port| format!(":{port}"));
-            let dialled = match name(one.to).strip_prefix("ip:") {
-                Some(ip) if ip.contains(':') && !port.is_empty() => format!("ip:[{ip}]"),
-                _ => name(one.to).to_owned(),
-            };
-            let protocol = one.connection.protocol.word();
-            let over = if one.question.to.is_ipv6() {
-                " over IPv6"
-            } else {
-                ""
-            };
-            found.push(Try {
-                text: format!("{} -> {dialled}{port}/{protocol}{over}", name(one.from)),
-                question: one.question,
-                predicted: vec![(one.connection, one.verdict)],
-            });
-        }
-    }
-    asked.connections.clear();
-    Ok((asked, found))
-}
-
-/// Connections to the cluster address of a Service.
-fn to_service(
-    planned: &Planned,
-    eval: &Evaluator<'_>,
-    (at, party): (usize, &trial::Party),
-    service: ServiceId,
-    ports: &[(Protocol, u16)],
-) -> Vec<Try> {
-    let world = &planned.cluster.world;
-    let Some(ip) = world[service].cluster_ips.first().copied() else {
-        return Vec::new();
-    };
-    let name = format!(
-        "{}/svc/{}",
-        world[world[service].namespace].name, world[service].name
-    );
-    let one = |(protocol, port): &(Protocol, u16)| {
-        let of = eval.to_service(party.meant, service, *port, *protocol);
-        Try {
-            text: format!("{} -> {name}:{port}/{}", party.name, protocol.word()),
-            question: Question {
-                from: at,
-                to: ip,
-                protocol: *protocol,
-                port: *port,
-                source_port: None,
-                from_address: party
-                    .ips
-                    .iter()
-                    .copied()
-                    .find(|own| own.is_ipv4() == ip.is_ipv4()),
-            },
-            predicted: of
-                .into_iter()
-                .map(|(_, connection, verdict)| (connection, verdict))
-                .collect(),
-        }
-    };
-    ports.iter().map(one).collect()
 }
 
 /// The lab, and what is known of it.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use watertight_core::report::LabReport;
 use watertight_core::report::lab::{LabInput, LabLeftOut, lab_report};
 use watertight_core::rules::count;
-use watertight_node::lab::{Cluster as Namespaces, Place, services};
+use watertight_node::lab::{Cluster as Namespaces, Node, Place, services};
 use watertight_node::nft::compile::{Left, Options};
 use watertight_node::probe::{Settings, pcap::Capture};
 use watertight_node::sys::privileges::{Missing, Privileges};
@@ -24,9 +24,6 @@ use super::build::{Planned, plan};
 use super::steps::Steps;
 use super::{background, plain};
 
-/// The name of a lab that is kept.
-const KEPT: &str = "lab";
-
 pub(super) fn run(
     args: &LabRunArgs,
     privileges: Option<Result<Privileges, Missing>>,
@@ -34,7 +31,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let targets = crate::commands::targets(&args.output, LabFormat::Text)?;
     if args.keep {
-        background::check_new(&args.lab, KEPT)?;
+        background::check_new(&args.lab, &args.name)?;
     }
     let planned = plan(&args.lab, global)?;
     planned.cluster.tell_problems();
@@ -58,10 +55,16 @@ pub(super) fn run(
     for target in &targets {
         lab::fits(asked.parties.len(), target.format).map_err(|message| anyhow!(message))?;
     }
+    let captured = args.pcap.as_deref().map(|file| captured(&planned, file));
+    if let Some(files) = &captured {
+        let written = targets.iter().filter_map(|target| target.file.as_deref());
+        let all: Vec<&Path> = written.chain(files.iter().map(PathBuf::as_path)).collect();
+        crate::commands::can_be_written(&all)?;
+    }
     let steps = Steps::start(!global.quiet);
     let namespaces = planned.up(&steps)?;
-    let captures = match &args.pcap {
-        Some(file) => capture(&planned, &namespaces, file)?,
+    let captures = match captured {
+        Some(files) => capture(&planned, &namespaces, files)?,
         None => Vec::new(),
     };
     let scene = Scene {
@@ -84,7 +87,9 @@ pub(super) fn run(
         profile: &planned.cluster.settings.profile,
         problems: &problems,
         complete: planned.cluster.is_complete(),
+        made_up: planned.made_up().into_iter().collect(),
         parties: trial::described(&planned.plan, &asked),
+        outside: planned.outside(),
         left_out: left_out(&planned, &asked, &ask),
         unsaid: unsaid(&tried),
         trials: &tried.trials,
@@ -97,9 +102,9 @@ pub(super) fn run(
         .summarise(global, &answered(&report, &tried));
     if args.keep {
         let digest = &planned.digest;
-        background::start(&args.lab, KEPT, digest, global)?;
+        background::start(&args.lab, &args.name, digest, global)?;
         if !global.quiet {
-            say(&background::how_to_go_on(&planned, KEPT));
+            say(&background::how_to_go_on(&planned, &args.name));
         }
     }
     Ok(exit(&report))
@@ -134,20 +139,28 @@ fn nft(planned: &Planned, eval: &watertight_core::eval::Evaluator<'_>) -> anyhow
     })
 }
 
+/// Where the packets of each node are written down.
+fn captured(planned: &Planned, file: &Path) -> Vec<PathBuf> {
+    let nodes = planned.plan.nodes.iter();
+    let path = |node: &Node| {
+        let mut path = OsString::from(file);
+        path.push(format!(".{}", node.name.replace('/', "_")));
+        PathBuf::from(path)
+    };
+    nodes.map(path).collect()
+}
+
 /// Begins to write the packets of each node down.
 fn capture(
     planned: &Planned,
     namespaces: &Namespaces,
-    file: &Path,
+    files: Vec<PathBuf>,
 ) -> anyhow::Result<Vec<(PathBuf, Capture)>> {
     let mut captures = Vec::new();
-    for node in &planned.plan.nodes {
+    for (node, path) in planned.plan.nodes.iter().zip(files) {
         let Some(namespace) = namespaces.namespace(Place::Node(node.id)) else {
             continue;
         };
-        let mut path = OsString::from(file);
-        path.push(format!(".{}", node.name.replace('/', "_")));
-        let path = PathBuf::from(path);
         let shown = path.display().to_string();
         let file = File::create(&path).with_context(|| format!("cannot write `{shown}`"))?;
         let capture = Capture::start(namespace, BufWriter::new(file)).map_err(plain)?;
@@ -169,15 +182,19 @@ fn written(path: &Path, capture: Capture) -> anyhow::Result<()> {
 }
 
 fn left_out(planned: &Planned, asked: &Asked, ask: &Ask) -> Vec<LabLeftOut> {
-    let mut left: Vec<LabLeftOut> = planned
-        .plan
-        .left_out
-        .iter()
-        .map(|left| LabLeftOut {
-            name: left.name.to_string(),
-            reason: left.reason.to_string(),
-        })
-        .collect();
+    let mut left = planned.left_out();
+    let mut dialled: Vec<usize> = asked.connections.iter().map(|one| one.to).collect();
+    dialled.sort_unstable();
+    dialled.dedup();
+    for (at, party) in asked.parties.iter().enumerate() {
+        let is_dialled = dialled.binary_search(&at).is_ok();
+        if party.kind == "service" && !is_dialled && ask.ports.is_empty() {
+            left.push(LabLeftOut {
+                name: format!("Service {}", party.name.replacen("/svc/", "/", 1)),
+                reason: "has nothing behind it, so there is nothing to predict".into(),
+            });
+        }
+    }
     if asked.is_shortened {
         left.push(LabLeftOut {
             name: "ports that rules name and destinations do not declare".into(),
@@ -227,10 +244,10 @@ fn answered(report: &LabReport, tried: &Tried) -> String {
 }
 
 fn exit(report: &LabReport) -> Exit {
-    let counts = &report.counts;
-    if !report.complete || counts.allowed + counts.denied + counts.differ == 0 {
+    let conclusion = lab::Conclusion::of(report);
+    if !report.complete || !conclusion.is_answer() {
         Exit::Unable
-    } else if counts.differ > 0 {
+    } else if matches!(conclusion, lab::Conclusion::Differ(..)) {
         Exit::Findings
     } else {
         Exit::Clean

@@ -14,7 +14,7 @@ use super::fold::folded;
 use super::rows::{self, Names, Sign};
 use super::words;
 use crate::output::one_line;
-use crate::output::reach::page::{COLOURS, escaped};
+use crate::output::reach::page::{begin, escaped};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -23,13 +23,7 @@ pub(super) fn render(rendering: &Rendering<'_>, out: &mut dyn Write) -> io::Resu
     let report = rendering.report;
     let names = Names::new(rendering.units);
     let verdict = escaped(&words::verdict(report));
-    writeln!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>Network policies: {verdict}</title>\n<style>\n{COLOURS}{STYLE}</style>\n</head>\n<body>"
-    )?;
+    begin(&format!("Network policies: {verdict}"), STYLE, out)?;
     head(report, &verdict, out)?;
     observed(report, out)?;
     matrix(report, out)?;

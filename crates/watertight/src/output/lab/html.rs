@@ -7,8 +7,9 @@ use std::io::{self, Write};
 use watertight_core::report::LabReport;
 use watertight_core::report::lab::{LabDifference, LabPair};
 
-use super::{Cell, cluster, connection, ends, name, where_they_differ};
-use crate::output::reach::page::{COLOURS, escaped};
+use super::conclusion::{Conclusion, problem};
+use super::{Cell, cluster, connection, ends, name, reason};
+use crate::output::reach::page::{begin, escaped};
 use crate::output::{because, one_line, verdict};
 
 const STYLE: &str = include_str!("page.css");
@@ -29,21 +30,10 @@ impl Cell {
 }
 
 pub(super) fn render(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
-    let differ = where_they_differ(report);
-    let title = escaped(&format!("Packets and prediction differ: {differ}"));
-    writeln!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
-    )?;
-    writeln!(
-        out,
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-    )?;
-    writeln!(out, "<meta name=\"color-scheme\" content=\"light dark\">")?;
-    writeln!(
-        out,
-        "<title>{title}</title>\n<style>\n{COLOURS}{STYLE}</style>\n</head>\n<body>"
-    )?;
+    let conclusion = Conclusion::of(report);
+    let title = format!("Packets and prediction differ: {}", conclusion.text());
+    let title = escaped(&title);
+    begin(&title, STYLE, out)?;
     writeln!(out, "<h1>{title}</h1>")?;
     writeln!(
         out,
@@ -53,11 +43,15 @@ pub(super) fn render(report: &LabReport, out: &mut dyn Write) -> io::Result<()> 
         escaped(&report.tool.name),
         escaped(&report.tool.version),
     )?;
-    if !report.complete {
-        writeln!(
-            out,
-            "<p role=\"alert\"><strong>Incomplete:</strong> not everything could be read.</p>"
-        )?;
+    if !report.problems.is_empty() {
+        let what = if report.complete {
+            "Not evaluated:"
+        } else {
+            "Incomplete:"
+        };
+        writeln!(out, "<div role=\"alert\"><strong>{what}</strong>")?;
+        list(report.problems.iter().map(problem), out)?;
+        writeln!(out, "</div>")?;
     }
     counts(report, out)?;
     differences(report, out)?;
@@ -162,8 +156,11 @@ fn matrix(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         "<thead><tr><th scope=\"col\" class=\"corner\">from \\ to</th>"
     )?;
     let (rows, columns) = (ends(report, |pair| pair.from), ends(report, |pair| pair.to));
-    for party in columns.iter().filter_map(|at| report.parties.get(*at)) {
-        let label = escaped(&one_line(&party.name));
+    for at in columns.iter().copied() {
+        let Some(party) = report.parties.get(at) else {
+            continue;
+        };
+        let label = escaped(&one_line(&name(report, at)));
         let about = escaped(&one_line(&about(party)));
         write!(
             out,
@@ -176,7 +173,7 @@ fn matrix(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         let Some(party) = report.parties.get(from) else {
             continue;
         };
-        let label = escaped(&one_line(&party.name));
+        let label = escaped(&one_line(&name(report, from)));
         let about = escaped(&one_line(&about(party)));
         write!(out, "<tr><th scope=\"row\" title=\"{about}\">{label}</th>")?;
         for to in columns.iter().copied() {
@@ -186,7 +183,7 @@ fn matrix(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
                 continue;
             };
             let cell = Cell::of(pair);
-            let mut title = format!("{} \u{2192} {}", party.name, name(report, to));
+            let mut title = format!("{} \u{2192} {}", name(report, from), name(report, to));
             for (what, ports) in lists(pair) {
                 title.push_str(&format!("; {what}: {}", ports.join(", ")));
             }
@@ -223,11 +220,11 @@ fn details(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
             "<details><summary>{} <span>{}</span></summary>\n<table>",
-            escaped(&one_line(name(report, first.from))),
+            escaped(&one_line(&name(report, first.from))),
             pairs.len()
         )?;
         for pair in pairs {
-            let to = escaped(&one_line(name(report, pair.to)));
+            let to = escaped(&one_line(&name(report, pair.to)));
             write!(out, "<tr><th scope=\"row\">{to}</th><td>")?;
             for (number, (what, ports)) in lists(pair).enumerate() {
                 let gap = if number == 0 { "" } else { "<br>" };
@@ -240,7 +237,7 @@ fn details(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What was left out, and what packets cannot show.
+/// What is not judged, assumed, left out, and not shown by packets.
 fn rest(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
     let left: Vec<String> = report
         .left_out
@@ -256,18 +253,28 @@ fn rest(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
             format!("{}{place} {}", one.policy, one.text)
         })
         .collect();
+    let assumed = report.assumptions.iter();
+    let assumed = assumed.map(|one| format!("{}: {}", one.id, one.text));
+    let unjudged = report.unjudged.iter().map(reason);
     for (heading, lines) in [
+        ("Not judged", unjudged.collect()),
+        ("Assumed where the input does not say", assumed.collect()),
         ("Not in the lab", left),
         ("What packets cannot show", unsaid),
     ] {
         if lines.is_empty() {
             continue;
         }
-        writeln!(out, "<h2>{heading}</h2>\n<ul>")?;
-        for line in lines {
-            writeln!(out, "<li>{}</li>", escaped(&one_line(&line)))?;
-        }
-        writeln!(out, "</ul>")?;
+        writeln!(out, "<h2>{heading}</h2>")?;
+        list(lines.into_iter(), out)?;
     }
     Ok(())
+}
+
+fn list(lines: impl Iterator<Item = String>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "<ul>")?;
+    for line in lines {
+        writeln!(out, "<li>{}</li>", escaped(&one_line(&line)))?;
+    }
+    writeln!(out, "</ul>")
 }

@@ -69,7 +69,7 @@ pub(super) fn fitting(
 
 fn single(report: &LabReport) -> Matrix {
     let named = |ends: Vec<usize>| {
-        let named = ends.into_iter().map(|at| (at, one_line(name(report, at))));
+        let named = ends.into_iter().map(|at| (at, one_line(&name(report, at))));
         named.collect()
     };
     Matrix {

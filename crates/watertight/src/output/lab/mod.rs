@@ -4,6 +4,7 @@
 //! INVARIANT: a format says nothing that is not in the report, and what it has no room for has a line that
 //! tells.
 
+mod conclusion;
 mod html;
 mod junit;
 mod matrix;
@@ -11,14 +12,19 @@ mod matrix;
 mod tests;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use watertight_core::report::LabReport;
-use watertight_core::report::lab::{LabDifference, LabPair, LabParty};
+use watertight_core::report::lab::{
+    LabConnection, LabDifference, LabOutside, LabPair, LabParty, LabUnjudged,
+};
 use watertight_core::rules::count;
 
 use crate::args::LabFormat;
+
+pub(crate) use conclusion::Conclusion;
 
 /// Parties that have a place in one page.
 const MOST_IN_PAGE: usize = 300;
@@ -58,14 +64,14 @@ pub(crate) fn fits(parties: usize, format: LabFormat) -> Result<(), String> {
 enum Cell {
     /// Not tried: a party and itself, or two that share a network.
     Untried,
-    /// Everything depends on what packets do not show.
-    NotJudged,
     /// Nothing arrives, as predicted.
     Closed,
     /// All that was tried arrives, as predicted.
     Open,
     /// Some of it arrives, as predicted.
     Part,
+    /// Something is not judged: it depends on what the input or packets do not show.
+    NotJudged,
     /// Of something, nothing can be said.
     Inconclusive,
     /// Packets and prediction differ.
@@ -78,8 +84,8 @@ impl Cell {
         (Self::Part, "some"),
         (Self::Closed, "none"),
         (Self::Differs, "packets and prediction differ"),
-        (Self::Inconclusive, "inconclusive"),
-        (Self::NotJudged, "not judged"),
+        (Self::Inconclusive, "something inconclusive"),
+        (Self::NotJudged, "something not judged"),
         (Self::Untried, "no pair"),
     ];
 
@@ -88,13 +94,14 @@ impl Cell {
             Self::Differs
         } else if !pair.inconclusive.is_empty() {
             Self::Inconclusive
+        } else if !pair.not_judged.is_empty() {
+            Self::NotJudged
         } else {
             match (pair.allowed.is_empty(), pair.denied.is_empty()) {
                 (false, true) => Self::Open,
                 (false, false) => Self::Part,
                 (true, false) => Self::Closed,
-                (true, true) if pair.not_judged.is_empty() => Self::Untried,
-                (true, true) => Self::NotJudged,
+                (true, true) => Self::Untried,
             }
         }
     }
@@ -128,9 +135,17 @@ fn cells(report: &LabReport) -> BTreeMap<(usize, usize), Cell> {
         .collect()
 }
 
-/// What a party is called, with what it stands for.
-fn name(report: &LabReport, at: usize) -> &str {
-    report.parties.get(at).map_or("", |party| &party.name)
+/// What a party is called, with what it stands for: `ip:203.0.113.9 (partner)`.
+fn name(report: &LabReport, at: usize) -> Cow<'_, str> {
+    let Some(party) = report.parties.get(at) else {
+        return Cow::Borrowed("");
+    };
+    let is_it = |of: &&LabOutside| party.kind == "outside" && party.addresses.contains(&of.address);
+    match report.outside.iter().find(is_it) {
+        // An address that was given without a name goes by itself.
+        Some(of) if of.name != of.address => Cow::Owned(format!("{} ({})", party.name, of.name)),
+        _ => Cow::Borrowed(&*party.name),
+    }
 }
 
 /// Pods of a namespace, nodes, Services, and addresses outside stand together.
@@ -205,19 +220,26 @@ fn cluster(report: &LabReport) -> String {
     parts.join(", ")
 }
 
-/// `nowhere`, or on how many connections.
-fn where_they_differ(report: &LabReport) -> String {
-    let counts = &report.counts;
-    if counts.allowed + counts.denied + counts.differ == 0 {
-        return "not known, nothing could be judged".into();
+/// `4 connections: POLICY has the priority of another that says otherwise (A-12, shop.yaml:7)`
+fn reason(unjudged: &LabUnjudged) -> String {
+    let id = unjudged.id.clone();
+    let place = unjudged.place.as_ref();
+    let place = place.map(|at| format!("{}:{}", at.path, at.line));
+    let cited: Vec<String> = id.into_iter().chain(place).collect();
+    let cited = match cited.as_slice() {
+        [] => String::new(),
+        cited => format!(" ({})", cited.join(", ")),
+    };
+    let connections = count(unjudged.connections.len(), "connection");
+    format!("{connections}: {}{cited}", unjudged.reason)
+}
+
+/// Connections, those of a pair together.
+fn by_pair(connections: &[LabConnection]) -> Vec<((usize, usize), Vec<&str>)> {
+    let mut pairs: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
+    for one in connections {
+        let ports = pairs.entry((one.from, one.to)).or_default();
+        ports.push(&one.port);
     }
-    if counts.differ == 0 {
-        return "nowhere".into();
-    }
-    let pairs = report.pairs.iter().filter(|pair| !pair.differ.is_empty());
-    format!(
-        "on {} of {}",
-        count(counts.differ, "connection"),
-        count(pairs.count(), "pair")
-    )
+    pairs.into_iter().collect()
 }

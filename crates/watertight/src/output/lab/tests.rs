@@ -1,6 +1,6 @@
 use expect_test::{Expect, expect};
 use watertight_core::report::lab::{LabCounts, LabLeftOut, LabUnsaid};
-use watertight_core::report::{Engine, Evidence, Location, Tool};
+use watertight_core::report::{Assumption, Engine, Evidence, Finding, Location, Tool};
 
 use super::*;
 
@@ -73,7 +73,12 @@ fn report() -> LabReport {
         },
         complete: true,
         problems: Vec::new(),
-        assumptions: Vec::new(),
+        assumptions: vec![Assumption {
+            id: "M-7".into(),
+            text: "1 node is made up (worker-1; --nodes)".into(),
+        }],
+        policies: 3,
+        selecting: 2,
         counts: LabCounts {
             tried: 12,
             allowed: 5,
@@ -95,6 +100,10 @@ fn report() -> LabReport {
             pair(4, 0, [&[], &[], &[], &["80/tcp", "icmp"], &[]]),
         ],
         parties,
+        outside: vec![LabOutside {
+            address: "198.51.100.7".into(),
+            name: "internet".into(),
+        }],
         left_out: vec![LabLeftOut {
             name: "shop/migrate".into(),
             reason: "has finished".into(),
@@ -113,6 +122,16 @@ fn report() -> LabReport {
             observed: "open".into(),
             detail: "shop/db answered".into(),
             kernel: vec!["node worker-1, chain p3: ip6 saddr @s6_web accept".into()],
+        }],
+        unjudged: vec![LabUnjudged {
+            reason: "ClusterNetworkPolicy agents has the priority of another that says otherwise".into(),
+            id: Some("A-12".into()),
+            place: Some(location(52)),
+            connections: vec![LabConnection {
+                from: 1,
+                to: 3,
+                port: "80/tcp".into(),
+            }],
         }],
     }
 }
@@ -134,63 +153,174 @@ fn text_tells_the_verdict_the_matrix_and_each_difference() {
         LabFormat::Text,
         100,
         expect![[r#"
-        2 pods on 1 node, 1 host-network pod, 1 outside address, 1 Service, IPv4 and IPv6
+            2 pods on 1 node, 1 host-network pod, 1 outside address, 1 Service, IPv4 and IPv6
 
-        packets and prediction differ: on 1 connection of 1 pair
+            packets and prediction differ: on 1 connection of 1 pair
 
-          12 connections tried
-           5 allowed: packets arrived, as predicted
-           3 denied: packets did not arrive, as predicted
-             3 proved by the rule that logged the packet
-             3 with a control that arrived without policies
-           1 different: packets did what was not predicted
-           2 inconclusive: without policies nothing arrived either, or it could not be tried
-           1 not judged: the prediction is uncertain, or packets do not show what decides
+              12 connections tried
+               5 allowed: packets arrived, as predicted
+               3 denied: packets did not arrive, as predicted
+                 3 proved by the rule that logged the packet
+                 3 with a control that arrived without policies
+               1 different: packets did what was not predicted
+               2 inconclusive: without policies nothing arrived either, or it could not be tried
+               1 not judged: the prediction is uncertain, or packets do not show what decides
 
-        rows connect to columns    1 2 4 5 6
-        1 shop/web-0               - ! - # #
-        2 shop/db                  . - ~ - -
-        3 node:worker-1            # + - - -
-        5 ip:198.51.100.7          ? - - - -
-        4 kube-system/agent
-        6 shop/svc/db
-        # all ports arrive   + some   . none   ! packets and prediction differ   ? inconclusive   ~ not judged   - no pair
+            rows connect to columns       1 2 4 5 6
+            1 shop/web-0                  - ! - # #
+            2 shop/db                     . - ~ - -
+            3 node:worker-1               # + - - -
+            5 ip:198.51.100.7 (internet)  ? - - - -
+            4 kube-system/agent
+            6 shop/svc/db
+            # all ports arrive   + some   . none   ! packets and prediction differ   ? something inconclusive   ~ something not judged   - no pair
 
-        differences
-          shop/StatefulSet/web -> shop/Deployment/db:5432/tcp over IPv6
-            predicted  DENIED: NetworkPolicy shop/db isolates shop/Deployment/db for ingress and no rule of
-                       it matches (shop.yaml:7)
-            seen       open: shop/db answered
-            kernel     node worker-1, chain p3: ip6 saddr @s6_web accept
+            differences
+              shop/StatefulSet/web -> shop/Deployment/db:5432/tcp over IPv6
+                predicted  DENIED: NetworkPolicy shop/db isolates shop/Deployment/db for ingress and no rule of
+                           it matches (shop.yaml:7)
+                seen       open: shop/db answered
+                kernel     node worker-1, chain p3: ip6 saddr @s6_web accept
 
-        inconclusive
-          ip:198.51.100.7 -> shop/web-0: 80/tcp, icmp
+            inconclusive
+              ip:198.51.100.7 (internet) -> shop/web-0: 80/tcp, icmp
 
-        not in the lab
-          shop/migrate has finished
+            not judged
+              1 connection: ClusterNetworkPolicy agents has the priority of another that says otherwise (A-12,
+                shop.yaml:52)
+                shop/db -> kube-system/agent: 80/tcp
 
-        what packets cannot show
-          CiliumNetworkPolicy shop/requests (shop.yaml:31) allows some requests only; packets do not show
-            requests, so connections are refused
-    "#]],
+            assumed where the input does not say
+              M-7: 1 node is made up (worker-1; --nodes)
+
+            not in the lab
+              shop/migrate has finished
+
+            what packets cannot show
+              CiliumNetworkPolicy shop/requests (shop.yaml:31) allows some requests only; packets do not show
+                requests, so connections are refused
+        "#]],
     );
 }
 
-#[test]
-fn text_says_nowhere_where_everything_agrees_and_nothing_where_nothing_is_known() {
+/// The same without its difference.
+fn agreed() -> LabReport {
     let mut agreed = report();
     agreed.pairs.retain(|pair| pair.differ.is_empty());
     agreed.differences.clear();
     agreed.counts.differ = 0;
-    let text = rendered(&agreed, LabFormat::Text, 100);
+    agreed
+}
+
+/// What could not be read.
+fn broken() -> Finding {
+    Finding {
+        rule: "WT001".into(),
+        name: "syntax".into(),
+        severity: "error".into(),
+        message: "did not find expected `,`".into(),
+        subject: None,
+        field: None,
+        locations: vec![Location {
+            path: "broken.yaml".into(),
+            ..location(4)
+        }],
+        evidence: Vec::new(),
+        notes: Vec::new(),
+        why: Vec::new(),
+        fix: None,
+        fingerprint: "0".into(),
+    }
+}
+
+#[test]
+fn nowhere_stands_alone_only_where_something_was_put_to_the_test() {
+    let conclusion = |change: &dyn Fn(&mut LabReport)| {
+        let mut report = agreed();
+        change(&mut report);
+        let text = rendered(&report, LabFormat::Text, 200);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("packets and prediction differ: "));
+        let line = line.unwrap().to_owned();
+        let page = rendered(&report, LabFormat::Html, 200);
+        assert!(
+            page.contains(&format!("<h1>Packets and prediction differ: {line}</h1>")),
+            "{page}"
+        );
+        let good = Conclusion::of(&report).is_answer();
+        let errors = rendered(&report, LabFormat::Junit, 200);
+        assert_eq!(good, !errors.contains("<error"), "{errors}");
+        line
+    };
+    assert_eq!(conclusion(&|_| ()), "nowhere");
+    assert_eq!(
+        conclusion(&|report| report.selecting = 0),
+        "nowhere, BUT NO POLICY SELECTS A POD, and everything is allowed"
+    );
+    let none = |report: &mut LabReport| (report.policies, report.selecting) = (0, 0);
+    assert_eq!(
+        conclusion(&none),
+        "nowhere, BUT THERE ARE NO POLICIES in the input, and everything is allowed"
+    );
+    assert_eq!(
+        conclusion(&|report| {
+            none(report);
+            for party in &mut report.parties {
+                party.kind = "node".into();
+            }
+        }),
+        "not known, there are no pods in the input"
+    );
+    assert_eq!(
+        conclusion(&|report| report.complete = false),
+        "nowhere in what could be read, AND NOT EVERYTHING COULD BE READ"
+    );
+    assert_eq!(
+        conclusion(&|report| report.counts = LabCounts::default()),
+        "not known, nothing could be judged"
+    );
+}
+
+#[test]
+fn what_could_not_be_read_is_named_everywhere() {
+    let mut report = agreed();
+    report.complete = false;
+    report.problems.push(broken());
+    let told = "broken.yaml:4:5: error[WT001] did not find expected `,`";
+    let text = rendered(&report, LabFormat::Text, 100);
+    assert!(text.contains(&format!("  {told}\n")), "{text}");
+    let page = rendered(&report, LabFormat::Html, 100);
+    assert!(page.contains(&format!("<li>{told}</li>")), "{page}");
+    let junit = rendered(&report, LabFormat::Junit, 100);
     assert!(
-        text.contains("\npackets and prediction differ: nowhere\n"),
+        junit.contains(&format!("<error message=\"{told}\"")),
+        "{junit}"
+    );
+}
+
+#[test]
+fn a_pair_that_is_not_judged_has_a_sign_of_its_own_and_a_reason() {
+    let mut report = report();
+    // Some of its ports are judged, and denied.
+    for pair in &mut report.pairs {
+        if !pair.not_judged.is_empty() {
+            pair.denied.push("9/tcp".into());
+        }
+    }
+    let text = rendered(&report, LabFormat::Text, 120);
+    assert!(
+        text.contains("\n2 shop/db                     . - ~ - -\n"),
         "{text}"
     );
-    assert!(!text.contains("differences"), "{text}");
-    agreed.counts = LabCounts::default();
-    let text = rendered(&agreed, LabFormat::Text, 100);
-    assert!(text.contains("differ: not known"), "{text}");
+    assert!(text.contains("~ something not judged"), "{text}");
+    assert!(
+        text.contains(
+            "\nnot judged\n  1 connection: ClusterNetworkPolicy agents has the priority of another that says \
+             otherwise (A-12, shop.yaml:52)\n    shop/db -> kube-system/agent: 80/tcp\n"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -213,7 +343,7 @@ fn a_matrix_that_is_too_wide_is_by_namespace_and_one_of_its_own_is_whole() {
         4 outside                  ? - - -
         3 kube-system
         5 services
-        # all ports arrive   + some   ! packets and prediction differ   ? inconclusive   ~ not judged   - no pair
+        # all ports arrive   + some   ! packets and prediction differ   ? something inconclusive   ~ something not judged   - no pair
     "#]].assert_eq(&String::from_utf8(out).unwrap());
     let whole = rendered(&wide, LabFormat::Matrix, 100);
     assert!(whole.contains("76 shop/job-69"), "{whole}");
@@ -226,36 +356,36 @@ fn junit_has_a_case_for_each_pair() {
         LabFormat::Junit,
         100,
         expect![[r#"
-        <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="watertight lab" tests="8" skipped="2" failures="1" errors="0">
-            <testsuite name="shop/web-0" tests="3" skipped="0" errors="0" failures="1">
-                <testcase name="shop/web-0 -&gt; shop/db" classname="shop/web-0">
-                    <failure message="packets and prediction differ on 5432/tcp/ipv6" type="differs">shop/StatefulSet/web -&gt; shop/Deployment/db:5432/tcp over IPv6
-          predicted DENIED: NetworkPolicy shop/db isolates shop/Deployment/db for ingress and no rule of it matches (shop.yaml:7)
-          seen open: shop/db answered
-          kernel node worker-1, chain p3: ip6 saddr @s6_web accept
-        </failure>
-                </testcase>
-                <testcase name="shop/web-0 -&gt; ip:198.51.100.7" classname="shop/web-0"/>
-                <testcase name="shop/web-0 -&gt; shop/svc/db" classname="shop/web-0"/>
-            </testsuite>
-            <testsuite name="shop/db" tests="2" skipped="1" errors="0" failures="0">
-                <testcase name="shop/db -&gt; shop/web-0" classname="shop/db"/>
-                <testcase name="shop/db -&gt; kube-system/agent" classname="shop/db">
-                    <skipped message="80/tcp: the prediction is uncertain, or packets do not show what decides"/>
-                </testcase>
-            </testsuite>
-            <testsuite name="node:worker-1" tests="2" skipped="0" errors="0" failures="0">
-                <testcase name="node:worker-1 -&gt; shop/web-0" classname="node:worker-1"/>
-                <testcase name="node:worker-1 -&gt; shop/db" classname="node:worker-1"/>
-            </testsuite>
-            <testsuite name="ip:198.51.100.7" tests="1" skipped="1" errors="0" failures="0">
-                <testcase name="ip:198.51.100.7 -&gt; shop/web-0" classname="ip:198.51.100.7">
-                    <skipped message="80/tcp, icmp: inconclusive"/>
-                </testcase>
-            </testsuite>
-        </testsuites>
-    "#]],
+            <?xml version="1.0" encoding="UTF-8"?>
+            <testsuites name="watertight lab" tests="8" skipped="2" failures="1" errors="0">
+                <testsuite name="shop/web-0" tests="3" skipped="0" errors="0" failures="1">
+                    <testcase name="shop/web-0 -&gt; shop/db" classname="shop/web-0">
+                        <failure message="packets and prediction differ on 5432/tcp/ipv6" type="differs">shop/StatefulSet/web -&gt; shop/Deployment/db:5432/tcp over IPv6
+              predicted DENIED: NetworkPolicy shop/db isolates shop/Deployment/db for ingress and no rule of it matches (shop.yaml:7)
+              seen open: shop/db answered
+              kernel node worker-1, chain p3: ip6 saddr @s6_web accept
+            </failure>
+                    </testcase>
+                    <testcase name="shop/web-0 -&gt; ip:198.51.100.7 (internet)" classname="shop/web-0"/>
+                    <testcase name="shop/web-0 -&gt; shop/svc/db" classname="shop/web-0"/>
+                </testsuite>
+                <testsuite name="shop/db" tests="2" skipped="1" errors="0" failures="0">
+                    <testcase name="shop/db -&gt; shop/web-0" classname="shop/db"/>
+                    <testcase name="shop/db -&gt; kube-system/agent" classname="shop/db">
+                        <skipped message="80/tcp: ClusterNetworkPolicy agents has the priority of another that says otherwise"/>
+                    </testcase>
+                </testsuite>
+                <testsuite name="node:worker-1" tests="2" skipped="0" errors="0" failures="0">
+                    <testcase name="node:worker-1 -&gt; shop/web-0" classname="node:worker-1"/>
+                    <testcase name="node:worker-1 -&gt; shop/db" classname="node:worker-1"/>
+                </testsuite>
+                <testsuite name="ip:198.51.100.7 (internet)" tests="1" skipped="1" errors="0" failures="0">
+                    <testcase name="ip:198.51.100.7 (internet) -&gt; shop/web-0" classname="ip:198.51.100.7 (internet)">
+                        <skipped message="80/tcp, icmp: inconclusive"/>
+                    </testcase>
+                </testsuite>
+            </testsuites>
+        "#]],
     );
 }
 

@@ -7,11 +7,15 @@ use watertight_core::report::LabReport;
 use watertight_core::report::lab::{LabDifference, LabPair};
 use watertight_core::rules::count;
 
-use super::{cluster, connection, matrix, name, where_they_differ};
+use super::conclusion::{Conclusion, problem};
+use super::{by_pair, cluster, connection, matrix, name, reason};
 use crate::output::{because, one_line, verdict, wrap};
 
 /// Differences, pairs and policies that are listed one by one.
 const MOST: usize = 50;
+
+/// Pairs that are listed with a reason that many have.
+const EXAMPLES: usize = 3;
 
 pub(super) fn render(
     report: &LabReport,
@@ -25,19 +29,22 @@ pub(super) fn render(
         width,
     };
     writeln!(out, "{}\n", cluster(report))?;
-    let agree = report.counts.differ == 0 && report.counts.allowed + report.counts.denied > 0;
-    let style = if agree {
+    let conclusion = Conclusion::of(report);
+    let style = if conclusion.is_good() {
         AnsiColor::Green
     } else {
         AnsiColor::Red
     };
-    let found = text.styled(style.on_default().bold(), &where_they_differ(report));
+    let found = text.styled(style.on_default().bold(), &conclusion.text());
     writeln!(out, "packets and prediction differ: {found}\n")?;
+    text.problems(out)?;
     counts(report, out)?;
     writeln!(out)?;
     matrix::fitting(report, color, width, out)?;
     text.differences(out)?;
     text.pairs("inconclusive", |pair| &pair.inconclusive, out)?;
+    text.unjudged(out)?;
+    text.assumed(out)?;
     text.rest(out)
 }
 
@@ -97,6 +104,65 @@ impl Text<'_> {
     fn heading(&self, text: &str, out: &mut dyn Write) -> io::Result<()> {
         let text = self.styled(Style::new().bold(), text);
         writeln!(out, "\n{text}")
+    }
+
+    /// What could not be read, and policies that are not evaluated.
+    fn problems(&self, out: &mut dyn Write) -> io::Result<()> {
+        let problems = &self.report.problems;
+        for one in problems.iter().take(MOST) {
+            self.item(&problem(one), out)?;
+        }
+        more(problems.len(), "problem", out)?;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        writeln!(out)
+    }
+
+    /// Why connections are not judged, and some of them.
+    fn unjudged(&self, out: &mut dyn Write) -> io::Result<()> {
+        let all = &self.report.unjudged;
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.heading("not judged", out)?;
+        for one in all.iter().take(MOST) {
+            self.item(&reason(one), out)?;
+            let pairs = by_pair(&one.connections);
+            for ((from, to), ports) in pairs.iter().take(EXAMPLES) {
+                let (from, to) = (name(self.report, *from), name(self.report, *to));
+                let ports = ports.join(", ");
+                writeln!(out, "    {}", one_line(&format!("{from} -> {to}: {ports}")))?;
+            }
+            let rest = pairs.len().saturating_sub(EXAMPLES);
+            if rest > 0 {
+                writeln!(out, "    ... and {}", count(rest, "more pair"))?;
+            }
+        }
+        more(all.len(), "reason", out)
+    }
+
+    /// What was assumed and made up.
+    fn assumed(&self, out: &mut dyn Write) -> io::Result<()> {
+        let assumptions = &self.report.assumptions;
+        if assumptions.is_empty() {
+            return Ok(());
+        }
+        self.heading("assumed where the input does not say", out)?;
+        for one in assumptions {
+            self.item(&format!("{}: {}", one.id, one.text), out)?;
+        }
+        Ok(())
+    }
+
+    /// A line of a list, which goes on below itself.
+    fn item(&self, text: &str, out: &mut dyn Write) -> io::Result<()> {
+        let wrapped = wrap(&one_line(text), self.width.saturating_sub(4));
+        for (number, line) in wrapped.lines().enumerate() {
+            let indent = if number == 0 { 2 } else { 4 };
+            writeln!(out, "{:indent$}{line}", "")?;
+        }
+        Ok(())
     }
 
     fn differences(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -168,8 +234,7 @@ impl Text<'_> {
         if !left_out.is_empty() {
             self.heading("not in the lab", out)?;
             for left in left_out.iter().take(MOST) {
-                let text = format!("{} {}", left.name, left.reason);
-                writeln!(out, "  {}", one_line(&text))?;
+                self.item(&format!("{} {}", left.name, left.reason), out)?;
             }
             more(left_out.len(), "thing", out)?;
         }
@@ -179,12 +244,7 @@ impl Text<'_> {
             for one in unsaid.iter().take(MOST) {
                 let place = one.place.as_ref();
                 let place = place.map_or(String::new(), |at| format!(" ({}:{})", at.path, at.line));
-                let text = one_line(&format!("{}{place} {}", one.policy, one.text));
-                let wrapped = wrap(&text, self.width.saturating_sub(4));
-                for (number, line) in wrapped.lines().enumerate() {
-                    let indent = if number == 0 { 2 } else { 4 };
-                    writeln!(out, "{:indent$}{line}", "")?;
-                }
+                self.item(&format!("{}{place} {}", one.policy, one.text), out)?;
             }
             more(unsaid.len(), "rule", out)?;
         }

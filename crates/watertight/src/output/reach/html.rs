@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use super::page::{COLOURS, End, escaped, heading};
+use super::page::{End, begin, escaped, heading};
 use super::svg::{LEGEND, notes};
 use super::view::View;
 use super::words::{self, Openness};
@@ -14,19 +14,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 pub(super) fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let title = escaped(&heading(view.report));
-    writeln!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
-    )?;
-    writeln!(
-        out,
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-    )?;
-    writeln!(out, "<meta name=\"color-scheme\" content=\"light dark\">")?;
-    writeln!(
-        out,
-        "<title>{title}</title>\n<style>\n{COLOURS}{STYLE}</style>\n</head>\n<body>"
-    )?;
+    begin(&title, STYLE, out)?;
     writeln!(out, "<h1>{title}</h1>")?;
     let report = view.report;
     writeln!(

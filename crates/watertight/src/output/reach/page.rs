@@ -1,5 +1,7 @@
 //! What the picture and the page share: colours, what is in a cell, and text that is nothing but text.
 
+use std::io::{self, Write};
+
 use watertight_core::report::ReachReport;
 
 use super::view::{Party, View};
@@ -16,6 +18,17 @@ pub(in crate::output) const COLOURS: &str = "\
 --line:#30363d;--rule:#6e7681;--open:#6e1a1f;--open-ink:#ffe3e3;--part:#16345f;--part-ink:#dbeafe;\
 --uncertain:#4a3a08;--uncertain-ink:#fdf1c9;--closed:#161b22}}
 ";
+
+/// The beginning of a page, as far as its body. The title is escaped already.
+pub(in crate::output) fn begin(title: &str, style: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>\n{COLOURS}{style}</style>\n</head>\n<body>"
+    )
+}
 
 /// One cell of the matrix.
 pub(super) struct Cell {
