@@ -23,9 +23,14 @@ mod runner;
 #[cfg(test)]
 mod compiled {
     pub(crate) mod agree;
+    mod dialects;
     mod incremental;
     mod simulate;
 }
+#[cfg(test)]
+#[allow(dead_code, reason = "shared with the tests of the evaluator")]
+#[path = "../../watertight-core/tests/cilium/model.rs"]
+mod model;
 #[cfg(test)]
 #[allow(
     dead_code,
@@ -34,3 +39,6 @@ mod compiled {
 )]
 #[path = "../../watertight-core/tests/worlds/mod.rs"]
 mod worlds;
+#[cfg(test)]
+#[path = "../../watertight-core/tests/cilium/write.rs"]
+mod write;

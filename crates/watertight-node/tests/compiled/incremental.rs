@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
+use watertight_core::engine::Switches;
 use watertight_core::eval::Evaluator;
-use watertight_core::world::{EndpointId, NodeId};
+use watertight_core::policy::Ruleset;
+use watertight_core::world::{EndpointId, NodeId, World};
 use watertight_node::nft::compile::incremental::Compiler;
 use watertight_node::nft::compile::{Options, compile};
 use watertight_node::nft::delta::Change;
 use watertight_node::nft::{Chain, Contents, Set, Table};
 
-use crate::runner::hold;
+use super::dialects::{Written, antrea, calico, cilium};
+use crate::runner::{Input, hold};
 use crate::worlds::read::{Read, read};
 use crate::worlds::{mixed_readings, mixed_worlds, other_readings, rewriting, worlds};
 
@@ -37,8 +40,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 impl Step {
-    fn apply(&self, read: &mut Read, count: usize) -> Option<EndpointId> {
-        let world = &mut read.world;
+    fn apply(&self, world: &mut World, count: usize) -> Option<EndpointId> {
         let pods: Vec<EndpointId> = world.endpoint_ids().collect();
         let pod = |at: usize| pods.get(at % pods.len().max(1)).copied();
         match self {
@@ -156,20 +158,24 @@ fn elements(held: &mut Set, with: &Set, come: bool) -> Result<(), String> {
 
 type Tally = RefCell<BTreeMap<bool, u32>>;
 
-fn follow(mut read: Read, steps: &[Step], tally: &Tally) -> Result<(), String> {
+fn follow(
+    (mut world, ruleset, switches): (World, Ruleset, Switches),
+    steps: &[Step],
+    tally: &Tally,
+) -> Result<(), String> {
     let ranges = ["10.244.1.0/24".parse().unwrap()];
     let options = Options::default();
-    let nodes: Vec<NodeId> = read.world.node_ids().collect();
+    let nodes: Vec<NodeId> = world.node_ids().collect();
     let mut compilers: Vec<(NodeId, Compiler)> = {
-        let eval = Evaluator::new(&read.world, &read.ruleset, read.switches);
+        let eval = Evaluator::new(&world, &ruleset, switches);
         let new = |node: &NodeId| (*node, Compiler::new(&eval, *node, &ranges, options));
         nodes.iter().map(new).collect()
     };
     for (count, step) in steps.iter().enumerate() {
-        let Some(id) = step.apply(&mut read, count) else {
+        let Some(id) = step.apply(&mut world, count) else {
             continue;
         };
-        let eval = Evaluator::new(&read.world, &read.ruleset, read.switches);
+        let eval = Evaluator::new(&world, &ruleset, switches);
         for (node, compiler) in &mut compilers {
             let mut held = compiler.compiled().table.clone();
             let followed = compiler.follow(&eval, id);
@@ -197,6 +203,10 @@ fn follow(mut read: Read, steps: &[Step], tally: &Tally) -> Result<(), String> {
     Ok(())
 }
 
+fn parts(read: Read) -> (World, Ruleset, Switches) {
+    (read.world, read.ruleset, read.switches)
+}
+
 /// Most changes must be followed, or nothing is shown.
 fn followed(tally: &Tally, times: u32) {
     let tally = tally.borrow();
@@ -210,7 +220,7 @@ fn tables_that_follow_pods_are_those_made_anew() {
     let tally = Tally::default();
     let inputs = (worlds(), other_readings(), steps());
     hold(200, inputs, |(described, readings, steps)| {
-        follow(read(described, readings)?, steps, &tally)
+        follow(parts(read(described, readings)?), steps, &tally)
     });
     followed(&tally, 1);
 }
@@ -222,7 +232,7 @@ fn tables_of_several_tiers_that_follow_pods_are_those_made_anew() {
     hold(200, inputs, |(described, readings, (rewriting, steps))| {
         let mut read = read(described, readings)?;
         read.ruleset = rewriting.apply(&read.ruleset, &read.world);
-        follow(read, steps, &tally)
+        follow(parts(read), steps, &tally)
     });
     followed(&tally, 0);
 }
@@ -232,7 +242,26 @@ fn tables_of_cluster_policies_that_follow_pods_are_those_made_anew() {
     let tally = Tally::default();
     let inputs = (mixed_worlds(), mixed_readings(), steps());
     hold(100, inputs, |(described, readings, steps)| {
-        follow(read(described, readings)?, steps, &tally)
+        follow(parts(read(described, readings)?), steps, &tally)
     });
     followed(&tally, 0);
+}
+
+#[test]
+fn tables_of_dialects_that_follow_pods_are_those_made_anew() {
+    let tally = Tally::default();
+    let property = |(written, steps): &(Written, Steps)| follow(written.read()?, &steps.0, &tally);
+    hold(40, (calico(), steps().prop_map(Steps)), property);
+    hold(40, (cilium(), steps().prop_map(Steps)), property);
+    hold(40, (antrea(), steps().prop_map(Steps)), property);
+    followed(&tally, 0);
+}
+
+#[derive(Clone, Debug)]
+struct Steps(Vec<Step>);
+
+impl Input for Steps {
+    fn show(&self) -> String {
+        format!("{:?}\n", self.0)
+    }
 }

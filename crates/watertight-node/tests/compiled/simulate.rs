@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use watertight_core::eval::{Connection, Evaluator, Family, Icmp, Party};
 use watertight_core::sets::Protocol;
 use watertight_core::world::NodeId;
@@ -30,14 +31,23 @@ enum Fate {
 
 /// The hooks by their numbers.
 const INPUT: u32 = 1;
-const FORWARD: u32 = 2;
+pub(super) const FORWARD: u32 = 2;
 const OUTPUT: u32 = 3;
 
+/// The node in whose ranges an address is.
+pub(super) fn stranger(ranges: &BTreeMap<NodeId, Vec<IpNet>>, ip: IpAddr) -> Option<NodeId> {
+    let mut ranges = ranges.iter();
+    let found = ranges.find(|(_, nets)| nets.iter().any(|net| net.contains(&ip)));
+    found.map(|(node, _)| *node)
+}
+
 impl Packet {
-    /// The packet of a connection, and the hooks that it passes; none if there is no such packet.
+    /// The packet of a connection, and the hooks that it passes; none if there is no such packet. Whoever has an
+    /// address in the range of a node is a pod there, known or not.
     pub(super) fn of(
         eval: &Evaluator<'_>,
         connection: &Connection,
+        ranges: &BTreeMap<NodeId, Vec<IpNet>>,
     ) -> Option<(Self, Vec<(NodeId, u32)>)> {
         let world = eval.world;
         let address = |party: Party, family| match party {
@@ -77,7 +87,7 @@ impl Packet {
                 .node
                 .map(|node| (node, world[id].host_network.is_none())),
             Party::Node(node) => Some((node, false)),
-            _ => None,
+            _ => stranger(ranges, ip).map(|node| (node, true)),
         };
         let hooks = match (place(from), place(to)) {
             (Some((a, true)), Some((b, true))) if a == b => vec![(a, FORWARD)],
