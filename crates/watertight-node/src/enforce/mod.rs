@@ -8,9 +8,12 @@
 //! in this way; what TCP sends back without being acknowledged ends with its window, but a stream of datagrams
 //! that goes back unasked lasts until its sender pauses for as long as the kernel remembers.
 //!
+//! A [`Follower`] makes the tables, too, and follows pods one by one without looking at the rest of the cluster.
+//!
 //! INVARIANT: an update is in force as a whole or not at all, and [`Enforcer::table`] is what is in force. The
 //! table is never taken away, not even when an [`Enforcer`] is dropped.
 
+mod follow;
 mod report;
 
 use std::collections::BTreeSet;
@@ -21,10 +24,11 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 
 use crate::netlink::{self, Socket, conntrack};
-use crate::nft::delta::{self, Change};
+use crate::nft::delta::{self, Change, made};
 use crate::nft::kernel::{self, Applied};
 use crate::nft::{Contents, Set, Table};
 
+pub use self::follow::Follower;
 pub use self::report::{Error, Report};
 
 /// How often a table is read and changed again because somebody changed rules in between.
@@ -76,7 +80,6 @@ impl Enforcer {
     /// A pod that takes over the address of another within one update cannot be told from it by the table:
     /// see [`forget`](Self::forget).
     pub fn update(&mut self, new: Table) -> Result<Report, Error> {
-        let started = Instant::now();
         if new.name != self.table.name {
             let tried = format!(
                 "put table `{}` in the place of `{}`",
@@ -85,21 +88,39 @@ impl Enforcer {
             let cause = netlink::Error::invalid(tried, "an update keeps the name");
             return Err(Error::Refused { cause });
         }
+        let changes = match self.is_doubtful {
+            // What changes is known when the kernel is read.
+            true => Vec::new(),
+            false => delta::changes(&self.table, &new),
+        };
+        self.change(&changes, &new)
+    }
+
+    /// The same for changes that are known to make the new table of the one that is in force.
+    fn change(&mut self, changes: &[Change], new: &Table) -> Result<Report, Error> {
+        let started = Instant::now();
         let mut report = if self.is_doubtful {
-            self.adopt(&new)?
+            let report = self.adopt(new)?;
+            self.table.clone_from(new);
+            report
         } else {
-            let changes = delta::changes(&self.table, &new);
-            match kernel::apply(&mut self.socket, &new.name, &changes) {
+            match kernel::apply(&mut self.socket, &new.name, changes) {
                 Ok(applied) => {
-                    self.gone.extend(pods(&self.table).difference(&pods(&new)));
-                    self.report(&changes, applied)
+                    let before = pods(&self.table);
+                    made::make(&mut self.table, changes);
+                    debug_assert_eq!(&self.table, new);
+                    self.gone.extend(before.difference(&pods(new)));
+                    self.report(changes, applied)
                 }
                 // Either the kernel does not take it, or it does not hold what it should: then it is
                 // corrected, if it can be.
-                Err(cause) => self.recover(&new, cause)?,
+                Err(cause) => {
+                    let report = self.recover(new, cause)?;
+                    self.table.clone_from(new);
+                    report
+                }
             }
         };
-        self.table = new;
         report.committed = started.elapsed();
         self.forget_gone(&mut report)?;
         report.took = started.elapsed();

@@ -6,6 +6,8 @@
 //!
 //! INVARIANT: changes can be made in the order given: what names something goes before it and comes after it.
 
+pub(crate) mod made;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,7 @@
 //! pods, nodes and all others apart, becomes an algebra of address sets: who owns an address is known
 //! here, because every endpoint of the world that is compiled has its addresses.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -100,19 +101,31 @@ impl Addresses {
 pub(super) struct Owners<'e, 'w> {
     eval: &'e Evaluator<'w>,
     own: NodeId,
-    pods: Addresses,
-    nodes: Addresses,
+    // Who follows one pod may need neither.
+    pods: OnceCell<Addresses>,
+    nodes: OnceCell<Addresses>,
 }
 
 impl<'e, 'w> Owners<'e, 'w> {
     pub(super) fn new(eval: &'e Evaluator<'w>, own: NodeId) -> Self {
-        let world = eval.world;
         Self {
             eval,
             own,
-            pods: Addresses::of(world.endpoint_ids().flat_map(|id| owned(world, id))),
-            nodes: Addresses::of(world.node_ids().flat_map(|id| of_node(world, id))),
+            pods: OnceCell::new(),
+            nodes: OnceCell::new(),
         }
+    }
+
+    fn pods(&self) -> &Addresses {
+        let world = self.eval.world;
+        let all = || world.endpoint_ids().flat_map(|id| owned(world, id));
+        self.pods.get_or_init(|| Addresses::of(all()))
+    }
+
+    fn nodes(&self) -> &Addresses {
+        let world = self.eval.world;
+        let all = || world.node_ids().flat_map(|id| of_node(world, id));
+        self.nodes.get_or_init(|| Addresses::of(all()))
     }
 
     /// The pods that a selector selects, those with a network of their own.
@@ -135,9 +148,9 @@ impl<'e, 'w> Owners<'e, 'w> {
             }
             Peer::Block(block, covers) => self.covered(Addresses::of_block(block), *covers),
             Peer::Nodes(nodes, _) => Addresses::of(nodes.iter().flat_map(|id| of_node(world, *id))),
-            Peer::AnyNode(_) => self.nodes.clone(),
+            Peer::AnyNode(_) => self.nodes().clone(),
             Peer::OwnNode(_) => Addresses::of(of_node(world, self.own)),
-            Peer::OtherNodes(_) => self.nodes.minus(&Addresses::of(of_node(world, self.own))),
+            Peer::OtherNodes(_) => self.nodes().minus(&Addresses::of(of_node(world, self.own))),
             Peer::Outside(_) => self.outside(),
             Peer::Domain(pattern, ..) => {
                 let names = world
@@ -161,7 +174,7 @@ impl<'e, 'w> Owners<'e, 'w> {
     }
 
     fn outside(&self) -> Addresses {
-        Addresses::all().minus(&self.pods).minus(&self.nodes)
+        Addresses::all().minus(self.pods()).minus(self.nodes())
     }
 
     /// Addresses of those owners only that a block is about (K-65, K-70, L-44, L-45).
@@ -170,8 +183,8 @@ impl<'e, 'w> Owners<'e, 'w> {
             return block;
         }
         let owners = [
-            (covers.pods, &self.pods),
-            (covers.nodes, &self.nodes),
+            (covers.pods, self.pods()),
+            (covers.nodes, self.nodes()),
             (covers.outside, &self.outside()),
         ];
         let covered = owners.into_iter().filter(|(covered, _)| *covered);
@@ -182,8 +195,8 @@ impl<'e, 'w> Owners<'e, 'w> {
     /// The families that pods have.
     pub(super) fn families(&self) -> Vec<Family> {
         let has = |family: &Family| match family {
-            Family::V4 => !self.pods.v4.is_empty(),
-            Family::V6 => !self.pods.v6.is_empty(),
+            Family::V4 => !self.pods().v4.is_empty(),
+            Family::V6 => !self.pods().v6.is_empty(),
         };
         Family::BOTH.into_iter().filter(has).collect()
     }

@@ -22,7 +22,7 @@ use watertight_core::world::{EndpointId, Lifecycle, NodeId, Port, Shared};
 
 use self::elements::is_member;
 use super::addresses::{Owners, has_network};
-use super::policies::Maker;
+use super::policies::{Maker, Parts};
 use super::sets::{Meaning, Sets, digit};
 use super::{Compiled, Left, Options, finished, make};
 use crate::nft::delta::{self, Change};
@@ -38,6 +38,8 @@ pub struct Compiler {
     /// Whether pods can be followed one by one at all.
     follows: bool,
     meanings: BTreeMap<Box<str>, Meaning>,
+    /// The parts of the objects of the ruleset, which stays.
+    parts: Parts,
     pods: FxHashMap<EndpointId, Pod>,
     /// Addresses of endpoints, of those too that do not run yet, and how many have each.
     claims: FxHashMap<EndpointId, Ips>,
@@ -109,6 +111,7 @@ impl Compiler {
             compiled: finished(&mut maker),
             follows: true,
             meanings: BTreeMap::new(),
+            parts: Parts::default(),
             pods: FxHashMap::default(),
             claims: FxHashMap::default(),
             owners: FxHashMap::default(),
@@ -217,18 +220,22 @@ impl Compiler {
             }
         }
         let mut left = Vec::new();
+        let mut maker = None;
         for (at, direction) in Direction::BOTH.into_iter().enumerate() {
             let was = old.as_ref().and_then(|pod| pod.classes.get(at)?.clone());
             let list = match &new {
                 Some(pod) if pod.is_local => policies(eval, id, direction),
                 _ => Vec::new(),
             };
-            let is = self.acquire(eval, list, &mut draft);
+            let is = self.acquire(eval, &mut maker, list, &mut draft);
             self.lead(direction, &old_ips, &new_ips, is.as_deref(), &mut draft);
             left.extend(was);
             if let Some(class) = new.as_mut().and_then(|pod| pod.classes.get_mut(at)) {
                 *class = is;
             }
+        }
+        if let Some(maker) = maker {
+            self.learn(maker);
         }
         // Not before: both have chains and sets in common.
         for class in left {
@@ -275,17 +282,11 @@ impl Compiler {
 
     /// Whether a pod has one address of a family at most, and no family comes or goes.
     fn families_stay(&self, id: EndpointId, old: &Ips, new: &Ips) -> bool {
-        let has = |family| {
-            self.compiled
-                .table
-                .sets
-                .contains_key(&*format!("pods{}", digit(family)))
-        };
         let stays = |family: Family| {
             let of = |ips: &Ips| ips.iter().filter(|ip| Family::of(**ip) == family).count();
             match (of(old), of(new)) {
                 (0, 0) => true,
-                (0 | 1, 1) => has(family),
+                (0 | 1, 1) => self.has_family(family),
                 (1, 0) => {
                     let others = self.pods.iter().filter(|(other, _)| **other != id);
                     let mut ips = others.flat_map(|(_, pod)| &pod.ips);
@@ -297,10 +298,17 @@ impl Compiler {
         Family::BOTH.into_iter().all(stays)
     }
 
+    /// Whether any pod has an address of a family.
+    fn has_family(&self, family: Family) -> bool {
+        let pods = format!("pods{}", digit(family));
+        self.compiled.table.sets.contains_key(&*pods)
+    }
+
     /// One more pod of a class; its chains are made if it is the first one.
-    fn acquire(
+    fn acquire<'e, 'w>(
         &mut self,
-        eval: &Evaluator<'_>,
+        eval: &'e Evaluator<'w>,
+        maker: &mut Option<Maker<'e, 'w>>,
         list: Vec<PolicyRef>,
         draft: &mut Draft,
     ) -> Option<Box<str>> {
@@ -308,9 +316,14 @@ impl Compiler {
             return None;
         }
         if self.class_of(&list).is_none() {
-            let sets = Sets::new(eval.world, Owners::new(eval, self.node));
-            let mut maker = Maker::new(eval, self.options, sets);
-            let alone = alone(&mut maker, &list);
+            let maker = maker.get_or_insert_with(|| {
+                let has = |family: &Family| self.has_family(*family);
+                let families = Family::BOTH.into_iter().filter(has).collect();
+                let owners = Owners::new(eval, self.node);
+                let sets = Sets::with(eval.world, owners, families);
+                Maker::new(eval, self.options, sets, std::mem::take(&mut self.parts))
+            });
+            let alone = alone(maker, &list);
             let name = maker.lists.get(&list).cloned()?;
             let table = &mut self.compiled.table;
             for (name, set) in &alone.table.sets {
@@ -328,7 +341,6 @@ impl Compiler {
             self.compiled.blames.extend(alone.blames.clone());
             self.compiled.left.extend(alone.left.iter().copied());
             self.insert(name, list.clone(), &alone);
-            self.learn(maker);
         }
         let name = self.lists.get(&list).cloned();
         if let Some(class) = self.class_of(&list) {
@@ -392,6 +404,7 @@ impl Compiler {
 
     /// Takes up what a maker found out about sets.
     fn learn(&mut self, maker: Maker<'_, '_>) {
+        self.parts = maker.parts;
         self.follows &= !maker.sets.rests_on_pods;
         for (name, meaning) in maker.sets.meanings {
             self.meanings.entry(name).or_insert(meaning);

@@ -209,7 +209,7 @@ fn make<'e, 'w>(
 ) -> Maker<'e, 'w> {
     let world = eval.world;
     let sets = Sets::new(world, Owners::new(eval, node));
-    let mut maker = Maker::new(eval, options, sets);
+    let mut maker = Maker::new(eval, options, sets, policies::parts(eval));
     let local: Vec<EndpointId> = world
         .endpoint_ids()
         .filter(|id| has_network(world, *id) && world[*id].node == Some(node))

@@ -23,6 +23,34 @@ pub(super) const MERGED_FROM: usize = 8;
 /// Bytes of a comment that the kernel keeps.
 const COMMENT: usize = 120;
 
+/// Which part of its object each policy is; of none it is the first.
+pub(super) type Parts = FxHashMap<PolicyRef, usize>;
+
+/// The parts of all objects of a ruleset.
+pub(super) fn parts(eval: &Evaluator<'_>) -> Parts {
+    let mut parts = Parts::default();
+    for direction in Direction::BOTH {
+        let mut seen: FxHashMap<(&str, String), usize> = FxHashMap::default();
+        for (tier, of) in eval.ruleset.tiers(direction).iter().enumerate() {
+            for (policy, of) in of.policies.iter().enumerate() {
+                // Languages have kinds of one name: two objects may be called the same.
+                let key = (of.origin.kind(eval.world), of.origin.name(eval.world));
+                let count = seen.entry(key).or_default();
+                let at = PolicyRef {
+                    direction,
+                    tier,
+                    policy,
+                };
+                if *count > 0 {
+                    parts.insert(at, *count);
+                }
+                *count += 1;
+            }
+        }
+    }
+    parts
+}
+
 /// The table in the making.
 #[derive(Debug)]
 pub(super) struct Maker<'e, 'w> {
@@ -32,35 +60,19 @@ pub(super) struct Maker<'e, 'w> {
     pub table: Table,
     pub blames: std::collections::BTreeMap<Box<str>, Blame>,
     pub left: std::collections::BTreeSet<Left>,
-    /// Which part of its object each policy is.
-    parts: FxHashMap<PolicyRef, usize>,
+    pub parts: Parts,
     /// The chains of policies that are made, and of lists of policies by tier.
     pub made: FxHashMap<PolicyRef, Box<str>>,
     pub lists: FxHashMap<Vec<PolicyRef>, Box<str>>,
 }
 
 impl<'e, 'w> Maker<'e, 'w> {
-    pub(super) fn new(eval: &'e Evaluator<'w>, options: Options, sets: Sets<'e, 'w>) -> Self {
-        let mut parts = FxHashMap::default();
-        for direction in Direction::BOTH {
-            let mut seen: FxHashMap<(&str, String), usize> = FxHashMap::default();
-            for (tier, of) in eval.ruleset.tiers(direction).iter().enumerate() {
-                for (policy, of) in of.policies.iter().enumerate() {
-                    // Languages have kinds of one name: two objects may be called the same.
-                    let key = (of.origin.kind(eval.world), of.origin.name(eval.world));
-                    let count = seen.entry(key).or_default();
-                    let at = PolicyRef {
-                        direction,
-                        tier,
-                        policy,
-                    };
-                    if *count > 0 {
-                        parts.insert(at, *count);
-                    }
-                    *count += 1;
-                }
-            }
-        }
+    pub(super) fn new(
+        eval: &'e Evaluator<'w>,
+        options: Options,
+        sets: Sets<'e, 'w>,
+        parts: Parts,
+    ) -> Self {
         Self {
             eval,
             options,

@@ -1,6 +1,6 @@
 //! Sets that rules look things up in, made once for each definition.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -114,30 +114,27 @@ pub(super) struct Sets<'e, 'w> {
     pub meanings: BTreeMap<Box<str>, Meaning>,
     /// Whether something besides elements of sets depends on which pods there are.
     pub rests_on_pods: bool,
-    /// Pods by the name and protocol of a port.
-    named: Named,
+    /// Pods by the name and protocol of a port, once somebody asks.
+    named: OnceCell<Named>,
     /// What names that were given stand for.
     names: RefCell<FxHashMap<Box<str>, Box<str>>>,
 }
 
 impl<'e, 'w> Sets<'e, 'w> {
     pub(super) fn new(world: &'w World, owners: Owners<'e, 'w>) -> Self {
-        let mut named = Named::default();
-        for id in world.endpoint_ids().filter(|id| has_network(world, *id)) {
-            for port in world[id].ports.iter() {
-                if let Some(name) = port.name {
-                    let key = (world.symbols.text(name).into(), port.protocol);
-                    named.entry(key).or_default().push((id, port.number));
-                }
-            }
-        }
+        let families = owners.families();
+        Self::with(world, owners, families)
+    }
+
+    /// The same where it is known which families pods have.
+    pub(super) fn with(world: &'w World, owners: Owners<'e, 'w>, families: Vec<Family>) -> Self {
         Self {
             world,
-            families: owners.families(),
+            families,
             owners,
             meanings: BTreeMap::new(),
             rests_on_pods: false,
-            named,
+            named: OnceCell::new(),
             names: RefCell::default(),
         }
     }
@@ -283,7 +280,8 @@ impl<'e, 'w> Sets<'e, 'w> {
     ) -> Box<str> {
         let set = Self::named_set(name, protocol, family);
         if !table.sets.contains_key(&set) {
-            let pods = self.named.get(&(name.into(), protocol));
+            let pods = self.named.get_or_init(|| named(self.world));
+            let pods = pods.get(&(name.into(), protocol));
             let pods = pods.map(Vec::as_slice).unwrap_or_default();
             let mut members = Vec::new();
             for (id, port) in pods {
@@ -302,6 +300,19 @@ impl<'e, 'w> Sets<'e, 'w> {
         }
         set
     }
+}
+
+fn named(world: &World) -> Named {
+    let mut named = Named::default();
+    for id in world.endpoint_ids().filter(|id| has_network(world, *id)) {
+        for port in world[id].ports.iter() {
+            if let Some(name) = port.name {
+                let key = (world.symbols.text(name).into(), port.protocol);
+                named.entry(key).or_default().push((id, port.number));
+            }
+        }
+    }
+    named
 }
 
 /// Whether the addresses of peers that are no pods by their labels depend on which pods there are.

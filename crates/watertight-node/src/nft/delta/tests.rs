@@ -166,6 +166,9 @@ proptest! {
         prop_assert_eq!(make(&mut table, &changes(&old, &new)), Ok(()));
         prop_assert_eq!(&table, &new);
         prop_assert_eq!(changes(&new, &new), []);
+        let mut table = old.clone();
+        made::make(&mut table, &changes(&old, &new));
+        prop_assert_eq!(&table, &new);
     }
 
     /// Packets meet the old rules, then the new ones, and nothing in between.
