@@ -36,6 +36,9 @@ pub struct LabReport {
     pub policies: usize,
     /// How many of them select a pod or a node of the lab. If none does, nothing is put to the test.
     pub selecting: usize,
+    /// Of how many connections those that were tried are a sample; none if they are all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled_from: Option<usize>,
     /// Counts.
     pub counts: LabCounts,
     /// Who took part, in the order of `from` and `to`.
@@ -50,8 +53,10 @@ pub struct LabReport {
     pub pairs: Vec<LabPair>,
     /// Connections of which packets and prediction differ.
     pub differences: Vec<LabDifference>,
+    /// Connections that are inconclusive, by the reason for it.
+    pub inconclusive: Vec<LabReason>,
     /// Connections that are not judged, by the reason for it.
-    pub unjudged: Vec<LabUnjudged>,
+    pub unjudged: Vec<LabReason>,
 }
 
 /// Counts of connections.
@@ -166,9 +171,9 @@ pub struct LabDifference {
     pub kernel: Vec<String>,
 }
 
-/// Connections that are not judged, for one reason.
+/// Connections of which nothing is said, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct LabUnjudged {
+pub struct LabReason {
     /// Why.
     pub reason: String,
     /// The statement of docs/semantics.md that leaves it open.

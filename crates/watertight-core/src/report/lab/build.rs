@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::unjudged::{Reasons, selecting};
+use super::unjudged::{Reasons, Unjudged, inconclusive, selecting};
 use super::{
     LabConnection, LabCounts, LabDifference, LabLeftOut, LabOutside, LabPair, LabParty, LabReport,
     LabUnsaid,
@@ -155,6 +155,8 @@ pub struct LabInput<'l, 'w> {
     pub complete: bool,
     /// What the lab has made up.
     pub made_up: Vec<Assumption>,
+    /// Of how many connections the trials are a sample; none if they are all.
+    pub sampled_from: Option<usize>,
     /// Who took part.
     pub parties: Vec<LabParty>,
     /// What outside addresses stand for.
@@ -174,7 +176,11 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
     let mut counts = LabCounts::default();
     let mut pairs: BTreeMap<(usize, usize), LabPair> = BTreeMap::new();
     let mut differences = Vec::new();
-    let mut reasons = Reasons::new(input, &context);
+    let (mut unclear, mut unjudged) = (Reasons::default(), Reasons::default());
+    let why = Unjudged {
+        input,
+        context: &context,
+    };
     for trial in input.trials {
         let pair = pairs
             .entry((trial.from, trial.to))
@@ -188,6 +194,11 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
                 not_judged: Vec::new(),
             });
         counts.tried += 1;
+        let connection = || LabConnection {
+            from: trial.from,
+            to: trial.to,
+            port: trial.port(),
+        };
         let (list, count) = match trial.judge() {
             Judgement::Allowed => (&mut pair.allowed, &mut counts.allowed),
             Judgement::Denied => {
@@ -212,16 +223,12 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
                 });
                 (&mut pair.differ, &mut counts.differ)
             }
-            Judgement::Inconclusive => (&mut pair.inconclusive, &mut counts.inconclusive),
+            Judgement::Inconclusive => {
+                unclear.add(inconclusive(trial), connection());
+                (&mut pair.inconclusive, &mut counts.inconclusive)
+            }
             Judgement::NotJudged => {
-                reasons.add(
-                    trial,
-                    LabConnection {
-                        from: trial.from,
-                        to: trial.to,
-                        port: trial.port(),
-                    },
-                );
+                unjudged.add(why.reason(trial), connection());
                 (&mut pair.not_judged, &mut counts.not_judged)
             }
         };
@@ -263,6 +270,7 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
         assumptions,
         policies,
         selecting,
+        sampled_from: input.sampled_from,
         counts,
         parties: input.parties.clone(),
         outside: input.outside.clone(),
@@ -270,7 +278,8 @@ pub fn lab_report(input: &LabInput<'_, '_>) -> LabReport {
         unsaid: unsaid.collect(),
         pairs: pairs.into_values().collect(),
         differences,
-        unjudged: reasons.listed(input.sources),
+        inconclusive: unclear.listed(input.sources),
+        unjudged: unjudged.listed(input.sources),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Why a connection is not judged, and whether policies select anybody at all.
+//! Why nothing is said of a connection, and whether policies select anybody at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LabConnection, LabInput, LabUnjudged, Trial};
+use super::{LabConnection, LabInput, LabReason, Seen, Trial};
 use crate::eval::{Evaluator, Party, Uncertain};
 use crate::manifest::Direction;
 use crate::policy::{Origin, PolicyRef, RuleRef};
@@ -11,34 +11,21 @@ use crate::rules::Context;
 use crate::source::{Sources, Span};
 
 /// A reason, the statement behind it, and the line.
-type Reason = (String, Option<&'static str>, Option<Span>);
+pub(super) type Reason = (String, Option<&'static str>, Option<Span>);
 
-/// Connections by the reason for which they are not judged.
-pub(super) struct Reasons<'l, 'w> {
-    input: &'l LabInput<'l, 'w>,
-    context: &'l Context<'l>,
-    found: BTreeMap<Reason, Vec<LabConnection>>,
-}
+/// Connections by the reason for which nothing is said of them.
+#[derive(Default)]
+pub(super) struct Reasons(BTreeMap<Reason, Vec<LabConnection>>);
 
-impl<'l, 'w> Reasons<'l, 'w> {
-    pub(super) fn new(input: &'l LabInput<'l, 'w>, context: &'l Context<'l>) -> Self {
-        Self {
-            input,
-            context,
-            found: BTreeMap::new(),
-        }
-    }
-
-    /// Notes a connection that is not judged.
-    pub(super) fn add(&mut self, trial: &Trial, connection: LabConnection) {
-        let reason = self.reason(trial);
-        self.found.entry(reason).or_default().push(connection);
+impl Reasons {
+    pub(super) fn add(&mut self, reason: Reason, connection: LabConnection) {
+        self.0.entry(reason).or_default().push(connection);
     }
 
     /// All reasons, that of most connections first.
-    pub(super) fn listed(self, sources: &Sources) -> Vec<LabUnjudged> {
-        let found = self.found.into_iter();
-        let listed = found.map(|((reason, id, span), connections)| LabUnjudged {
+    pub(super) fn listed(self, sources: &Sources) -> Vec<LabReason> {
+        let found = self.0.into_iter();
+        let listed = found.map(|((reason, id, span), connections)| LabReason {
             reason,
             id: id.map(Into::into),
             place: span.map(|span| location(sources, span, "")),
@@ -48,8 +35,30 @@ impl<'l, 'w> Reasons<'l, 'w> {
         listed.sort_by_key(|one| std::cmp::Reverse(one.connections.len()));
         listed
     }
+}
 
-    fn reason(&self, trial: &Trial) -> Reason {
+/// Why a trial is inconclusive.
+pub(super) fn inconclusive(trial: &Trial) -> Reason {
+    let control = trial.control.filter(|seen| seen.arrived() != Some(true));
+    let reason = match (control, trial.observed.seen) {
+        (_, Seen::Error) => format!("it could not be tried: {}", trial.observed.detail),
+        (Some(control), _) => format!(
+            "it did not arrive while no policy was in force either ({})",
+            control.word()
+        ),
+        (None, _) => "silence, and no rule that logged it".into(),
+    };
+    (reason, None, None)
+}
+
+/// Tells why trials are not judged.
+pub(super) struct Unjudged<'l, 'w> {
+    pub(super) input: &'l LabInput<'l, 'w>,
+    pub(super) context: &'l Context<'l>,
+}
+
+impl Unjudged<'_, '_> {
+    pub(super) fn reason(&self, trial: &Trial) -> Reason {
         let eval = self.input.eval;
         if let Some(uncertain) = trial.verdict.uncertain {
             return self.uncertain(uncertain);

@@ -79,8 +79,8 @@ impl Planned {
         Ok(namespaces)
     }
 
-    /// What the lab made up, as one assumption (M-7); none if the input says everything.
-    pub(super) fn made_up(&self) -> Option<Assumption> {
+    /// What the lab made up (M-7).
+    pub(super) fn made_up(&self) -> Vec<Assumption> {
         let (world, made_up) = (&self.cluster.world, &self.plan.made_up);
         let is_or_are = |number: usize| if number == 1 { "is" } else { "are" };
         let has_or_have = |number: usize| if number == 1 { "has" } else { "have" };
@@ -132,9 +132,11 @@ impl Planned {
             let families = families_of(self.plan.families());
             parts.push(format!("no pod tells its address family: it is {families}"));
         }
-        let text = parts.join("; ");
-        let id = "M-7".to_owned();
-        (!text.is_empty()).then_some(Assumption { id, text })
+        let assumption = |text| Assumption {
+            id: "M-7".into(),
+            text,
+        };
+        parts.into_iter().map(assumption).collect()
     }
 
     /// Whether policies are in force, as goes on behind `lab up: ... `.

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -52,18 +52,38 @@ fn draw(stop: &Receiver<()>, step: &Mutex<Step>) {
     if stop.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
         return;
     }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-        .with_elapsed(Duration::from_secs(1));
-    if let Ok(style) = ProgressStyle::with_template("{msg} {elapsed}") {
+    let started = Instant::now();
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
         bar.set_style(style);
     }
     while stop.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
         let (what, done, total) = step.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A second has passed before.
+        let elapsed = elapsed(started.elapsed().as_secs() + 1);
         bar.set_message(match total {
-            0 => what,
-            total => format!("{what} {done}/{total}"),
+            0 => format!("{what} {elapsed}"),
+            total => format!("{what} {done}/{total} {elapsed}"),
         });
         bar.tick();
     }
     bar.finish_and_clear();
+}
+
+/// `59s`, `2m05s`
+fn elapsed(seconds: u64) -> String {
+    match seconds / 60 {
+        0 => format!("{seconds}s"),
+        minutes => format!("{minutes}m{:02}s", seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_have_seconds() {
+        assert_eq!([59, 60, 125].map(elapsed), ["59s", "1m00s", "2m05s"]);
+    }
 }

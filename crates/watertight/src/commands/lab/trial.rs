@@ -51,6 +51,8 @@ pub(super) fn run(
         icmp: !args.no_icmp,
         ..Ask::default()
     };
+    let steps = Steps::start(!global.quiet);
+    steps.tell("predictions", 0, 0);
     let asked = trial::ask(&planned.plan, &eval, &ask);
     for target in &targets {
         lab::fits(asked.parties.len(), target.format).map_err(|message| anyhow!(message))?;
@@ -61,7 +63,6 @@ pub(super) fn run(
         let all: Vec<&Path> = written.chain(files.iter().map(PathBuf::as_path)).collect();
         crate::commands::can_be_written(&all)?;
     }
-    let steps = Steps::start(!global.quiet);
     let namespaces = planned.up(&steps)?;
     let captures = match captured {
         Some(files) => capture(&planned, &namespaces, files)?,
@@ -87,7 +88,8 @@ pub(super) fn run(
         profile: &planned.cluster.settings.profile,
         problems: &problems,
         complete: planned.cluster.is_complete(),
-        made_up: planned.made_up().into_iter().collect(),
+        made_up: planned.made_up(),
+        sampled_from: asked.sampled_from,
         parties: trial::described(&planned.plan, &asked),
         outside: planned.outside(),
         left_out: left_out(&planned, &asked, &ask),
@@ -226,20 +228,21 @@ fn unsaid(
 }
 
 fn answered(report: &LabReport, tried: &Tried) -> String {
-    let ids: Vec<_> = report
+    let mut ids: Vec<_> = report
         .assumptions
         .iter()
         .map(|assumption| assumption.id.as_str())
         .collect();
+    ids.dedup();
     let assumed = if ids.is_empty() {
         String::new()
     } else {
         format!(", assuming {}", ids.join(" "))
     };
     format!(
-        "{assumed}; {} tried, policies put into force in {} ms,",
-        count(report.counts.tried, "connection"),
-        tried.enforced_in.as_millis()
+        "{assumed}; policies put into force in {} ms; {} tried",
+        tried.enforced_in.as_millis(),
+        count(report.counts.tried, "connection")
     )
 }
 

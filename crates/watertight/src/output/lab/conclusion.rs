@@ -22,6 +22,8 @@ pub(crate) enum Conclusion {
     NoPolicies,
     /// There are, and none of them selects anybody.
     NobodySelected,
+    /// Nowhere among so many connections that were tried of all these.
+    NowhereIn(usize, usize),
     /// Nowhere.
     Nowhere,
 }
@@ -44,6 +46,8 @@ impl Conclusion {
             Self::NoPolicies
         } else if report.selecting == 0 {
             Self::NobodySelected
+        } else if let Some(all) = report.sampled_from {
+            Self::NowhereIn(counts.tried, all)
         } else {
             Self::Nowhere
         }
@@ -68,13 +72,14 @@ impl Conclusion {
             Self::NobodySelected => {
                 "nowhere, BUT NO POLICY SELECTS A POD, and everything is allowed".into()
             }
+            Self::NowhereIn(tried, all) => format!("nowhere among {tried} of {all} connections"),
             Self::Nowhere => "nowhere".into(),
         }
     }
 
     /// Whether packets have shown that predictions hold.
     pub(super) fn is_good(self) -> bool {
-        self == Self::Nowhere
+        matches!(self, Self::Nowhere | Self::NowhereIn(..))
     }
 
     /// Whether anything was put to the test, as far as that can be told.

@@ -255,8 +255,10 @@ fn rest(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
         .collect();
     let assumed = report.assumptions.iter();
     let assumed = assumed.map(|one| format!("{}: {}", one.id, one.text));
+    let unclear = report.inconclusive.iter().map(reason);
     let unjudged = report.unjudged.iter().map(reason);
     for (heading, lines) in [
+        ("Inconclusive", unclear.collect()),
         ("Not judged", unjudged.collect()),
         ("Assumed where the input does not say", assumed.collect()),
         ("Not in the lab", left),

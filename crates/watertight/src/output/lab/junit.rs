@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use watertight_core::report::LabReport;
-use watertight_core::report::lab::{LabDifference, LabPair, LabUnjudged};
+use watertight_core::report::lab::{LabDifference, LabPair, LabReason};
 
 use super::conclusion::{Conclusion, problem};
 use super::{Cell, connection, differences_of, name};
@@ -71,7 +71,14 @@ fn unread(report: &LabReport) -> Option<TestSuite> {
 }
 
 fn status(report: &LabReport, pair: &LabPair) -> TestCaseStatus {
-    let skipped = |ports: &[String], why: &str| {
+    // The first reason that a port of the pair has.
+    let skipped = |ports: &[String], reasons: &[LabReason]| {
+        let is_it = |one: &&LabReason| {
+            let mut connections = one.connections.iter();
+            connections.any(|of| (of.from, of.to) == (pair.from, pair.to))
+        };
+        let why = reasons.iter().find(is_it);
+        let why = one_line(why.map_or("nothing can be said", |one| &*one.reason));
         let mut skipped = TestCaseStatus::skipped();
         skipped.set_message(format!("{}: {why}", ports.join(", ")));
         skipped
@@ -88,16 +95,8 @@ fn status(report: &LabReport, pair: &LabPair) -> TestCaseStatus {
             status.set_description(harmless(&told).into_owned());
             status
         }
-        Cell::Inconclusive => skipped(&pair.inconclusive, "inconclusive"),
-        Cell::NotJudged => {
-            let is_it = |one: &&LabUnjudged| {
-                let mut connections = one.connections.iter();
-                connections.any(|of| (of.from, of.to) == (pair.from, pair.to))
-            };
-            let why = report.unjudged.iter().find(is_it);
-            let why = why.map_or("not judged", |one| &*one.reason);
-            skipped(&pair.not_judged, &one_line(why))
-        }
+        Cell::Inconclusive => skipped(&pair.inconclusive, &report.inconclusive),
+        Cell::NotJudged => skipped(&pair.not_judged, &report.unjudged),
         _ => TestCaseStatus::success(),
     }
 }

@@ -7,7 +7,8 @@ use anstyle::{AnsiColor, Style};
 use watertight_core::report::LabReport;
 use watertight_core::rules::count;
 
-use super::{Cell, cells, ends, group, name};
+use super::{Cell, cells, ends, fits, group, name};
+use crate::args::LabFormat;
 use crate::output::{one_line, shortened};
 
 /// Rows of a matrix on a terminal.
@@ -46,7 +47,8 @@ pub(super) fn fitting(
     }
     writeln!(
         out,
-        "{rows} sources and {columns} destinations have no room here: by namespace; -o html has them one by one"
+        "{rows} sources and {columns} destinations have no room here: by namespace; -o {} has them one by one",
+        one_by_one(report)
     )?;
     let grouped = grouped(report);
     let columns = grouped.room(width).min(grouped.columns.len());
@@ -60,11 +62,20 @@ pub(super) fn fitting(
             let more = count(more, what);
             writeln!(
                 out,
-                "... and {more}; -o html and -o matrix have all of them"
+                "... and {more}; -o {} has all of them",
+                one_by_one(report)
             )?;
         }
     }
     Ok(())
+}
+
+/// The format that has a place for everybody.
+fn one_by_one(report: &LabReport) -> &'static str {
+    match fits(report.parties.len(), LabFormat::Html) {
+        Ok(()) => "html",
+        Err(_) => "matrix",
+    }
 }
 
 fn single(report: &LabReport) -> Matrix {

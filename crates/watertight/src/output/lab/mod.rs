@@ -18,7 +18,7 @@ use std::io::{self, Write};
 
 use watertight_core::report::LabReport;
 use watertight_core::report::lab::{
-    LabConnection, LabDifference, LabOutside, LabPair, LabParty, LabUnjudged,
+    LabConnection, LabDifference, LabOutside, LabPair, LabParty, LabReason,
 };
 use watertight_core::rules::count;
 
@@ -221,7 +221,7 @@ fn cluster(report: &LabReport) -> String {
 }
 
 /// `4 connections: POLICY has the priority of another that says otherwise (A-12, shop.yaml:7)`
-fn reason(unjudged: &LabUnjudged) -> String {
+fn reason(unjudged: &LabReason) -> String {
     let id = unjudged.id.clone();
     let place = unjudged.place.as_ref();
     let place = place.map(|at| format!("{}:{}", at.path, at.line));

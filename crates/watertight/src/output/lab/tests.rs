@@ -79,6 +79,7 @@ fn report() -> LabReport {
         }],
         policies: 3,
         selecting: 2,
+        sampled_from: None,
         counts: LabCounts {
             tried: 12,
             allowed: 5,
@@ -123,7 +124,19 @@ fn report() -> LabReport {
             detail: "shop/db answered".into(),
             kernel: vec!["node worker-1, chain p3: ip6 saddr @s6_web accept".into()],
         }],
-        unjudged: vec![LabUnjudged {
+        inconclusive: vec![LabReason {
+            reason: "it did not arrive while no policy was in force either (timeout)".into(),
+            id: None,
+            place: None,
+            connections: ["80/tcp", "icmp"]
+                .map(|port| LabConnection {
+                    from: 4,
+                    to: 0,
+                    port: port.into(),
+                })
+                .into(),
+        }],
+        unjudged: vec![LabReason {
             reason: "ClusterNetworkPolicy agents has the priority of another that says otherwise".into(),
             id: Some("A-12".into()),
             place: Some(location(52)),
@@ -183,7 +196,8 @@ fn text_tells_the_verdict_the_matrix_and_each_difference() {
                 kernel     node worker-1, chain p3: ip6 saddr @s6_web accept
 
             inconclusive
-              ip:198.51.100.7 (internet) -> shop/web-0: 80/tcp, icmp
+              2 connections: it did not arrive while no policy was in force either (timeout)
+                ip:198.51.100.7 (internet) -> shop/web-0: 80/tcp, icmp
 
             not judged
               1 connection: ClusterNetworkPolicy agents has the priority of another that says otherwise (A-12,
@@ -254,6 +268,10 @@ fn nowhere_stands_alone_only_where_something_was_put_to_the_test() {
         line
     };
     assert_eq!(conclusion(&|_| ()), "nowhere");
+    assert_eq!(
+        conclusion(&|report| report.sampled_from = Some(5000)),
+        "nowhere among 12 of 5000 connections"
+    );
     assert_eq!(
         conclusion(&|report| report.selecting = 0),
         "nowhere, BUT NO POLICY SELECTS A POD, and everything is allowed"
@@ -381,7 +399,7 @@ fn junit_has_a_case_for_each_pair() {
                 </testsuite>
                 <testsuite name="ip:198.51.100.7 (internet)" tests="1" skipped="1" errors="0" failures="0">
                     <testcase name="ip:198.51.100.7 (internet) -&gt; shop/web-0" classname="ip:198.51.100.7 (internet)">
-                        <skipped message="80/tcp, icmp: inconclusive"/>
+                        <skipped message="80/tcp, icmp: it did not arrive while no policy was in force either (timeout)"/>
                     </testcase>
                 </testsuite>
             </testsuites>

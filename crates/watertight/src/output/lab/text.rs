@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use watertight_core::report::LabReport;
-use watertight_core::report::lab::{LabDifference, LabPair};
+use watertight_core::report::lab::{LabDifference, LabReason};
 use watertight_core::rules::count;
 
 use super::conclusion::{Conclusion, problem};
@@ -42,8 +42,8 @@ pub(super) fn render(
     writeln!(out)?;
     matrix::fitting(report, color, width, out)?;
     text.differences(out)?;
-    text.pairs("inconclusive", |pair| &pair.inconclusive, out)?;
-    text.unjudged(out)?;
+    text.reasons("inconclusive", &report.inconclusive, out)?;
+    text.reasons("not judged", &report.unjudged, out)?;
     text.assumed(out)?;
     text.rest(out)
 }
@@ -55,7 +55,13 @@ fn counts(report: &LabReport, out: &mut dyn Write) -> io::Result<()> {
     let mut line = |number: usize, indent: usize, text: &str| {
         writeln!(out, "  {:indent$}{number:>digits$} {text}", "")
     };
-    line(counts.tried, 0, "connections tried")?;
+    match report.sampled_from {
+        Some(all) => {
+            let text = format!("connections tried, evenly taken from {all}");
+            line(counts.tried, 0, &text)?;
+        }
+        None => line(counts.tried, 0, "connections tried")?,
+    }
     line(counts.allowed, 0, "allowed: packets arrived, as predicted")?;
     line(
         counts.denied,
@@ -119,13 +125,12 @@ impl Text<'_> {
         writeln!(out)
     }
 
-    /// Why connections are not judged, and some of them.
-    fn unjudged(&self, out: &mut dyn Write) -> io::Result<()> {
-        let all = &self.report.unjudged;
+    /// Why nothing is said of connections, and some of them.
+    fn reasons(&self, heading: &str, all: &[LabReason], out: &mut dyn Write) -> io::Result<()> {
         if all.is_empty() {
             return Ok(());
         }
-        self.heading("not judged", out)?;
+        self.heading(heading, out)?;
         for one in all.iter().take(MOST) {
             self.item(&reason(one), out)?;
             let pairs = by_pair(&one.connections);
@@ -206,26 +211,6 @@ impl Text<'_> {
             writeln!(out, "    {label:LABEL$}  {line}")?;
         }
         Ok(())
-    }
-
-    fn pairs(
-        &self,
-        heading: &str,
-        ports: impl Fn(&LabPair) -> &Vec<String>,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let pairs = self.report.pairs.iter();
-        let found: Vec<&LabPair> = pairs.filter(|pair| !ports(pair).is_empty()).collect();
-        if found.is_empty() {
-            return Ok(());
-        }
-        self.heading(heading, out)?;
-        for pair in found.iter().take(MOST) {
-            let (from, to) = (name(self.report, pair.from), name(self.report, pair.to));
-            let text = format!("{from} -> {to}: {}", ports(pair).join(", "));
-            writeln!(out, "  {}", one_line(&text))?;
-        }
-        more(found.len(), "pair", out)
     }
 
     /// What was left out, and what packets cannot show.
