@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicU64;
 
 use crate::analysis::namespaces::{NamespaceRow, rows};
 use crate::diag::{self, ConfigEntry, Finding, Markers, Suppressed};
-use crate::engine::{AnpApi, Inferred, Profile, infer};
+use crate::engine::detect::detect;
+use crate::engine::{AnpApi, Inferred, Profile, infer, take_detected};
 use crate::eval::Evaluator;
 use crate::eval::reach::Reach;
 use crate::facts::metadata::Cloud;
@@ -125,11 +126,16 @@ impl Checked {
     }
 }
 
-/// The engine that the input suggests, noted among what is assumed; or else the one given.
+/// The engine that the cluster runs, or that the input suggests, noted among what is assumed; or
+/// else the one given.
 pub fn take_for(world: &mut World, profile: Profile, pinned: &[String]) -> Profile {
-    match infer(world, &profile, pinned) {
+    let seen = take_detected(world, &detect(world), &profile, pinned);
+    match seen.or_else(|| infer(world, &profile, pinned)) {
         Some(Inferred { profile, why }) => {
-            let name = profile.facts().name;
+            let mut name = profile.facts().name.to_owned();
+            if let Some(version) = profile.version {
+                name.push_str(&format!(" {version}"));
+            }
             world.assumed.engine = Some(format!("{name}: {why}").into());
             profile
         }

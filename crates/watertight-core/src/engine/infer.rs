@@ -1,5 +1,6 @@
 //! Which engine a cluster has, where nobody says it: its own policy objects tell.
 
+use super::detect::{Detected, State};
 use super::{Engine, Profile};
 use crate::manifest::Dialect;
 use crate::world::World;
@@ -44,17 +45,7 @@ pub fn infer(world: &World, profile: &Profile, pinned: &[String]) -> Option<Infe
     if most == 0 {
         return None;
     }
-    let mut found = Profile::new(engine, None);
-    if let Some(version) = profile.k8s_version {
-        found = found.with_k8s_version(version);
-    }
-    found.switches.strict_cidr = profile.switches.strict_cidr;
-    for (switch, value) in profile.switches.describe() {
-        if pinned.iter().any(|pinned| pinned == switch) {
-            // It was set like that once.
-            let _ = found.switches.set(switch, value);
-        }
-    }
+    let found = carry(profile, pinned, Profile::new(engine, None));
     let others = counts
         .iter()
         .filter(|(of, _, count)| *of != engine && *count > 0);
@@ -68,6 +59,59 @@ pub fn infer(world: &World, profile: &Profile, pinned: &[String]) -> Option<Infe
     }
     Some(Inferred {
         profile: found,
+        why,
+    })
+}
+
+/// What somebody has said about the cluster stays when its engine is found out.
+fn carry(profile: &Profile, pinned: &[String], mut found: Profile) -> Profile {
+    if let Some(version) = profile.k8s_version {
+        found = found.with_k8s_version(version);
+    }
+    found.switches.strict_cidr = profile.switches.strict_cidr;
+    for (switch, value) in profile.switches.describe() {
+        if pinned.iter().any(|pinned| pinned == switch) {
+            // It was set like that once.
+            let _ = found.switches.set(switch, value);
+            if switch == "enforcement" {
+                found.seen = None;
+            }
+        }
+    }
+    found
+}
+
+/// The engine that a cluster was seen to run, with what its objects set and whether it enforces.
+/// Manifests that are no dump tell the engine, and not whether it acts.
+#[must_use]
+pub fn take_detected(
+    world: &World,
+    detected: &Detected,
+    profile: &Profile,
+    pinned: &[String],
+) -> Option<Inferred> {
+    let (mut found, engine) = (detected.profile?, detected.engine()?);
+    let inventory = &world.inventory;
+    let mut controllers = inventory.controllers.iter();
+    let is_cluster = inventory.snapshot.is_some()
+        || !inventory.nodes.is_empty()
+        || controllers.any(|controller| controller.rollout.is_some());
+    if !is_cluster {
+        if engine.state == State::NotEnforced {
+            return None;
+        }
+        found.seen = None;
+    }
+    let seen = &engine.seen;
+    let mut why = format!("{} has {} `{}`", seen.object, seen.field, seen.value);
+    if is_cluster && !detected.state.is_enforced() {
+        let meaning = detected.state.meaning();
+        why.push_str(&format!(
+            "; policies {meaning} (`watertight diagnose` tells where and why)"
+        ));
+    }
+    Some(Inferred {
+        profile: carry(profile, pinned, found),
         why,
     })
 }

@@ -22,7 +22,7 @@ mod version;
 
 pub use self::bug::{Bug, Effect};
 pub use self::catalog::{Bundle, Engine, EngineFacts, Numbering, Status, UnknownEngine};
-pub use self::infer::{Inferred, infer};
+pub use self::infer::{Inferred, infer, take_detected};
 pub use self::kinds::{Inert, inert};
 pub use self::profile::{Profile, ProfileError};
 pub use self::release::{Component, Release, Timeline, VersionRange};

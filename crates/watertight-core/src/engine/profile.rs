@@ -22,6 +22,8 @@ pub struct Profile {
     pub switches: Switches,
     /// The release of Kubernetes, if it is known.
     pub k8s_version: Option<Version>,
+    /// Whether policies act, where the cluster itself was looked at.
+    pub seen: Option<EnforcementFact>,
 }
 
 impl Profile {
@@ -38,6 +40,7 @@ impl Profile {
             version,
             switches: facts.switches,
             k8s_version: None,
+            seen: None,
         };
         let releases = profile.releases();
         if facts.enforcement.at(&releases).state == Enforcement::NotEnforced {
@@ -96,7 +99,8 @@ impl Profile {
     ///
     /// The switch has the last word: it stands for what somebody knows about this cluster.
     pub fn enforcement_fact(&self) -> EnforcementFact {
-        let fact = self.facts().enforcement.at(&self.releases());
+        let known = self.facts().enforcement.at(&self.releases());
+        let fact = self.seen.unwrap_or(known);
         match (self.switches.enforcement, fact.state) {
             (EnforcementSwitch::Default | EnforcementSwitch::Always, Enforcement::NotEnforced) => {
                 EnforcementFact::new(

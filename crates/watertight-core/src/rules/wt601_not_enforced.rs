@@ -83,7 +83,7 @@ fn not_enforced(context: &Context<'_>) -> Finding {
     let profile = context.profile;
     let facts = profile.facts();
     let by_nature = facts.enforcement.at(&profile.releases()).state == Enforcement::NotEnforced;
-    let message = if by_nature {
+    let message = if by_nature || profile.seen.is_some() {
         told(profile)
     } else {
         "with `enforcement=none` nothing enforces network policies".to_owned()
@@ -97,6 +97,11 @@ fn not_enforced(context: &Context<'_>) -> Finding {
     let mut finding =
         Finding::new(&RULE, format!("{message}: {consequence}")).why(&["D-11", "K-6"]);
     finding.evidence = open_in_truth(context);
+    if profile.seen.is_some() {
+        return finding.note(profile.enforcement_fact().reason).fix(Fix::advice(
+            "`watertight diagnose` shows where that is set and what to do; until then every pod is open",
+        ));
+    }
     if !by_nature {
         return finding;
     }

@@ -34,6 +34,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "FelixConfiguration",
     ),
     ("eks.amazonaws.com", "nodeclasses", "NodeClass"),
+    ("operator.openshift.io", "networks", "Network"),
     ("operator.tigera.io", "installations", "Installation"),
     (
         "projectcalico.org",
@@ -136,6 +137,7 @@ pub(crate) const PATHS: &[&str] = &[
     "spec.calicoVersion",
     "spec.cni.type",
     "spec.defaultEndpointToHostAction",
+    "spec.defaultNetwork.openshiftSDNConfig.mode",
     "spec.interfacePrefix",
     "spec.networkPolicy",
     "spec.networkType",

@@ -1,0 +1,5 @@
+mod amazon;
+mod cluster;
+mod others;
+mod platforms;
+mod table;
