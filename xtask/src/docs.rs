@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use watertight_core::report::{
-    baseline_schema, check_schema, diff_schema, explain_schema, intent_report_schema,
-    intents_schema, lab_schema, minimize_schema, reach_schema,
+    baseline_schema, check_schema, diagnose_schema, diff_schema, explain_schema,
+    intent_report_schema, intents_schema, lab_schema, minimize_schema, reach_schema,
 };
 use watertight_core::rules::ALL;
 
@@ -28,6 +28,10 @@ pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
         (
             "docs/schema/check-report.v1.json".into(),
             text_of(&check_schema())?,
+        ),
+        (
+            "docs/schema/diagnose-report.v1.json".into(),
+            text_of(&diagnose_schema())?,
         ),
         (
             "docs/schema/diff-report.v1.json".into(),

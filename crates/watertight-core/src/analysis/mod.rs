@@ -1,6 +1,7 @@
 //! Questions about a world that several reports ask.
 
 pub mod baseline;
+pub mod diagnose;
 pub mod diff;
 pub mod explain;
 pub mod exposure;

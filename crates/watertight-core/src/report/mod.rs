@@ -6,6 +6,7 @@
 
 pub mod baseline;
 mod build;
+pub mod diagnose;
 pub mod diff;
 pub mod explain;
 mod fingerprint;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 pub use baseline::{BaselineReport, baseline_schema};
 pub use build::{finding, report, without_findings};
+pub use diagnose::{DiagnoseReport, diagnose_schema};
 pub use diff::{DiffReport, diff_schema};
 pub use explain::{ExplainReport, explain_schema};
 pub use fingerprint::fingerprint;

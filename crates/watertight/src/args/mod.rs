@@ -2,6 +2,7 @@
 
 mod baseline;
 mod check;
+mod diagnose;
 mod diff;
 mod explain;
 mod groups;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use baseline::{BaselineArgs, BaselineDialect, BaselineFormat, BaselineGuard};
 pub(crate) use check::{CheckArgs, FailOn};
+pub(crate) use diagnose::{DiagnoseArgs, DiagnoseFormat};
 pub(crate) use diff::{CompareArgs, DiffArgs, DiffFormat, FailOnChange};
 pub(crate) use explain::{Expect, ExplainArgs, ExplainFormat};
 pub(crate) use groups::{ClusterArgs, ConfigArgs, InputArgs};
@@ -103,6 +105,8 @@ pub(crate) enum ColorWhen {
 pub(crate) enum Verb {
     /// Judge manifests: what do their network policies really deny?
     Check(Box<CheckArgs>),
+    /// Tell whether policies do anything here: the engine, node by node, and the policies, in six steps
+    Diagnose(Box<DiagnoseArgs>),
     /// Tell whether a connection is allowed, and which line of which policy decides it
     Explain(Box<ExplainArgs>),
     /// Tell who can reach whom: the whole map, or a part of it

@@ -53,6 +53,8 @@ pub(crate) enum SchemaName {
     Baseline,
     /// What `minimize -o json` prints
     Minimize,
+    /// What `diagnose -o json` prints
+    Diagnose,
     /// What `lab run -o json` prints
     Lab,
     /// .watertight.yaml

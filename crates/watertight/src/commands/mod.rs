@@ -4,6 +4,7 @@ mod baseline;
 mod check;
 mod cluster;
 mod completion;
+mod diagnose;
 mod diff;
 mod explain;
 mod lab;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
     }
     match &cli.verb {
         Verb::Check(args) => check::run(args, &cli.global),
+        Verb::Diagnose(args) => diagnose::run(args, &cli.global),
         Verb::Explain(args) => explain::run(args, &cli.global),
         Verb::Reach(args) => reach::run(args, &cli.global),
         Verb::Test(args) => test::run(args, &cli.global),

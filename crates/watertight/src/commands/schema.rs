@@ -14,6 +14,7 @@ pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         SchemaName::Minimize => watertight_core::report::minimize_schema(),
         SchemaName::Test => watertight_core::report::intent_report_schema(),
         SchemaName::Intents => watertight_core::report::intents_schema(),
+        SchemaName::Diagnose => watertight_core::report::diagnose_schema(),
         SchemaName::Lab => watertight_core::report::lab_schema(),
         SchemaName::Config => schemars::schema_for!(Config),
     };

@@ -6,6 +6,7 @@
 
 pub(crate) mod baseline;
 mod concise;
+pub(crate) mod diagnose;
 pub(crate) mod diff;
 pub(crate) mod explain;
 mod github;

@@ -1,0 +1,138 @@
+//! The first line: real, partly, decorative or unknown, and why.
+
+use super::{Answer, Case, Step, StepState, Target, steps};
+use crate::engine::detect::State;
+use crate::manifest::Direction;
+
+pub(super) fn answer(case: &Case<'_>, steps: &[Step]) -> (Answer, String) {
+    let [enforcement, isolation, rest @ ..] = steps else {
+        return (Answer::Unknown, String::new());
+    };
+    if let Target::Flow { .. } = case.target {
+        return of_flow(case, enforcement, isolation, rest);
+    }
+    let missing_pods = isolation.state == StepState::Unknown;
+    if case.pods.is_empty() && !case.host_pods.is_empty() {
+        let because = "its pods are on the network of their node, where no policy applies to them";
+        return (Answer::Decorative, because.to_owned());
+    }
+    if case.pods.is_empty() {
+        let because = match (missing_pods, case.target) {
+            (true, _) => isolation.summary.clone(),
+            (false, Target::Cluster) if no_policies(case) => {
+                return (
+                    Answer::Decorative,
+                    "there are no policies at all".to_owned(),
+                );
+            }
+            (false, Target::Cluster) => {
+                "no pod is in a namespace that has policies, so nothing shows what they do"
+                    .to_owned()
+            }
+            (false, _) => "there are no pods to ask about".to_owned(),
+        };
+        return (Answer::Unknown, because);
+    }
+    let isolated = case.pods.iter().any(|pod| {
+        let eval = case.context.eval;
+        Direction::BOTH
+            .iter()
+            .any(|direction| eval.is_isolated(*pod, *direction))
+    });
+    if !isolated && !missing_pods {
+        let because = "no policy isolates any of these pods, so everything is allowed whatever the engine does";
+        return (Answer::Decorative, because.to_owned());
+    }
+    match enforcement.state {
+        StepState::Failed if all_bad(case) => (Answer::Decorative, enforcement.summary.clone()),
+        StepState::Failed => (Answer::Partly, enforcement.summary.clone()),
+        StepState::Unknown | StepState::NotApplicable => {
+            (Answer::Unknown, enforcement.summary.clone())
+        }
+        StepState::Passed => {
+            let others = || std::iter::once(isolation).chain(rest);
+            if let Some(failed) = others().find(|step| step.state == StepState::Failed) {
+                return (Answer::Partly, failed.summary.clone());
+            }
+            if let Some(unknown) = others().find(|step| step.state == StepState::Unknown) {
+                return (Answer::Unknown, unknown.summary.clone());
+            }
+            (Answer::Real, with_bare(case, &enforcement.summary))
+        }
+    }
+}
+
+/// Whether nothing acts for any of the pods.
+fn all_bad(case: &Case<'_>) -> bool {
+    let states = case.states();
+    let open = |state: &State| matches!(state, State::NotEnforced | State::AuditOnly);
+    states.keys().all(open)
+}
+
+fn no_policies(case: &Case<'_>) -> bool {
+    let world = case.context.world;
+    world.policy_ids().next().is_none() && world.objects.is_empty()
+}
+
+/// What holds, and that other namespaces have nothing that could.
+fn with_bare(case: &Case<'_>, summary: &str) -> String {
+    let Target::Cluster = case.target else {
+        return summary.to_owned();
+    };
+    let bare = steps::bare_namespaces(case).len();
+    match bare {
+        0 => summary.to_owned(),
+        1 => format!("{summary}; 1 more namespace has pods and no policy"),
+        more => format!("{summary}; {more} more namespaces have pods and no policy"),
+    }
+}
+
+fn of_flow(
+    case: &Case<'_>,
+    enforcement: &Step,
+    isolation: &Step,
+    rest: &[Step],
+) -> (Answer, String) {
+    let eval = case.context.eval;
+    let verdicts = || {
+        case.connections
+            .iter()
+            .map(|connection| eval.verdict(connection))
+    };
+    if case.connections.is_empty() || isolation.state == StepState::Unknown {
+        return (Answer::Unknown, isolation.summary.clone());
+    }
+    let denied = verdicts().filter(|verdict| !verdict.allowed).count();
+    if denied == 0 {
+        let above = rest.first().filter(|step| step.state == StepState::Failed);
+        let because = match above.and_then(|step| step.items.first()) {
+            Some(item) => item.text.clone(),
+            None => isolation.summary.clone(),
+        };
+        return (Answer::Decorative, format!("nothing denies it: {because}"));
+    }
+    match enforcement.state {
+        StepState::Failed if all_bad(case) => (
+            Answer::Decorative,
+            format!("policies deny it, and {}", enforcement.summary),
+        ),
+        StepState::Failed => (
+            Answer::Partly,
+            format!("policies deny it, but {}", enforcement.summary),
+        ),
+        StepState::Unknown | StepState::NotApplicable => (
+            Answer::Unknown,
+            format!(
+                "policies deny it, if they are enforced: {}",
+                enforcement.summary
+            ),
+        ),
+        StepState::Passed if denied < case.connections.len() => {
+            (Answer::Partly, isolation.summary.clone())
+        }
+        StepState::Passed => (
+            Answer::Real,
+            format!("policies deny it, and {}", enforcement.summary),
+        ),
+    }
+}

@@ -1,0 +1,505 @@
+//! Steps 2 to 6: what is wrong with the policies themselves, were they enforced.
+
+use std::collections::BTreeMap;
+
+use super::{Case, Item, Step, StepState, Target};
+use crate::diag::{Finding, Severity};
+use crate::eval::Decision;
+use crate::manifest::Direction;
+use crate::policy::{Origin, PolicyRef};
+use crate::rules::count;
+use crate::world::{EndpointId, NamespaceId};
+
+/// Items that a step lists.
+const MOST: usize = 6;
+
+const CLUSTER_GROUPS: &[&str] = &[
+    "cilium.io",
+    "crd.antrea.io",
+    "crd.projectcalico.org",
+    "k8s.ovn.org",
+    "policy.networking.k8s.io",
+    "projectcalico.org",
+];
+
+impl Case<'_> {
+    /// Whether a finding is about one of the namespaces that are asked about, or about all.
+    fn concerns(&self, finding: &Finding) -> bool {
+        let Some(namespaces) = &self.namespaces else {
+            return true;
+        };
+        let Some(subject) = &finding.subject else {
+            return true;
+        };
+        let name = match (&subject.namespace, subject.kind.as_str()) {
+            (Some(namespace), _) => namespace,
+            (None, "Namespace") => &subject.name,
+            (None, _) => return true,
+        };
+        let id = self.context.world.namespace(name);
+        id.is_some_and(|id| namespaces.contains(&id))
+    }
+
+    fn found(&self, rules: &[&str]) -> impl Iterator<Item = &Finding> {
+        let wanted = move |finding: &&Finding| rules.contains(&finding.rule.id);
+        self.findings
+            .iter()
+            .filter(wanted)
+            .filter(|finding| self.concerns(finding))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    fn items(&self, rules: &[&str]) -> Vec<Item> {
+        let items = self.found(rules).map(|finding| Item {
+            text: finding.message.clone(),
+            is_cause: finding.severity >= Severity::Warning,
+            span: finding.span(),
+            proof: Vec::new(),
+            connections: finding.evidence.clone(),
+            id: Some(finding.rule.id),
+            advice: finding.fix.as_ref().map(|fix| fix.message.clone()),
+        });
+        items.collect()
+    }
+
+    /// What could not be read and matters, as items.
+    fn missing(&self, kinds: &[(&str, &str)]) -> Vec<Item> {
+        let inventory = &self.context.world.inventory;
+        let kinds = kinds
+            .iter()
+            .filter_map(|(group, resource)| inventory.missing(group, resource));
+        let items = kinds.map(|kind| {
+            let text = format!("{}: {}", kind.complaint(), kind.consequence());
+            Item::of(text).cause().at(Some(kind.span))
+        });
+        items.collect()
+    }
+
+    fn origin(&self, at: PolicyRef) -> Origin {
+        self.context.eval.ruleset[at].origin
+    }
+
+    fn policy_words(&self, at: PolicyRef) -> String {
+        let world = self.context.world;
+        let origin = self.origin(at);
+        format!("{} {}", origin.kind(world), origin.name(world))
+    }
+}
+
+/// Puts a step together: what was not read makes it unknown, causes make it fail.
+fn step(
+    name: &'static str,
+    question: &'static str,
+    mut items: Vec<Item>,
+    missing: Vec<Item>,
+    words: impl FnOnce(StepState, usize) -> String,
+) -> Step {
+    let failed = items.iter().filter(|item| item.is_cause).count();
+    let state = match (failed, missing.is_empty()) {
+        (1.., _) => StepState::Failed,
+        (0, false) => StepState::Unknown,
+        (0, true) => StepState::Passed,
+    };
+    items.sort_by_key(|item| !item.is_cause);
+    let summary = match (state, missing.first()) {
+        (StepState::Unknown, Some(first)) => first.text.clone(),
+        _ => words(state, failed),
+    };
+    items.extend(missing);
+    let more = items.len().saturating_sub(MOST);
+    items.truncate(MOST);
+    Step {
+        name,
+        question,
+        state,
+        summary,
+        items,
+        more,
+    }
+}
+
+const READ: &[(&str, &str)] = &[
+    ("networking.k8s.io", "networkpolicies"),
+    ("", "pods"),
+    ("", "namespaces"),
+];
+
+/// Step 2: is it isolated in both directions?
+pub(super) fn isolation(case: &Case<'_>) -> Step {
+    let name = "isolation";
+    let question = "do policies isolate it, in both directions?";
+    let missing = case.missing(READ);
+    if let Target::Flow { .. } = case.target {
+        return flow(case, name, question, missing);
+    }
+    let eval = case.context.eval;
+    let world = case.context.world;
+    let total = case.pods.len();
+    if total == 0 {
+        let items = vec![Item::of(
+            "no pod or workload that policies can apply to was read",
+        )];
+        let state = match missing.is_empty() {
+            true => StepState::NotApplicable,
+            false => StepState::Unknown,
+        };
+        let summary = "there are no pods here that policies can apply to".to_owned();
+        return Step {
+            name,
+            question,
+            state,
+            summary,
+            items,
+            more: 0,
+        };
+    }
+    let mut items = Vec::new();
+    let mut counts = [0; 2];
+    for (place, direction) in counts
+        .iter_mut()
+        .zip([Direction::Ingress, Direction::Egress])
+    {
+        let mut open: BTreeMap<String, EndpointId> = BTreeMap::new();
+        for pod in &case.pods {
+            if eval.is_isolated(*pod, direction) {
+                *place += 1;
+            } else {
+                open.entry(world.display_name(*pod)).or_insert(*pod);
+            }
+        }
+        if !open.is_empty() {
+            items.push(open_item(case, direction, &open));
+        }
+    }
+    items.extend(case.items(&["WT103", "WT104", "WT105"]));
+    step(name, question, items, missing, |_, _| {
+        let [ingress, egress] = counts;
+        let pods = count(total, "pod");
+        match (ingress == total, egress == total) {
+            (true, true) => format!("all {pods} are isolated in both directions"),
+            _ => format!("of {pods}, {ingress} are isolated for ingress and {egress} for egress"),
+        }
+    })
+}
+
+/// Who is open in a direction, and what is lacking.
+fn open_item(case: &Case<'_>, direction: Direction, open: &BTreeMap<String, EndpointId>) -> Item {
+    let world = case.context.world;
+    let names: Vec<&str> = open.keys().map(String::as_str).take(4).collect();
+    let more = match open.len().saturating_sub(names.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let word = direction_word(direction);
+    let text = format!(
+        "no policy isolates {}{more} for {word}: every connection {} is allowed",
+        names.join(", "),
+        match direction {
+            Direction::Ingress => "to it",
+            Direction::Egress => "out of it",
+        }
+    );
+    let first = open.values().next();
+    let span = first.and_then(|id| world[*id].span);
+    let namespace = first.map_or("", |id| &world[world[*id].namespace].name);
+    let types = match direction {
+        Direction::Ingress => "Ingress",
+        Direction::Egress => "Egress",
+    };
+    Item::of(text).cause().at(span).advice(format!(
+        "add a NetworkPolicy with podSelector: {{}} and policyTypes: [{types}] to namespace {namespace}; `watertight baseline {namespace}` writes one with what it needs"
+    ))
+}
+
+fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ingress => "ingress",
+        Direction::Egress => "egress",
+    }
+}
+
+/// Step 2 for a flow: who isolates which end, and what the policies make of it.
+fn flow(case: &Case<'_>, name: &'static str, question: &'static str, missing: Vec<Item>) -> Step {
+    let eval = case.context.eval;
+    let (mut items, mut allowed, mut isolated) = (Vec::new(), 0, 0);
+    let mut told: BTreeMap<String, ()> = BTreeMap::new();
+    for connection in &case.connections {
+        let verdict = eval.verdict(connection);
+        let sides = [verdict.egress, verdict.ingress];
+        let any = sides
+            .iter()
+            .any(|side| matches!(side, Decision::Rule { .. } | Decision::NoRule { .. }));
+        isolated += usize::from(any);
+        allowed += usize::from(verdict.allowed);
+        let evidence = case.context.word(connection, &verdict);
+        // One connection for each reason is enough.
+        let key = format!("{} {}", verdict.allowed, evidence.because);
+        if told.insert(key, ()).is_some() {
+            continue;
+        }
+        let text = match verdict.allowed {
+            true => format!("allowed: {}", evidence.because),
+            false => format!("denied: {}", evidence.because),
+        };
+        let mut item = Item::of(text).at(evidence.by);
+        item.is_cause = verdict.allowed;
+        item.connections.push(evidence);
+        if verdict.allowed && !any {
+            item = item.advice("write a policy that isolates the destination for ingress, or the source for egress");
+        } else if verdict.allowed {
+            item = item.advice("if it is not meant to be allowed, narrow the rule that lets it in; `watertight explain` shows every step");
+        }
+        items.push(item);
+    }
+    if case.connections.is_empty() {
+        let summary =
+            "there is no such connection: nobody listens on that port, or an end has no pods"
+                .to_owned();
+        return Step {
+            name,
+            question,
+            state: StepState::Unknown,
+            summary,
+            items,
+            more: 0,
+        };
+    }
+    let total = case.connections.len();
+    step(name, question, items, missing, |_, _| {
+        match (allowed, isolated) {
+            (0, _) => "policies deny it, if they are enforced".to_owned(),
+            (_, 0) => "no policy isolates either end of it in that direction".to_owned(),
+            (allowed, _) if allowed == total => {
+                "an end is isolated, and a rule lets it through".to_owned()
+            }
+            (allowed, _) => format!(
+                "policies allow {allowed} of {} of it",
+                count(total, "connection")
+            ),
+        }
+    })
+}
+
+/// Step 3: do policies of a higher tier, or of the cluster, decide before?
+pub(super) fn tiers(case: &Case<'_>) -> Step {
+    let (name, question) = ("tiers", "does a policy above decide before, and allow?");
+    let world = case.context.world;
+    let inventory = &world.inventory;
+    let kinds = inventory
+        .snapshot
+        .iter()
+        .flat_map(|snapshot| &snapshot.kinds);
+    let missing: Vec<Item> = kinds
+        .filter(|kind| kind.state.is_incomplete() && CLUSTER_GROUPS.contains(&&*kind.group))
+        .map(|kind| {
+            let text = format!("{}: {}", kind.complaint(), kind.consequence());
+            Item::of(text).cause().at(Some(kind.span))
+        })
+        .collect();
+    let ruleset = case.context.eval.ruleset;
+    let others = |direction| {
+        let tiers = ruleset.tiers(direction).iter();
+        let policies = tiers.flat_map(|tier| &tier.policies);
+        policies
+            .filter(|policy| matches!(policy.origin, Origin::Object(_)))
+            .count()
+    };
+    let number = others(Direction::Ingress) + others(Direction::Egress);
+    if number == 0 && missing.is_empty() {
+        let summary = "there are no policies but NetworkPolicies".to_owned();
+        let state = StepState::NotApplicable;
+        return Step {
+            name,
+            question,
+            state,
+            summary,
+            items: Vec::new(),
+            more: 0,
+        };
+    }
+    let mut items = case.items(&["WT106", "WT107", "WT108", "WT207", "WT410"]);
+    if let Target::Flow { .. } = case.target {
+        items.retain(|item| !item.is_cause);
+        items.extend(decided_above(case));
+    }
+    step(
+        name,
+        question,
+        items,
+        missing,
+        |state, failed| match state {
+            StepState::Failed => {
+                format!("{} above what was meant to hold", count(failed, "decision"))
+            }
+            _ => "no policy above lets through what others deny".to_owned(),
+        },
+    )
+}
+
+/// Connections of a flow that an object of another language lets through.
+fn decided_above(case: &Case<'_>) -> Vec<Item> {
+    let eval = case.context.eval;
+    let mut found: BTreeMap<String, Item> = BTreeMap::new();
+    for connection in &case.connections {
+        let verdict = eval.verdict(connection);
+        for side in [verdict.egress, verdict.ingress] {
+            let Decision::Rule {
+                rule,
+                allowed: true,
+            } = side
+            else {
+                continue;
+            };
+            if verdict.allowed && matches!(case.origin(rule.policy), Origin::Object(_)) {
+                let policy = case.policy_words(rule.policy);
+                let text = format!("{policy} lets it through before any NetworkPolicy is asked");
+                let mut item = Item::of(text.clone()).cause();
+                item.span = Some(eval.ruleset[rule].span);
+                item.connections
+                    .push(case.context.word(connection, &verdict));
+                found.entry(text).or_insert(item);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Step 4: do selectors and peers match what they are meant to?
+pub(super) fn labels(case: &Case<'_>) -> Step {
+    let items = case.items(&[
+        "WT401", "WT402", "WT403", "WT404", "WT405", "WT208", "WT409",
+    ]);
+    let missing = case.missing(&[("", "pods"), ("", "namespaces")]);
+    let question = "do selectors match what they name?";
+    step(
+        "labels",
+        question,
+        items,
+        missing,
+        |state, failed| match state {
+            StepState::Failed => format!(
+                "{} that match nothing, or not what they seem to",
+                count(failed, "selector")
+            ),
+            _ => "every selector matches something".to_owned(),
+        },
+    )
+}
+
+/// Step 5: does this release do what these policies ask for?
+pub(super) fn versions(case: &Case<'_>) -> Step {
+    let (name, question) = (
+        "versions",
+        "does this release do what the policies ask for?",
+    );
+    let Some(engine) = case
+        .detected
+        .engine()
+        .filter(|_| case.detected.profile.is_some())
+    else {
+        let profile = case.context.profile;
+        if profile.engine == crate::engine::Engine::Reference {
+            let summary = "the engine is not known, so neither are its bugs".to_owned();
+            let state = StepState::Unknown;
+            return Step {
+                name,
+                question,
+                state,
+                summary,
+                items: Vec::new(),
+                more: 0,
+            };
+        }
+        return of_release(case, name, question, profile.version.is_some());
+    };
+    if engine.engine.facts().bugs.is_empty() && engine.engine.facts().features.is_empty() {
+        let summary = "nothing is known about what it supports".to_owned();
+        let state = StepState::NotApplicable;
+        return Step {
+            name,
+            question,
+            state,
+            summary,
+            items: Vec::new(),
+            more: 0,
+        };
+    }
+    of_release(case, name, question, engine.version.is_some())
+}
+
+fn of_release(case: &Case<'_>, name: &'static str, question: &'static str, known: bool) -> Step {
+    let items = case.items(&["WT008", "WT602", "WT603", "WT604", "WT605"]);
+    let missing = match known {
+        true => Vec::new(),
+        false => vec![
+            Item::of("the release of the engine is not known, so its bugs are not either").cause(),
+        ],
+    };
+    step(
+        name,
+        question,
+        items,
+        missing,
+        |state, failed| match state {
+            StepState::Failed => format!(
+                "{} of this release, or kinds that it does not read",
+                count(failed, "limit or bug")
+            ),
+            _ => "nothing that these policies use is known to be ignored or broken".to_owned(),
+        },
+    )
+}
+
+/// Step 6: are pods outside of all policies, on the network of their node?
+pub(super) fn host_network(case: &Case<'_>) -> Step {
+    let world = case.context.world;
+    let mut by_workload: BTreeMap<String, EndpointId> = BTreeMap::new();
+    for id in &case.host_pods {
+        by_workload.entry(world.display_name(*id)).or_insert(*id);
+    }
+    let mut items: Vec<Item> = Vec::new();
+    let found = case.items(&["WT501", "WT502", "WT503"]);
+    if !matches!(case.target, Target::Cluster | Target::Namespaces(_)) {
+        for (name, id) in &by_workload {
+            let text = format!(
+                "{name} runs on the network of its node: no policy applies to it, and its address is the node's"
+            );
+            let item = Item::of(text).cause().at(world[*id].host_network);
+            items.push(item.advice("take hostNetwork: true away, or protect the node itself"));
+        }
+        items.extend(found.into_iter().filter(|item| !item.is_cause));
+    } else {
+        items.extend(found);
+    }
+    let missing = case.missing(&[("", "pods"), ("", "namespaces")]);
+    let question = "are pods on the network of their node, outside of all policies?";
+    step(
+        "host-network",
+        question,
+        items,
+        missing,
+        |state, failed| match state {
+            StepState::Failed => format!(
+                "{} outside of policies, or free to be",
+                count(failed, "group of pods")
+            ),
+            _ => "none of these pods is on the network of its node".to_owned(),
+        },
+    )
+}
+
+/// Namespaces with pods and without any policy.
+pub(super) fn bare_namespaces(case: &Case<'_>) -> Vec<NamespaceId> {
+    let world = case.context.world;
+    let eval = case.context.eval;
+    let ids = world.namespace_ids().filter(|id| {
+        let mut pods = world[*id].endpoints.iter();
+        let first = pods.find(|pod| eval.can_be_subject(**pod) && !world[**pod].assumed);
+        first.is_some_and(|pod| {
+            let isolated = |direction: &Direction| eval.is_isolated(*pod, *direction);
+            world[*id].policies.is_empty() && !Direction::BOTH.iter().any(isolated)
+        })
+    });
+    ids.collect()
+}
