@@ -16,6 +16,7 @@ pub mod read;
 mod request;
 mod slim;
 pub mod snapshot;
+pub mod verify;
 mod yaml;
 
 pub use connect::{Connection, Environment, Flags, connect};

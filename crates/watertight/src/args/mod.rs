@@ -11,6 +11,8 @@ mod live;
 mod minimize;
 mod output;
 mod preview;
+#[cfg(feature = "live")]
+mod probe;
 mod reach;
 mod small;
 mod test;
@@ -33,6 +35,8 @@ pub(crate) use live::LiveArgs;
 pub(crate) use minimize::{MinimizeArgs, MinimizeFormat};
 pub(crate) use output::OutputTarget;
 pub(crate) use preview::PreviewArgs;
+#[cfg(feature = "live")]
+pub(crate) use probe::{Pace, ProbeArgs, ProbeVerb, ServeArgs};
 pub(crate) use reach::{ReachArgs, ReachBy, ReachFormat};
 pub(crate) use small::{CompletionArgs, ManArgs, RuleArgs, RuleFormat, SchemaArgs, SchemaName};
 pub(crate) use test::{TestArgs, TestFormat};
@@ -124,6 +128,10 @@ pub(crate) enum Verb {
     Minimize(Box<MinimizeArgs>),
     /// Try policies with packets, on this machine: pods and nodes as network namespaces
     Lab(Box<LabArgs>),
+    /// Listen and connect: what runs inside of the pods of `verify`
+    #[cfg(feature = "live")]
+    #[command(hide = true)]
+    Probe(ProbeArgs),
     /// Print the documentation of a rule, or the list of all rules
     Rule(RuleArgs),
     /// Print the JSON schema of a report or of the configuration file

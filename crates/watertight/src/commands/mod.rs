@@ -11,6 +11,8 @@ mod lab;
 mod man;
 mod minimize;
 mod preview;
+#[cfg(feature = "live")]
+mod probe;
 mod reach;
 mod rule;
 mod schema;
@@ -54,6 +56,8 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Baseline(args) => baseline::run(args, &cli.global),
         Verb::Minimize(args) => minimize::run(args, &cli.global),
         Verb::Lab(args) => lab::run(args, entered, &cli.global),
+        #[cfg(feature = "live")]
+        Verb::Probe(args) => probe::run(args),
         Verb::Rule(args) => rule::run(args),
         Verb::Schema(args) => schema::run(args),
         Verb::Completion(args) => completion::run(args),

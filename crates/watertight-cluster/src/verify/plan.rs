@@ -1,0 +1,331 @@
+//! Which pods are made, and where: a pure function of options and nodes.
+//!
+//! On the node under test stand a server that policies close, one that they leave alone, and the same of
+//! clients; on another node the clients once more. With `per_node`, every node gets one pod that policies
+//! close in both directions, and the pair that they leave alone is its control.
+//!
+//! INVARIANT: each pod that policies select has one beside it that differs in nothing else. Names of
+//! Deployments share no beginnings, because some engines keep pods apart by parts of their names.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use watertight_core::facts::metadata::Cloud;
+
+use super::image::Image;
+
+/// The port that policies allow back.
+pub const ALLOWED: u16 = 8080;
+/// The port that stays closed.
+pub const DENIED: u16 = 8081;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What tells this run from others: lower-case letters and digits.
+    pub id: String,
+    /// An existing namespace to stay inside of; otherwise one is made.
+    pub namespace: Option<String>,
+    /// What the pods run.
+    pub image: Image,
+    /// Nodes to use; all if empty.
+    pub nodes: Vec<String>,
+    /// One pod on every node as well.
+    pub per_node: bool,
+    /// Ask about UDP too.
+    pub udp: bool,
+    /// Ask about Services too.
+    pub services: bool,
+    /// Ask about name servers, the API server, nodes and metadata services too.
+    pub surroundings: bool,
+    /// Targets outside of the cluster that the user named, with the name.
+    pub internet: Vec<(String, SocketAddr)>,
+    /// How long a policy may take to come into force, and a pod to start.
+    pub patience: Patience,
+    /// Look at the open window of a new pod.
+    pub new_pod: bool,
+    /// When everything may be removed by anybody: seconds since 1970.
+    pub expires: u64,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For pods to be ready.
+    pub ready: Duration,
+    /// For a policy to come into force, or out of it.
+    pub settle: Duration,
+    /// What has come into force must hold for this long.
+    pub stable: Duration,
+    /// A policy that takes longer is called slow.
+    pub slow: Duration,
+    /// For one attempt.
+    pub attempt: Duration,
+    /// Between rounds.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            ready: Duration::from_secs(120),
+            settle: Duration::from_secs(20),
+            stable: Duration::from_secs(3),
+            slow: Duration::from_secs(2),
+            attempt: Duration::from_millis(1200),
+            pause: Duration::from_millis(200),
+        }
+    }
+}
+
+/// A node, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its internal addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Whether ordinary pods can run on it.
+    pub takes_pods: bool,
+    /// Whether pods that tolerate every taint can run on it.
+    pub takes_all: bool,
+    /// The cloud that it is a machine of.
+    pub cloud: Option<Cloud>,
+}
+
+/// What a pod is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// A server that no policy selects.
+    OpenServer,
+    /// A server that policies select for ingress.
+    ClosedServer,
+    /// A client that no policy selects.
+    OpenClient,
+    /// A client that policies select for egress.
+    ClosedClient,
+    /// Selected in both directions: one a node.
+    Everywhere,
+}
+
+impl Part {
+    /// The value of the label that policies select.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::OpenServer => "open-server",
+            Self::ClosedServer => "closed-server",
+            Self::OpenClient => "open-client",
+            Self::ClosedClient => "closed-client",
+            Self::Everywhere => "everywhere",
+        }
+    }
+}
+
+/// One Deployment of one pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Its name, which it answers with.
+    pub name: String,
+    /// What it is for.
+    pub part: Part,
+    /// The node that it is bound to; the scheduler's choice if nodes could not be read.
+    pub node: Option<String>,
+}
+
+/// The pods, and what could not be had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Deployments.
+    pub actors: Vec<Actor>,
+    /// What is not looked at, and why.
+    pub notes: Vec<String>,
+}
+
+/// No two begin alike.
+const NAMES: [&str; 7] = [
+    "heron", "quartz", "maple", "tundra", "yarrow", "pebble", "iris",
+];
+
+/// Lays out the pods. `nodes` is none if they may not be read.
+#[must_use]
+pub fn layout(options: &Options, nodes: Option<&[Node]>) -> Layout {
+    let mut layout = Layout::default();
+    let wanted = |node: &&Node| options.nodes.is_empty() || options.nodes.contains(&node.name);
+    let known: Vec<&Node> = nodes.unwrap_or_default().iter().filter(wanted).collect();
+    let names: BTreeSet<&String> = known.iter().map(|node| &node.name).collect();
+    for name in &options.nodes {
+        if !names.contains(name) {
+            layout.notes.push(format!(
+                "node `{name}` is not there, or nodes cannot be read: it is not looked at"
+            ));
+        }
+    }
+    let mut hosts = known.iter().filter(|node| node.takes_pods);
+    let home = hosts.next().map(|node| node.name.clone());
+    let away = hosts.next().map(|node| node.name.clone());
+    let mut parts = vec![
+        (Part::OpenServer, home.clone()),
+        (Part::ClosedServer, home.clone()),
+        (Part::OpenClient, home.clone()),
+        (Part::ClosedClient, home),
+    ];
+    if nodes.is_none() {
+        layout.notes.push(
+            "nodes cannot be read, so the scheduler chooses them: same node and other node are as it happens"
+                .into(),
+        );
+    }
+    if away.is_some() || nodes.is_none() {
+        parts.push((Part::OpenClient, away.clone()));
+        parts.push((Part::ClosedClient, away));
+    } else {
+        layout
+            .notes
+            .push("one node takes pods: nothing is said about connections between nodes".into());
+    }
+    let named = parts.into_iter().zip(NAMES);
+    layout
+        .actors
+        .extend(named.map(|((part, node), name)| Actor {
+            name: name.into(),
+            part,
+            node,
+        }));
+    if options.per_node {
+        let all = known.iter().filter(|node| node.takes_all);
+        layout.actors.extend(all.map(|node| Actor {
+            name: hashed(&node.name),
+            part: Part::Everywhere,
+            node: Some(node.name.clone()),
+        }));
+        for node in known.iter().filter(|node| !node.takes_all) {
+            layout.notes.push(format!(
+                "node `{}` is not ready, or runs no Linux: it is not looked at",
+                node.name
+            ));
+        }
+    }
+    layout
+}
+
+/// A name for the pod of a node. The hash comes first, so that beginnings differ; it is FNV-1a, which
+/// stays the same across versions.
+fn hashed(node: &str) -> String {
+    let hash = node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("n{hash:016x}")
+}
+
+/// The cloud of a node's `providerID`: `aws:///eu-west-1a/i-0abc`.
+#[must_use]
+pub fn cloud_of(provider_id: &str) -> Option<Cloud> {
+    let (scheme, _) = provider_id.split_once("://")?;
+    let word = match scheme {
+        "openstack" => "openstack",
+        "oci" | "ocid1" => "oci",
+        "alicloud" => "alibaba",
+        "qcloud" => "tencent",
+        other => other,
+    };
+    word.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::testing::{node, options};
+
+    fn spelled(layout: &Layout) -> Vec<String> {
+        let actors = layout.actors.iter();
+        actors
+            .map(|actor| {
+                let node = actor.node.as_deref().unwrap_or("anywhere");
+                format!("{} on {node}", actor.part.word())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_pod_that_is_closed_has_one_beside_it_that_is_not() {
+        let nodes = [node("a"), node("b"), node("c")];
+        let layout = layout(&options(), Some(&nodes));
+        assert_eq!(
+            spelled(&layout),
+            [
+                "open-server on a",
+                "closed-server on a",
+                "open-client on a",
+                "closed-client on a",
+                "open-client on b",
+                "closed-client on b",
+            ]
+        );
+        assert_eq!(layout.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_node_says_nothing_about_connections_between_nodes() {
+        let mut drained = node("b");
+        drained.takes_pods = false;
+        let layout = layout(&options(), Some(&[node("a"), drained]));
+        assert_eq!(layout.actors.len(), 4);
+        assert!(layout.notes[0].contains("between nodes"));
+    }
+
+    #[test]
+    fn per_node_takes_nodes_with_taints_and_names_the_ones_it_cannot() {
+        let mut tainted = node("b");
+        tainted.takes_pods = false;
+        let mut windows = node("c");
+        (windows.takes_pods, windows.takes_all) = (false, false);
+        let options = Options {
+            per_node: true,
+            ..options()
+        };
+        let layout = layout(&options, Some(&[node("a"), tainted, windows]));
+        let spelled = spelled(&layout);
+        assert_eq!(spelled[4..], ["everywhere on a", "everywhere on b"]);
+        assert!(layout.notes[1].contains("node `c`"));
+    }
+
+    #[test]
+    fn names_share_no_beginnings() {
+        let options = Options {
+            per_node: true,
+            ..options()
+        };
+        let nodes: Vec<Node> = (0..20).map(|at| node(&format!("worker-{at}"))).collect();
+        let layout = layout(&options, Some(&nodes));
+        let starts: BTreeSet<String> = layout
+            .actors
+            .iter()
+            .map(|actor| actor.name.chars().take(5).collect())
+            .collect();
+        assert_eq!(starts.len(), layout.actors.len());
+    }
+
+    #[test]
+    fn nodes_that_cannot_be_read_are_no_reason_to_stop() {
+        let layout = layout(&options(), None);
+        assert_eq!(layout.actors.len(), 6);
+        assert!(layout.actors.iter().all(|actor| actor.node.is_none()));
+        let options = Options {
+            nodes: vec!["gone".into()],
+            ..options()
+        };
+        let layout = super::layout(&options, Some(&[node("a")]));
+        assert!(layout.notes[0].contains("`gone`"));
+    }
+
+    #[test]
+    fn clouds_are_told_by_the_provider_id() {
+        assert_eq!(cloud_of("aws:///eu-west-1a/i-0abc"), Some(Cloud::Aws));
+        assert_eq!(cloud_of("gce://project/zone/vm"), Some(Cloud::Gcp));
+        assert_eq!(cloud_of("azure:///subscriptions/x"), Some(Cloud::Azure));
+        assert_eq!(cloud_of("kind://docker/kind/kind-worker"), None);
+        assert_eq!(cloud_of(""), None);
+    }
+}
