@@ -150,9 +150,9 @@ impl Enforcer {
         for _ in 0..ATTEMPTS {
             let generation = kernel::generation(&mut self.socket).map_err(refused)?;
             let held = kernel::read(&mut self.socket, name).map_err(refused)?;
-            let changes = match &held {
-                None => delta::creation(new),
-                Some(held) => delta::adoption(held, new),
+            let (changes, generation) = match &held {
+                None => (delta::creation(new), generation),
+                Some(held) => (delta::adoption(held, new), held.generation),
             };
             match kernel::apply_after(&mut self.socket, name, &changes, Some(generation)) {
                 Ok(applied) => {

@@ -169,10 +169,10 @@ fn commit(
 /// Makes the kernel hold a table, whatever it held under this name; what is right already stays.
 pub fn replace(socket: &mut Socket, table: &Table) -> Result<Applied, Error> {
     for _ in 0..ATTEMPTS {
-        let generation = generation(socket)?;
-        let changes = match read(socket, &table.name)? {
-            None => delta::creation(table),
-            Some(held) => delta::adoption(&held, table),
+        let before = generation(socket)?;
+        let (changes, generation) = match read(socket, &table.name)? {
+            None => (delta::creation(table), before),
+            Some(held) => (delta::adoption(&held, table), held.generation),
         };
         let done = apply_after(socket, &table.name, &changes, Some(generation));
         match done {

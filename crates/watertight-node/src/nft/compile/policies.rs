@@ -9,6 +9,7 @@ use watertight_core::eval::Evaluator;
 use watertight_core::manifest::Direction;
 use watertight_core::policy::{Action, Peer, PolicyRef, Rule as PolicyRule, RuleRef, Tier};
 use watertight_core::sets::PortMatch;
+use watertight_core::world::Service;
 
 use super::merge;
 use super::names;
@@ -321,11 +322,17 @@ impl<'e, 'w> Maker<'e, 'w> {
         let switches = self.eval.switches;
         match at.policy.direction {
             Direction::Egress
-                if switches.service_dnat == ServiceDnat::Pre && !(is_anybody && is_anything) =>
+                if switches.service_dnat == ServiceDnat::Pre
+                    && !(is_anybody && is_anything)
+                    && world.services.iter().any(|of| !of.cluster_ips.is_empty()) =>
             {
                 found.push(Unsaid::Services);
             }
-            Direction::Ingress if switches.snat == Snat::NodeIp && !is_anybody => {
+            Direction::Ingress
+                if switches.snat == Snat::NodeIp
+                    && !is_anybody
+                    && world.services.iter().any(is_published) =>
+            {
                 found.push(Unsaid::Sources);
             }
             _ => {}
@@ -390,6 +397,11 @@ impl<'e, 'w> Maker<'e, 'w> {
             per_second: self.options.per_second,
         }
     }
+}
+
+/// Whether a Service is reached through nodes.
+fn is_published(service: &Service) -> bool {
+    matches!(service.kind.as_deref(), Some("NodePort" | "LoadBalancer"))
 }
 
 /// A rule without conditions.

@@ -442,28 +442,34 @@ spec:
 /// behind a node (K-82). Rules that let everybody through let them through either way.
 #[test]
 fn what_is_judged_before_translation_is_listed() {
-    let left = |service_dnat, snat| -> Vec<(Direction, Option<usize>, Unsaid)> {
+    let left = |services: &str, service_dnat, snat| -> Vec<(Direction, Option<usize>, Unsaid)> {
         let mut profile = Profile::reference();
         profile.switches.service_dnat = service_dnat;
         profile.switches.snat = snat;
-        let compiled = compiled(BOTH_WAYS, &profile);
+        let compiled = compiled(&format!("{BOTH_WAYS}---\n{services}"), &profile);
         let left = compiled.left.iter();
         left.map(|left| (left.policy.direction, left.rule, left.why))
             .collect()
     };
-    assert_eq!(left(ServiceDnat::Post, Snat::Preserve), []);
+    let plain = "{apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {clusterIP: 10.96.0.9, \
+                 selector: {app: db}, ports: [{port: 80}]}}";
+    let published = &plain.replace("spec: {", "spec: {type: NodePort, ");
     let (ingress, egress) = (Direction::Ingress, Direction::Egress);
+    assert_eq!(left(published, ServiceDnat::Post, Snat::Preserve), []);
     assert_eq!(
-        left(ServiceDnat::Pre, Snat::Preserve),
+        left(plain, ServiceDnat::Pre, Snat::Preserve),
         [
             (egress, Some(0), Unsaid::Services),
             (egress, Some(1), Unsaid::Services),
         ]
     );
     assert_eq!(
-        left(ServiceDnat::Post, Snat::NodeIp),
+        left(published, ServiceDnat::Post, Snat::NodeIp),
         [(ingress, Some(0), Unsaid::Sources)]
     );
+    // Where there are no such Services, nothing is judged elsewhere.
+    assert_eq!(left(plain, ServiceDnat::Post, Snat::NodeIp), []);
+    assert_eq!(left("", ServiceDnat::Pre, Snat::NodeIp), []);
 }
 
 /// An address of two pods is one's, in every set alike: the evaluator knows no other.
