@@ -465,6 +465,10 @@ fn a_probe_says_why_there_is_nothing_to_try_and_what_a_service_lacks() {
         ),
         ("shop/svc/web -> shop/db:80", "a Service connects to nobody"),
         (
+            "shop/web -> fqdn:a.example.org:80",
+            "nobody in the lab has the name of `fqdn:a.example.org`",
+        ),
+        (
             "world -> shop/svc/web:80",
             "a cluster address leads nowhere from outside",
         ),

@@ -37,7 +37,10 @@ const MOST_IN_FULL: usize = 12;
 
 pub(super) fn run(args: &LabProbeArgs, state: &State, global: &Global) -> anyhow::Result<Exit> {
     let flow = Flow::parse(&flow_text(&args.flow)).map_err(|error| anyhow!("{error}"))?;
-    let planned = read_again(state, global)?;
+    let mut planned = read_again(state, global)?;
+    for end in [&flow.from.text, &flow.to.text] {
+        planned.cluster.know_name(end);
+    }
     let world = &planned.cluster.world;
     let eval = planned.cluster.evaluator();
     let parties = Parties::new(world, args.namespace.as_deref());
