@@ -234,3 +234,34 @@ fn networks_that_nodes_share_are_not_guarded_and_said() {
         assert!(!has_guard("n1") && has_guard("n2"));
     });
 }
+
+/// Whoever waits says who it is; the kernel alone answers echo requests.
+#[test]
+fn only_who_waits_there_proves_that_something_arrives() {
+    let question = |protocol| Question {
+        from: 0,
+        to: "10.0.0.1".parse().unwrap(),
+        protocol,
+        port: 80,
+        source_port: None,
+        from_address: None,
+    };
+    let of = |outcome: &Outcome, protocol| {
+        let observed = Observed {
+            seen: seen(outcome),
+            detail: "as it was".into(),
+            kernel: Vec::new(),
+        };
+        unanswered(observed, &question(protocol), outcome)
+    };
+    let (refused, somebody) = (Outcome::Refused, Outcome::Open { by: None });
+    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+        assert_eq!(of(&refused, protocol).seen.arrived(), Some(false));
+        assert_eq!(of(&somebody, protocol).seen.arrived(), None);
+        assert_eq!(of(&Outcome::Timeout, protocol).detail, "as it was");
+    }
+    for outcome in [refused, somebody] {
+        let same = of(&outcome, Protocol::Icmp);
+        assert_eq!((same.seen, &*same.detail), (seen(&outcome), "as it was"));
+    }
+}
