@@ -92,7 +92,7 @@ pub(super) fn run(
         sampled_from: asked.sampled_from,
         parties: trial::described(&planned.plan, &asked),
         outside: planned.outside(),
-        left_out: left_out(&planned, &asked, &ask),
+        left_out: left_out(&planned, &asked, &ask, &tried),
         unsaid: unsaid(&tried),
         trials: &tried.trials,
     });
@@ -183,19 +183,28 @@ fn written(path: &Path, capture: Capture) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn left_out(planned: &Planned, asked: &Asked, ask: &Ask) -> Vec<LabLeftOut> {
+fn left_out(planned: &Planned, asked: &Asked, ask: &Ask, tried: &Tried) -> Vec<LabLeftOut> {
     let mut left = planned.left_out();
     let mut dialled: Vec<usize> = asked.connections.iter().map(|one| one.to).collect();
     dialled.sort_unstable();
     dialled.dedup();
     for (at, party) in asked.parties.iter().enumerate() {
         let is_dialled = dialled.binary_search(&at).is_ok();
-        if party.kind == "service" && !is_dialled && ask.ports.is_empty() {
+        // Of a sample it is not known.
+        let is_told = ask.ports.is_empty() && asked.sampled_from.is_none();
+        if party.kind == "service" && !is_dialled && is_told {
             left.push(LabLeftOut {
                 name: format!("Service {}", party.name.replacen("/svc/", "/", 1)),
                 reason: "has nothing behind it, so there is nothing to predict".into(),
             });
         }
+    }
+    for (node, compiled) in &tried.tables {
+        let node = &planned.cluster.world[*node].name;
+        left.extend(compiled.unguarded.iter().map(|net| LabLeftOut {
+            name: format!("unknown pods of node {node} in {net}"),
+            reason: "would be cut off, but others have addresses there, too".into(),
+        }));
     }
     if asked.is_shortened {
         left.push(LabLeftOut {
