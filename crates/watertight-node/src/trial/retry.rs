@@ -13,7 +13,11 @@ use crate::nft::kernel;
 use crate::probe::{self, Answer, Outcome, Party, Question, Settings, Watch};
 
 /// The most connections that are asked about again: if there are more, it is not for a listener's slowness.
-const ASKED_AGAIN: usize = 1000;
+const ASKED_AGAIN: usize = 4000;
+
+/// How many of them at once, and how many times as long a listener may take, time after time.
+const FEW: usize = 256;
+const PATIENCE: [u32; 2] = [4, 16];
 
 /// Packets that each rule has counted, by node, chain and place in the chain.
 type Counts = BTreeMap<(NodeId, Box<str>, usize), u64>;
@@ -25,8 +29,8 @@ pub(super) fn is_doubtful(outcome: &Outcome, question: &Question) -> bool {
         && matches!(outcome, Outcome::Refused | Outcome::Open { by: None })
 }
 
-/// Asks once more what was answered by nobody knows whom: a listener may have been slow. The second answers stand
-/// for the first.
+/// Asks again what was answered by nobody knows whom, ever more patiently: on a busy machine a listener may be
+/// slow to say who it is. The last answers stand for the first.
 pub(super) fn doubtful(
     answers: &mut [Answer],
     questions: &[Question],
@@ -34,20 +38,28 @@ pub(super) fn doubtful(
     settings: &Settings,
     is_meant: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
-    let again = answers.iter().zip(questions).enumerate();
-    let again = again
-        .filter(|(at, (answer, question))| is_doubtful(&answer.outcome, question) && is_meant(*at));
-    let (places, again): (Vec<usize>, Vec<Question>) = again
-        .map(|(at, (_, question))| (at, *question))
-        .take(ASKED_AGAIN)
-        .unzip();
-    if again.is_empty() {
-        return Ok(());
-    }
-    let second = probe::run(parties, &again, watches, settings, &|_| {})?;
-    for (at, answer) in places.into_iter().zip(second) {
-        if let Some(first) = answers.get_mut(at) {
-            *first = answer;
+    for patience in PATIENCE {
+        let again = answers.iter().zip(questions).enumerate();
+        let again = again.filter(|(at, (answer, question))| {
+            is_doubtful(&answer.outcome, question) && is_meant(*at)
+        });
+        let (places, again): (Vec<usize>, Vec<Question>) = again
+            .map(|(at, (_, question))| (at, *question))
+            .take(ASKED_AGAIN)
+            .unzip();
+        if again.is_empty() {
+            break;
+        }
+        let settings = Settings {
+            greeting: settings.greeting * patience,
+            in_flight: settings.in_flight.min(FEW),
+            ..*settings
+        };
+        let answered = probe::run(parties, &again, watches, &settings, &|_| {})?;
+        for (at, answer) in places.into_iter().zip(answered) {
+            if let Some(before) = answers.get_mut(at) {
+                *before = answer;
+            }
         }
     }
     Ok(())
