@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use watertight_core::report::{
     baseline_schema, check_schema, diagnose_schema, diff_schema, explain_schema,
-    intent_report_schema, intents_schema, lab_schema, minimize_schema, reach_schema,
+    intent_report_schema, intents_schema, lab_schema, minimize_schema, reach_schema, verify_schema,
 };
 use watertight_core::rules::ALL;
 
@@ -60,6 +60,10 @@ pub(crate) fn generated() -> anyhow::Result<Vec<(PathBuf, String)>> {
         (
             "docs/schema/reach-report.v1.json".into(),
             text_of(&reach_schema())?,
+        ),
+        (
+            "docs/schema/verify-report.v1.json".into(),
+            text_of(&verify_schema())?,
         ),
     ])
 }

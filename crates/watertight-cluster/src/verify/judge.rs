@@ -114,7 +114,7 @@ fn judged(verdict: Verdict, reason: impl Into<String>) -> Judged {
 
 /// What one attempt says, beside the same attempt without policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Arrived,
     Stopped,
     Unknown,
@@ -122,7 +122,7 @@ enum State {
 
 /// What an attempt came to without policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Base {
+pub(super) enum Base {
     Open,
     Refused,
 }
@@ -214,7 +214,7 @@ pub fn judge(claim: &Claim, rounds: &[Round], slow: Duration) -> Judged {
 }
 
 /// Between pods of ours everything is denied: is it?
-fn denied_phase(course: &Course, slow: Duration) -> Judged {
+pub(super) fn denied_phase(course: &Course, slow: Duration) -> Judged {
     let states = &course.states;
     let stopped = |(_, state): &&(Duration, State)| *state == State::Stopped;
     if states.len() < 2 || course.void > states.len() {
@@ -317,9 +317,9 @@ fn allowed_phase(allowed: &Course, still: &Course, is_free: Option<bool>) -> Opt
 
 /// What rounds say of a treatment beside its control.
 #[derive(Debug, Default)]
-struct Course {
+pub(super) struct Course {
     /// Of rounds that count.
-    states: Vec<(Duration, State)>,
+    pub(super) states: Vec<(Duration, State)>,
     /// Rounds that do not count.
     void: usize,
     /// Why the last of those does not.
@@ -338,9 +338,9 @@ impl Course {
     }
 }
 
-struct Seen<'a> {
-    claim: &'a Claim,
-    rounds: &'a [Round],
+pub(super) struct Seen<'a> {
+    pub(super) claim: &'a Claim,
+    pub(super) rounds: &'a [Round],
 }
 
 impl<'a> Seen<'a> {
@@ -355,7 +355,7 @@ impl<'a> Seen<'a> {
     }
 
     /// What an attempt comes to without policies, if it arrives.
-    fn base(&self, ask: &Ask) -> Option<Base> {
+    pub(super) fn base(&self, ask: &Ask) -> Option<Base> {
         let last = self.last(ask, Phase::Before)?;
         match last.outcome {
             Outcome::Open if !is_wrong(ask, last) => Some(Base::Open),
@@ -365,7 +365,12 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn course(&self, phase: Phase, control: (&Ask, Base), treatment: (&Ask, Base)) -> Course {
+    pub(super) fn course(
+        &self,
+        phase: Phase,
+        control: (&Ask, Base),
+        treatment: (&Ask, Base),
+    ) -> Course {
         let mut course = Course::default();
         for round in self.rounds.iter().filter(|round| round.phase == phase) {
             let sample = |ask: &Ask| round.samples.get(&(ask.actor, ask.target));
@@ -408,7 +413,7 @@ fn is_wrong(ask: &Ask, sample: &Sample) -> bool {
     ask.by.is_some() && sample.by != ask.by
 }
 
-fn told(sample: &Sample) -> String {
+pub(super) fn told(sample: &Sample) -> String {
     let word = sample.outcome.word();
     match (&sample.by, &sample.detail) {
         (Some(by), _) => format!("{word}, {by} answered"),

@@ -14,6 +14,7 @@ pub mod intent;
 pub mod lab;
 pub mod minimize;
 pub mod reach;
+pub mod verify;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,7 @@ pub use intent::{IntentReport, intent_report_schema, intents_schema};
 pub use lab::{LabReport, lab_schema};
 pub use minimize::{MinimizeReport, minimize_schema};
 pub use reach::{ReachReport, reach_schema};
+pub use verify::{VerifyReport, verify_schema};
 
 /// The version of the contract.
 pub const API_VERSION: &str = "watertight.dev/v1";

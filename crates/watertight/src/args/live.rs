@@ -171,7 +171,7 @@ impl LiveArgs {
 
 /// Times as kubectl has them: `30`, `30s`, `2m`, `1h`; 0 is forever.
 #[cfg(feature = "live")]
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     /// Nobody waits longer.
     const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

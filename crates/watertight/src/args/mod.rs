@@ -16,6 +16,8 @@ mod probe;
 mod reach;
 mod small;
 mod test;
+#[cfg(feature = "live")]
+mod verify;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -40,6 +42,8 @@ pub(crate) use probe::{Pace, ProbeArgs, ProbeVerb, ServeArgs};
 pub(crate) use reach::{ReachArgs, ReachBy, ReachFormat};
 pub(crate) use small::{CompletionArgs, ManArgs, RuleArgs, RuleFormat, SchemaArgs, SchemaName};
 pub(crate) use test::{TestArgs, TestFormat};
+#[cfg(feature = "live")]
+pub(crate) use verify::{VerifyArgs, VerifyCleanArgs, VerifyFormat, VerifyTool, VerifyVerb};
 
 /// Tells what your Kubernetes network policies really deny, and what they only seem to
 #[derive(Debug, Parser)]
@@ -128,6 +132,9 @@ pub(crate) enum Verb {
     Minimize(Box<MinimizeArgs>),
     /// Try policies with packets, on this machine: pods and nodes as network namespaces
     Lab(Box<LabArgs>),
+    /// Prove with packets whether a cluster enforces policies: own pods, own policies, and nothing stays
+    #[cfg(feature = "live")]
+    Verify(Box<VerifyArgs>),
     /// Listen and connect: what runs inside of the pods of `verify`
     #[cfg(feature = "live")]
     #[command(hide = true)]

@@ -57,6 +57,8 @@ pub(crate) enum SchemaName {
     Diagnose,
     /// What `lab run -o json` prints
     Lab,
+    /// What `verify -o json` prints
+    Verify,
     /// .watertight.yaml
     Config,
 }

@@ -17,6 +17,8 @@ mod reach;
 mod rule;
 mod schema;
 mod test;
+#[cfg(feature = "live")]
+mod verify;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -56,6 +58,8 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Baseline(args) => baseline::run(args, &cli.global),
         Verb::Minimize(args) => minimize::run(args, &cli.global),
         Verb::Lab(args) => lab::run(args, entered, &cli.global),
+        #[cfg(feature = "live")]
+        Verb::Verify(args) => verify::run(args, &cli.global),
         #[cfg(feature = "live")]
         Verb::Probe(args) => probe::run(args),
         Verb::Rule(args) => rule::run(args),

@@ -16,6 +16,7 @@ pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         SchemaName::Intents => watertight_core::report::intents_schema(),
         SchemaName::Diagnose => watertight_core::report::diagnose_schema(),
         SchemaName::Lab => watertight_core::report::lab_schema(),
+        SchemaName::Verify => watertight_core::report::verify_schema(),
         SchemaName::Config => schemars::schema_for!(Config),
     };
     let mut text = serde_json::to_string_pretty(&schema)?;

@@ -21,6 +21,8 @@ pub(crate) mod test;
 #[cfg(test)]
 mod testing;
 mod text;
+#[cfg(feature = "live")]
+pub(crate) mod verify;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;

@@ -1,0 +1,105 @@
+//! Takes away what runs have made: at the end of a run, when it fails, when it is stopped, and for
+//! `verify clean` by the labels.
+//!
+//! INVARIANT: nothing without the label of a run is ever deleted.
+
+use serde_json::Value;
+
+use super::access::{ACCOUNT, Access, CONFIG_MAP, DEPLOYMENT, Error, NAMESPACE, POLICY, SERVICE};
+use super::objects::{EXPIRES, RUN};
+
+/// A run that has left something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// Where its objects are.
+    pub namespace: String,
+    /// Whether the namespace is its own.
+    pub owns_namespace: bool,
+    /// From when on anybody may remove it: seconds since 1970.
+    pub expires: Option<u64>,
+}
+
+/// Removes what a run has made, and says what could not be removed.
+pub async fn remove(access: &Access, run: &Run) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut note = |result: Result<(), Error>| {
+        if let Err(error) = result {
+            left.push(error.to_string());
+        }
+    };
+    if run.owns_namespace {
+        note(access.delete(NAMESPACE, None, &run.namespace).await);
+        return left;
+    }
+    let selector = format!("{RUN}={}", run.id);
+    // Policies first: whatever else stays must not be cut off.
+    for kind in [POLICY, DEPLOYMENT, SERVICE, ACCOUNT, CONFIG_MAP] {
+        note(access.delete_all(kind, &run.namespace, &selector).await);
+    }
+    left
+}
+
+/// All runs that have left something, in one namespace or anywhere.
+///
+/// # Errors
+///
+/// If they cannot be listed.
+pub async fn runs(access: &Access, namespace: Option<&str>) -> Result<Vec<Run>, Error> {
+    let mut found = Vec::new();
+    if namespace.is_none() {
+        for object in access.list(NAMESPACE, None, RUN).await? {
+            found.extend(run(&object, "/metadata/name", true));
+        }
+    }
+    for object in access.list(CONFIG_MAP, namespace, RUN).await? {
+        if let Some(run) = run(&object, "/metadata/namespace", false)
+            && !found.iter().any(|known: &Run| known.id == run.id)
+        {
+            found.push(run);
+        }
+    }
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(found)
+}
+
+fn run(object: &Value, namespace: &str, owns_namespace: bool) -> Option<Run> {
+    let labels = object.pointer("/metadata/labels")?;
+    let label = |key: &str| labels.get(key)?.as_str();
+    Some(Run {
+        id: label(RUN)?.to_owned(),
+        namespace: object.pointer(namespace)?.as_str()?.to_owned(),
+        owns_namespace,
+        expires: label(EXPIRES).and_then(|time| time.parse().ok()),
+    })
+}
+
+/// Whether a run may be removed at this time.
+#[must_use]
+pub fn has_expired(run: &Run, now: u64) -> bool {
+    run.expires.is_none_or(|expires| expires <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn runs_are_told_by_their_labels() {
+        let object = json!({"metadata": {
+            "name": "watertight-verify-abc",
+            "labels": {RUN: "abc", EXPIRES: "100"},
+        }});
+        let found = run(&object, "/metadata/name", true).unwrap();
+        assert_eq!(
+            (&*found.id, &*found.namespace),
+            ("abc", "watertight-verify-abc")
+        );
+        assert!(!has_expired(&found, 99));
+        assert!(has_expired(&found, 100));
+        let other = json!({"metadata": {"name": "shop", "labels": {"team": "shop"}}});
+        assert_eq!(run(&other, "/metadata/name", true), None);
+    }
+}

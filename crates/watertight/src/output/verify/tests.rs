@@ -1,0 +1,152 @@
+//! A small report in every format.
+
+use expect_test::{Expect, expect};
+use watertight_core::report::verify::{
+    VerifyAttempt, VerifyClaim, VerifyCounts, VerifyNewPod, VerifyPod, VerifyReport, VerifyTiming,
+    verify_schema,
+};
+use watertight_core::report::{API_VERSION, Tool};
+
+use super::render;
+use crate::args::VerifyFormat;
+
+fn pod(name: &str, part: &str, node: &str) -> VerifyPod {
+    VerifyPod {
+        name: name.into(),
+        pod: format!("{name}-abc-1"),
+        part: part.into(),
+        node: Some(node.into()),
+        addresses: vec!["10.244.0.5".into()],
+    }
+}
+
+fn claim(path: &str, place: &str, protocol: &str, verdict: &str, reason: &str) -> VerifyClaim {
+    let attempt = VerifyAttempt {
+        phase: "denied".into(),
+        at: 210,
+        end: "treatment".into(),
+        outcome: "open".into(),
+        by: Some("heron".into()),
+        detail: None,
+    };
+    VerifyClaim {
+        direction: "egress".into(),
+        path: path.into(),
+        place: place.into(),
+        family: 4,
+        protocol: protocol.into(),
+        from: 1,
+        to: "heron".into(),
+        target: format!("{protocol}:10.244.0.5:8081"),
+        expected: "denied".into(),
+        verdict: verdict.into(),
+        reason: reason.into(),
+        stopped_after: (verdict == "enforced").then_some(210),
+        counts: true,
+        attempts: vec![attempt],
+    }
+}
+
+fn report() -> VerifyReport {
+    VerifyReport {
+        api_version: API_VERSION.into(),
+        kind: "VerifyReport".into(),
+        tool: Tool {
+            name: "watertight".into(),
+            version: "0.1.0".into(),
+        },
+        cluster: "kind-kind".into(),
+        namespace: "watertight-verify-abc".into(),
+        image: Some("watertight:0.1.0".into()),
+        verdict: "not-enforced".into(),
+        counts: VerifyCounts {
+            enforced: 3,
+            not_enforced: 1,
+            exempt: 1,
+            ..VerifyCounts::default()
+        },
+        pods: vec![
+            pod("heron", "open-server", "a"),
+            pod("tundra", "closed-client", "b"),
+        ],
+        claims: vec![
+            claim(
+                "pod-ip",
+                "other-node",
+                "tcp",
+                "enforced",
+                "3 attempts stopped",
+            ),
+            claim(
+                "pod-ip",
+                "other-node",
+                "udp",
+                "enforced",
+                "3 attempts stopped",
+            ),
+            claim("pod-ip", "node:a", "tcp", "enforced", "3 attempts stopped"),
+            claim(
+                "pod-ip",
+                "node:b",
+                "tcp",
+                "not-enforced",
+                "it still works 20.0 s after a policy denies it",
+            ),
+            claim(
+                "node",
+                "same-node",
+                "tcp",
+                "exempt",
+                "it stays open: its own node",
+            ),
+        ],
+        timings: vec![VerifyTiming {
+            change: "enforce".into(),
+            direction: "egress".into(),
+            not_before: Some(50.0),
+            after: Some(61.5),
+            uncertainty: 4.0,
+            attempts: 320,
+            contradictions: 0,
+        }],
+        new_pod: Some(VerifyNewPod {
+            verdict: "open".into(),
+            reason: "its first attempts arrived, although the policies were there before it".into(),
+            open_for: Some(410.0),
+            first_attempt: Some(1.2),
+            attempts: 600,
+        }),
+        connections: Vec::new(),
+        notes: vec!["one node takes pods: nothing is said about connections between nodes".into()],
+        left_behind: vec!["cannot delete Namespace `x`: \u{1b}forbidden".into()],
+    }
+}
+
+fn rendered(format: VerifyFormat) -> String {
+    let mut out = Vec::new();
+    render(&report(), format, false, 100, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn check(format: VerifyFormat, expected: Expect) {
+    expected.assert_eq(&rendered(format));
+}
+
+#[test]
+fn text_tells_the_verdict_and_every_reason() {
+    check(VerifyFormat::Text, expect![[]]);
+}
+
+#[test]
+fn junit_fails_what_is_not_enforced_and_skips_what_is_left_open() {
+    check(VerifyFormat::Junit, expect![[]]);
+}
+
+#[test]
+fn json_fits_the_schema() {
+    let json: serde_json::Value = serde_json::from_str(&rendered(VerifyFormat::Json)).unwrap();
+    let schema = serde_json::to_value(verify_schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(validator.is_valid(&json));
+    assert_eq!(json["claims"][0]["attempts"][0]["by"], "heron");
+}

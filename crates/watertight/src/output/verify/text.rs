@@ -1,0 +1,266 @@
+//! `-o text`: the verdict, a table of claims, and each that is not simply enforced with its reason.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use watertight_core::report::VerifyReport;
+use watertight_core::report::verify::{VerifyClaim, VerifyTiming};
+use watertight_core::rules::count;
+
+use super::connection;
+use crate::output::{one_line, wrap};
+
+/// Claims that are told one by one.
+const MOST: usize = 40;
+
+pub(super) fn render(
+    report: &VerifyReport,
+    color: bool,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let text = Text {
+        report,
+        color,
+        width,
+    };
+    text.head(out)?;
+    text.table(out)?;
+    text.reasons(out)?;
+    text.times(out)?;
+    text.rest(out)
+}
+
+struct Text<'a> {
+    report: &'a VerifyReport,
+    color: bool,
+    width: usize,
+}
+
+/// Claims of one row of the table.
+#[derive(Default)]
+struct Row {
+    protocols: Vec<String>,
+    claims: usize,
+    places: usize,
+    last_place: String,
+    stopped_after: Option<u64>,
+}
+
+impl Text<'_> {
+    fn styled(&self, style: Style, text: &str) -> String {
+        if self.color {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn verdict(&self, word: &str, text: &str) -> String {
+        let color = match word {
+            "enforced" => AnsiColor::Green,
+            "not-enforced" | "flapping" | "overblocked" => AnsiColor::Red,
+            "slow" | "inconclusive" => AnsiColor::Yellow,
+            _ => return text.to_owned(),
+        };
+        self.styled(color.on_default().bold(), text)
+    }
+
+    fn head(&self, out: &mut dyn Write) -> io::Result<()> {
+        let counts = &self.report.counts;
+        let words = match &*self.report.verdict {
+            "enforced" => "policies are enforced as they are written",
+            "not-enforced" => "policies are NOT enforced as they are written",
+            _ => "it cannot be told whether policies are enforced",
+        };
+        let verdict = self.verdict(&self.report.verdict, words);
+        writeln!(out, "{}: {verdict}", one_line(&self.report.cluster))?;
+        let all = counts.enforced + counts.not_enforced + counts.inconclusive;
+        let mut parts = vec![format!(
+            "{} of {} enforced",
+            counts.enforced,
+            count(all, "claim")
+        )];
+        let mut also = |number: usize, word: &str| {
+            if number > 0 {
+                parts.push(format!("{number} {word}"));
+            }
+        };
+        also(counts.slow, "of them late");
+        let plain = counts.not_enforced - counts.flapping.min(counts.not_enforced);
+        also(plain - counts.overblocked.min(plain), "not enforced");
+        also(counts.flapping, "flapping");
+        also(counts.overblocked, "blocked too much");
+        also(counts.inconclusive, "inconclusive");
+        also(counts.exempt, "left open by the API");
+        also(counts.closed, "closed without policies");
+        writeln!(out, "{}\n", parts.join(", "))
+    }
+
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        // In the order in which they first come.
+        let mut rows: BTreeMap<usize, ([String; 4], Row)> = BTreeMap::new();
+        let mut places: BTreeMap<[String; 4], usize> = BTreeMap::new();
+        for (number, claim) in self.report.claims.iter().enumerate() {
+            let place = if claim.place.starts_with("node:") {
+                "each node"
+            } else {
+                &claim.place
+            };
+            let key =
+                [&claim.direction, &claim.path, place, &claim.verdict].map(ToString::to_string);
+            let at = *places.entry(key.clone()).or_insert(number);
+            let (_, row) = rows.entry(at).or_insert_with(|| (key, Row::default()));
+            row.claims += 1;
+            if row.last_place != claim.place {
+                row.places += 1;
+                row.last_place.clone_from(&claim.place);
+            }
+            let protocol = if claim.family == 6 {
+                format!("{}/ipv6", claim.protocol)
+            } else {
+                claim.protocol.clone()
+            };
+            if !row.protocols.contains(&protocol) {
+                row.protocols.push(protocol);
+            }
+            row.stopped_after = row.stopped_after.max(claim.stopped_after);
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut lines =
+            vec![["POLICY", "BY", "WHERE", "PROTOCOL", "CLAIMS", "VERDICT"].map(String::from)];
+        for ([direction, path, place, verdict], row) in rows.into_values() {
+            let place = match (&*place, row.places) {
+                ("each node", places) => count(places, "node"),
+                _ => place,
+            };
+            let after = match row.stopped_after {
+                Some(time) if verdict != "not-enforced" => format!("{verdict} (within {time} ms)"),
+                _ => verdict,
+            };
+            lines.push([
+                direction,
+                path,
+                place,
+                row.protocols.join(" "),
+                row.claims.to_string(),
+                after,
+            ]);
+        }
+        let mut widths = [0; 6];
+        for line in &lines {
+            for (width, cell) in widths.iter_mut().zip(line) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        for line in &lines {
+            let [.., verdict] = line;
+            let mut text = String::new();
+            for (cell, width) in line.iter().zip(widths).take(5) {
+                text.push_str(&format!("{:<1$}  ", one_line(cell), width));
+            }
+            let word = verdict.split(' ').next().unwrap_or_default();
+            writeln!(out, "{text}{}", self.verdict(word, verdict))?;
+        }
+        Ok(())
+    }
+
+    fn reasons(&self, out: &mut dyn Write) -> io::Result<()> {
+        let is_told = |claim: &&VerifyClaim| claim.verdict != "enforced";
+        let mut told: Vec<&VerifyClaim> = self.report.claims.iter().filter(is_told).collect();
+        // Worst first.
+        let rank = |claim: &VerifyClaim| match &*claim.verdict {
+            "not-enforced" => 0,
+            "flapping" => 1,
+            "overblocked" => 2,
+            "inconclusive" => 3,
+            "slow" => 4,
+            _ => 5,
+        };
+        told.sort_by_key(|claim| rank(claim));
+        for claim in told.iter().take(MOST) {
+            let verdict = self.verdict(&claim.verdict, &claim.verdict);
+            let connection = connection(self.report, claim);
+            writeln!(out, "\n{verdict}  {}: {connection}", claim.direction)?;
+            let reason = wrap(&one_line(&claim.reason), self.width.saturating_sub(4));
+            for line in reason.lines() {
+                writeln!(out, "    {line}")?;
+            }
+        }
+        let more = told.len().saturating_sub(MOST);
+        if more > 0 {
+            writeln!(out, "\n{more} more: -o json has all of them")?;
+        }
+        Ok(())
+    }
+
+    fn times(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.report.timings.is_empty() && self.report.new_pod.is_none() {
+            return Ok(());
+        }
+        writeln!(out)?;
+        for timing in &self.report.timings {
+            writeln!(out, "{}", told(timing))?;
+        }
+        if let Some(pod) = &self.report.new_pod {
+            let word = self.verdict(
+                match &*pod.verdict {
+                    "closed" => "enforced",
+                    "never-closed" => "not-enforced",
+                    _ => "slow",
+                },
+                &pod.verdict,
+            );
+            let open = pod
+                .open_for
+                .map_or(String::new(), |time| format!(" for {time} ms"));
+            let reason = one_line(&pod.reason);
+            writeln!(out, "a new pod under policies: {word}{open}; {reason}")?;
+        }
+        Ok(())
+    }
+
+    fn rest(&self, out: &mut dyn Write) -> io::Result<()> {
+        let notes = self.report.notes.iter().map(|note| ("note", note));
+        let left = self
+            .report
+            .left_behind
+            .iter()
+            .map(|left| ("left behind", left));
+        let mut is_first = true;
+        for (word, text) in notes.chain(left) {
+            if is_first {
+                writeln!(out)?;
+                is_first = false;
+            }
+            writeln!(
+                out,
+                "{word}: {}",
+                wrap(&one_line(text), self.width.saturating_sub(2))
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn told(timing: &VerifyTiming) -> String {
+    let direction = &timing.direction;
+    let what = match &*timing.change {
+        "enforce" => format!("{direction} deny in force after"),
+        _ => format!("{direction} deny out of force after"),
+    };
+    let time = match (timing.after, timing.not_before) {
+        (Some(after), Some(before)) => format!("{after} ms (still as before at {before} ms)"),
+        (Some(after), None) => format!("{after} ms"),
+        (None, _) => "no time that was watched".to_owned(),
+    };
+    let sure = format!("give or take {} ms", timing.uncertainty);
+    let mut text = format!("{what} {time}, {sure}, {} attempts", timing.attempts);
+    if timing.contradictions > 0 {
+        text.push_str(&format!(", {} of which contradict", timing.contradictions));
+    }
+    text
+}
