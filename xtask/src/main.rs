@@ -4,6 +4,7 @@ mod bench;
 mod cases;
 mod corpus;
 mod docs;
+mod image;
 mod synth;
 mod tidy;
 
@@ -23,6 +24,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Run folders of manifests with the connectivity that other tools expect
     Corpus(corpus::CorpusArgs),
+    /// Write the image of the program: one static binary, as an OCI archive
+    Image(image::ImageArgs),
     /// Write the pages that are made from the code
     Docs,
     /// Check what no compiler checks
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Synth(args) => synth::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Corpus(args) => corpus::run(&args),
+        Command::Image(args) => image::run(&args),
         Command::Docs => docs::run(),
         Command::Tidy => tidy::run(),
         Command::BenchParse(args) => bench::parse(&args),

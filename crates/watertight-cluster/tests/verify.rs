@@ -1,0 +1,297 @@
+//! `verify` from end to end, against an API server in memory whose pods are a model of a network engine.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot run its cluster fails"
+)]
+
+#[path = "verify/model.rs"]
+mod model;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake_cluster::{Effect, FakeCluster, Fault, Options as Served};
+use kube::{Client, Config};
+use serde_json::json;
+use watertight_cluster::verify::access::Access;
+use watertight_cluster::verify::image::Image;
+use watertight_cluster::verify::plan::{Options, Patience};
+use watertight_cluster::verify::run::{Ended, verify};
+use watertight_cluster::verify::{answer, clean};
+use watertight_core::report::VerifyReport;
+
+use model::{Mode, Model};
+
+fn client(cluster: &FakeCluster) -> Client {
+    Client::try_from(Config::new(cluster.url().parse().unwrap())).unwrap()
+}
+
+async fn cluster(mode: Mode) -> FakeCluster {
+    let served = Served {
+        controllers: true,
+        ..Served::default()
+    };
+    let cluster = FakeCluster::start(served, Arc::new(Model::new(mode)))
+        .await
+        .unwrap();
+    for (number, node) in ["a", "b", "c"].into_iter().enumerate() {
+        let address = format!("172.18.0.{}", number + 2);
+        cluster
+            .store()
+            .put(json!({
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": node, "labels": {"kubernetes.io/os": "linux"}},
+                "status": {
+                    "addresses": [{"type": "InternalIP", "address": address}],
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                },
+            }))
+            .unwrap();
+    }
+    let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    cluster.store().put(shop).unwrap();
+    cluster
+}
+
+fn options() -> Options {
+    Options {
+        id: "abc123".into(),
+        namespace: None,
+        image: Image::own(),
+        nodes: Vec::new(),
+        per_node: false,
+        udp: true,
+        services: true,
+        surroundings: true,
+        internet: Vec::new(),
+        patience: Patience {
+            ready: Duration::from_secs(30),
+            settle: Duration::from_secs(6),
+            stable: Duration::from_millis(700),
+            slow: Duration::from_secs(2),
+            attempt: Duration::from_millis(300),
+            pause: Duration::from_millis(50),
+        },
+        new_pod: true,
+        expires: 1_000,
+    }
+}
+
+async fn ended(cluster: &FakeCluster, options: &Options) -> Ended {
+    verify(client(cluster), options, &|_| {}, std::future::pending()).await
+}
+
+async fn report(cluster: &FakeCluster, options: &Options) -> VerifyReport {
+    let ended = ended(cluster, options).await;
+    assert_eq!(ended.left_behind, Vec::<String>::new());
+    let ran = ended.result.unwrap();
+    answer::report("test", options, ran, ended.left_behind)
+}
+
+/// Claims with a verdict, spelled.
+fn with(report: &VerifyReport, verdict: &str) -> Vec<String> {
+    let claims = report
+        .claims
+        .iter()
+        .filter(|claim| claim.verdict == verdict);
+    claims
+        .map(|claim| {
+            let (direction, path, place) = (&claim.direction, &claim.path, &claim.place);
+            format!(
+                "{direction} {path} {place} {}: {}",
+                claim.target, claim.reason
+            )
+        })
+        .collect()
+}
+
+/// Nothing of a run is there any more.
+fn assert_clean(cluster: &FakeCluster) {
+    for kind in ["pods", "configmaps", "services", "serviceaccounts"] {
+        let left = cluster.store().all(kind);
+        let left: Vec<_> = left
+            .iter()
+            .filter(|one| one.to_string().contains("abc123"))
+            .collect();
+        assert!(left.is_empty(), "{kind}: {left:?}");
+    }
+    let policies = cluster.store().all("networkpolicies.networking.k8s.io");
+    assert!(policies.is_empty(), "{policies:?}");
+}
+
+async fn settled(cluster: &FakeCluster) {
+    for _ in 0..200 {
+        if cluster.store().all("pods").is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_clean(cluster);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_enforces_is_proved_to() {
+    let cluster = cluster(Mode::Enforces).await;
+    let report = report(&cluster, &options()).await;
+    assert_eq!(report.verdict, "enforced", "{:#?}", report.claims);
+    assert_eq!(with(&report, "not-enforced"), Vec::<String>::new());
+    assert!(report.counts.enforced > 20, "{:?}", report.counts);
+    let enforce: Vec<_> = report
+        .timings
+        .iter()
+        .filter(|timing| timing.change == "enforce")
+        .collect();
+    assert_eq!(enforce.len(), 2, "{:?} {:?}", report.timings, report.notes);
+    assert!(
+        enforce
+            .iter()
+            .all(|timing| timing.after.is_some_and(|after| after < 1500.0))
+    );
+    assert_eq!(report.new_pod.as_ref().unwrap().verdict, "closed");
+    settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_does_nothing_is_caught() {
+    let cluster = cluster(Mode::Nothing).await;
+    let report = report(&cluster, &options()).await;
+    assert_eq!(report.verdict, "not-enforced");
+    assert_eq!(report.counts.enforced, 0);
+    assert_eq!(report.new_pod.as_ref().unwrap().verdict, "never-closed");
+    settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_that_does_not_enforce_is_named() {
+    let cluster = cluster(Mode::NotOn("c")).await;
+    let mut options = options();
+    (options.per_node, options.services, options.surroundings) = (true, false, false);
+    let report = report(&cluster, &options).await;
+    assert_eq!(report.verdict, "not-enforced");
+    let places: Vec<_> = report
+        .claims
+        .iter()
+        .filter(|claim| claim.verdict == "not-enforced")
+        .map(|claim| format!("{} {}", claim.direction, claim.place))
+        .collect();
+    assert_eq!(places, ["ingress node:c", "egress node:c"]);
+    settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_and_flapping_engines_are_told_as_such() {
+    let slow = cluster(Mode::Slow(Duration::from_millis(2800))).await;
+    let mut options = options();
+    (options.services, options.surroundings, options.new_pod) = (false, false, false);
+    let found = report(&slow, &options).await;
+    assert_eq!(
+        found.verdict,
+        "enforced",
+        "{:#?}",
+        with(&found, "inconclusive")
+    );
+    assert_eq!(found.counts.slow, found.counts.enforced);
+    let flapping = cluster(Mode::Flaps(Duration::from_millis(900))).await;
+    let found = report(&flapping, &options).await;
+    assert_eq!(found.verdict, "not-enforced");
+    assert!(found.counts.flapping > 0, "{:?}", found.counts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_dies_does_not_pass_for_enforcement() {
+    let cluster = cluster(Mode::Dies).await;
+    let mut options = options();
+    (options.services, options.surroundings, options.new_pod) = (false, false, false);
+    options.patience.settle = Duration::from_secs(2);
+    let report = report(&cluster, &options).await;
+    assert_eq!(report.verdict, "inconclusive");
+    assert_eq!((report.counts.enforced, report.counts.not_enforced), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allow_rules_that_are_not_read_are_overblocking() {
+    let cluster = cluster(Mode::ReadsNoAllow).await;
+    let mut options = options();
+    (options.services, options.surroundings, options.new_pod) = (false, false, false);
+    options.patience.settle = Duration::from_secs(3);
+    let report = report(&cluster, &options).await;
+    assert_eq!(report.verdict, "not-enforced");
+    assert_eq!(report.counts.overblocked, report.counts.not_enforced);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exec_that_fails_proves_nothing() {
+    let cluster = cluster(Mode::Enforces).await;
+    cluster.fault(Fault::new("", "pods/exec", Effect::Forbidden));
+    let mut options = options();
+    options.surroundings = false;
+    options.patience.settle = Duration::from_secs(1);
+    let report = report(&cluster, &options).await;
+    assert_eq!(report.verdict, "inconclusive");
+    assert_eq!((report.counts.enforced, report.counts.not_enforced), (0, 0));
+    settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_given_namespace_is_all_that_is_touched() {
+    let cluster = cluster(Mode::Enforces).await;
+    cluster.fault(Fault::new("", "nodes", Effect::Forbidden));
+    cluster.fault(Fault::new("", "namespaces", Effect::Forbidden));
+    let mut options = options();
+    options.namespace = Some("shop".into());
+    options.new_pod = false;
+    let report = report(&cluster, &options).await;
+    assert_eq!(
+        report.verdict,
+        "enforced",
+        "{:#?}",
+        with(&report, "inconclusive")
+    );
+    assert!(
+        report.notes[0].contains("nodes cannot be read"),
+        "{:?}",
+        report.notes
+    );
+    assert!(cluster.store().get("namespaces", "", "shop").is_some());
+    settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_or_is_stopped_is_cleaned_up() {
+    let cluster = cluster(Mode::Enforces).await;
+    cluster.fault(Fault::new("create", "services", Effect::Forbidden));
+    let failed = ended(&cluster, &options()).await;
+    let error = failed.result.unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot create Service `heron-abc123`"),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("prints the permissions that it needs"),
+        "{error}"
+    );
+    settled(&cluster).await;
+    cluster.heal();
+    let stop = tokio::time::sleep(Duration::from_millis(1500));
+    let stopped = verify(client(&cluster), &options(), &|_| {}, stop).await;
+    assert!(stopped.is_stopped && stopped.left_behind.is_empty());
+    settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_removed_is_told_and_cleaned_later() {
+    let cluster = cluster(Mode::Enforces).await;
+    cluster.fault(Fault::new("create", "services", Effect::Forbidden));
+    cluster.fault(Fault::new("delete", "namespaces", Effect::Forbidden));
+    let failed = ended(&cluster, &options()).await;
+    assert_eq!(failed.left_behind.len(), 1);
+    assert!(failed.left_behind[0].contains("watertight-verify-abc123"));
+    cluster.heal();
+    let access = Access::new(client(&cluster));
+    let runs = clean::runs(&access, None).await.unwrap();
+    assert_eq!(runs.len(), 1);
+    assert!(runs[0].owns_namespace && clean::has_expired(&runs[0], 1_000));
+    assert_eq!(clean::remove(&access, &runs[0]).await, Vec::<String>::new());
+    settled(&cluster).await;
+}
