@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::analysis::felt::Felt;
 use crate::analysis::namespaces::{NamespaceRow, rows};
 use crate::diag::{self, ConfigEntry, Finding, Markers, Suppressed};
 use crate::engine::detect::detect;
@@ -11,10 +12,11 @@ use crate::engine::{AnpApi, Inferred, Profile, infer, take_detected};
 use crate::eval::Evaluator;
 use crate::eval::reach::Reach;
 use crate::facts::metadata::Cloud;
-use crate::manifest::{self, Options};
+use crate::manifest::{self, Belongs, Options};
+use crate::parallel::both;
 use crate::policy::{lower, refused};
 use crate::rules::{self, Context, Rule};
-use crate::source::{FileId, Sources};
+use crate::source::{FileId, Sources, Span};
 use crate::world::{self, Assume, World};
 
 /// What to check and how.
@@ -192,22 +194,59 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     }
 }
 
-/// Runs the rules on a world that was read: what they find, and what reading has found, after
-/// suppression and in order. Only findings in the files that are `meant` count, where several worlds
-/// share their sources.
+/// A world that was read, to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    /// Verdicts.
+    pub eval: &'a Evaluator<'a>,
+    /// The rows.
+    pub reach: &'a Reach,
+    /// What reading has found.
+    pub reading: &'a [Finding],
+    /// Which of the worlds that share their sources it is: only findings in its files count.
+    pub belongs: Belongs,
+}
+
+/// Runs the rules on two worlds, for what is found in one of them only: what they find, and what reading
+/// has found, after suppression and in order. Findings that both worlds have may be left out of both, where
+/// `felt` says what differs. `is_of` tells whether a file is of a world.
 #[must_use]
-pub fn judge(
+pub fn judge_two(
     (sources, markers): (&Sources, &Markers),
-    (eval, reach): (&Evaluator<'_>, &Reach),
-    profile: &Profile,
+    [old, new]: [State<'_>; 2],
+    felt: Option<&Felt>,
     options: &CheckOptions,
-    reading: Vec<Finding>,
-    meant: impl Fn(FileId) -> bool,
+    is_of: impl Fn(Belongs, FileId) -> bool + Sync,
+) -> [Vec<Finding>; 2] {
+    // A suppression of something that is left out would suppress nothing (WT010).
+    let ignores = |state: &State<'_>| !state.eval.world.ignores.is_empty();
+    let all = !markers.is_empty()
+        || !options.suppressions.is_empty()
+        || [old, new].iter().any(ignores)
+        || old.eval.switches != new.eval.switches;
+    let felt = felt.filter(|_| !all);
+    let judge = |state: State<'_>| judge(sources, markers, state, felt, options, &is_of);
+    let (old, new) = both(|| judge(old), || judge(new));
+    [old, new]
+}
+
+fn judge(
+    sources: &Sources,
+    markers: &Markers,
+    state: State<'_>,
+    felt: Option<&Felt>,
+    options: &CheckOptions,
+    is_of: impl Fn(Belongs, FileId) -> bool,
 ) -> Vec<Finding> {
-    let mut findings = reading;
-    let context = Context::new(sources, eval, profile, options.clouds()).with_reach(reach);
+    let mut findings = state.reading.to_vec();
+    let context = Context::new(sources, state.eval, &options.profile, options.clouds());
+    let mut context = context.with_reach(state.reach);
+    if let Some(felt) = felt {
+        context = context.only_felt(felt);
+    }
     options.run(&context, markers, &mut findings);
-    findings.retain(|finding| finding.span().is_none_or(|span| meant(span.file)));
+    let meant = |span: Span| is_of(state.belongs, span.file);
+    findings.retain(|finding| finding.span().is_none_or(meant));
     findings
 }
 

@@ -5,6 +5,7 @@ pub mod diagnose;
 pub mod diff;
 pub mod explain;
 pub mod exposure;
+pub mod felt;
 pub mod fix;
 pub mod intent;
 pub mod map;

@@ -78,6 +78,12 @@ impl Markers {
         });
         Self(found.into_iter().flatten().collect())
     }
+
+    /// Whether no text has such a comment.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// Takes suppressed findings out; adds findings about the suppressions themselves. `active` tells

@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use build::{DiffInput, Flows, diff_report};
+#[cfg(test)]
+pub(crate) use findings::delta;
 
 use super::reach::ReachPorts;
 use super::{Assumption, Engine, Evidence, Finding, Location, Tool};

@@ -9,6 +9,7 @@ use super::isolation::{Extent, extent};
 use super::parallel;
 use super::resolvers::Resolvers;
 use super::selection::{Index, find_in_force};
+use crate::analysis::felt::Felt;
 use crate::engine::Profile;
 use crate::eval::reach::{Outcome, Reach};
 use crate::eval::{Connection, Evaluator};
@@ -39,6 +40,8 @@ pub struct Context<'a> {
     groups: OnceLock<Groups>,
     /// Rows that somebody has made already.
     given: Option<&'a Reach>,
+    /// Where alone findings may differ from those of another world; everywhere if none.
+    felt: Option<&'a Felt>,
     reach: OnceLock<Reach>,
     selectors: OnceLock<Index>,
     in_force: OnceLock<Vec<(PolicyId, PolicyRef)>>,
@@ -96,6 +99,7 @@ impl<'a> Context<'a> {
             refs,
             groups: OnceLock::new(),
             given: None,
+            felt: None,
             reach: OnceLock::new(),
             selectors: OnceLock::new(),
             in_force: OnceLock::new(),
@@ -134,6 +138,20 @@ impl<'a> Context<'a> {
             given: Some(reach),
             ..self
         }
+    }
+
+    /// For the difference to another world: rules may leave out what is found in both.
+    #[must_use]
+    pub fn only_felt(self, felt: &'a Felt) -> Self {
+        Self {
+            felt: Some(felt),
+            ..self
+        }
+    }
+
+    /// Whether findings that rest on the policies of a namespace alone are asked for.
+    pub(super) fn is_asked(&self, namespace: NamespaceId) -> bool {
+        self.felt.is_none_or(|felt| felt.is_touched(namespace))
     }
 
     /// Makes what most rules need, on all cores.

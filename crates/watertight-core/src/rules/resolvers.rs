@@ -153,6 +153,11 @@ impl Resolvers {
         self.members.contains(&endpoint)
     }
 
+    /// All servers and caches, in no order.
+    pub(super) fn servers(&self) -> impl Iterator<Item = EndpointId> {
+        self.members.iter().copied()
+    }
+
     /// The first pod that a policy applies to, servers aside.
     pub(super) fn client_of(&self, context: &Context<'_>, at: PolicyRef) -> Option<EndpointId> {
         egress::clients(context, at).find(|id| !self.serves(*id))

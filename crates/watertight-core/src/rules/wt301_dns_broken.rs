@@ -108,7 +108,12 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         return;
     };
     let guarded = resolvers.guarded(context);
-    let broken = |group: &Group| broken(context, resolvers, group, guarded);
+    // A server's own policies are the cause of findings about clients anywhere.
+    let everywhere = guarded || resolvers.servers().any(|id| asked(context, id));
+    let broken = |group: &Group| match everywhere || context.is_asked(group.namespace) {
+        true => broken(context, resolvers, group, guarded),
+        false => Vec::new(),
+    };
     let found = parallel::map(context.groups(), broken);
     let mut causes: BTreeMap<Cause, Vec<Unit>> = BTreeMap::new();
     let mut dead: BTreeMap<NamespaceId, Vec<Unit>> = BTreeMap::new();
@@ -131,6 +136,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for (cause, units) in &causes {
         findings.extend(report(context, resolvers, cause, units));
     }
+}
+
+/// Whether findings that rest on the policies of a server are asked for.
+fn asked(context: &Context<'_>, server: EndpointId) -> bool {
+    context.is_asked(context.world[server].namespace)
 }
 
 /// The pods of a group that do not get all answers, and why.

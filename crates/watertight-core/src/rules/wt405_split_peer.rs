@@ -66,6 +66,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn of_policy(context: &Context<'_>, policy: PolicyId, at: PolicyRef) -> Vec<Finding> {
+    // What a policy selects is a matter of its own text.
+    if !context.is_asked(context.world[policy].namespace) {
+        return Vec::new();
+    }
     let selection = Selection::new(context);
     let written = &context.world[policy].spec.section(at.direction).rules;
     let lowered = context.eval.ruleset[at].rules.iter();

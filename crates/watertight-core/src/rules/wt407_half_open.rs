@@ -49,7 +49,7 @@ use super::{Check, Context, Rule, parallel};
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::{self, Connection, Decision, Party, Reason, reach};
 use crate::manifest::Direction;
-use crate::policy::{EndpointSelector, NamespaceScope, Peer, PolicyRef, RuleRef};
+use crate::policy::{self, EndpointSelector, NamespaceScope, Peer, PolicyRef, RuleRef};
 use crate::sets::{LabelSelector, Operator, PortMatch, Protocol};
 use crate::source::Span;
 use crate::world::{EndpointId, NamespaceId, PolicyId, Port};
@@ -84,7 +84,7 @@ fn of_policy(context: &Context<'_>, policy: PolicyId, at: PolicyRef) -> Vec<Find
     let rules = &context.eval.ruleset[at].rules;
     let mut findings = Vec::new();
     let mut peers = rules.iter().flat_map(|rule| &rule.peers);
-    if !peers.any(names_somebody) {
+    if !peers.any(names_somebody) || !is_asked(&selection, policy, rules) {
         return findings;
     }
     let subjects = one_of_each(context, selection.subjects(at));
@@ -111,6 +111,23 @@ fn of_policy(context: &Context<'_>, policy: PolicyId, at: PolicyRef) -> Vec<Find
         half.report(context, &mut findings);
     }
     findings
+}
+
+/// Whether findings about a policy are asked for: they rest on its own namespace and on those of its
+/// peers.
+fn is_asked(selection: &Selection<'_>, policy: PolicyId, rules: &[policy::Rule]) -> bool {
+    let context = selection.context;
+    let mut peers = rules.iter().flat_map(|rule| &rule.peers);
+    context.is_asked(context.world[policy].namespace)
+        || peers.any(|peer| match peer {
+            Peer::Endpoints(selector, _) if selector.also.is_none() => {
+                let namespaces = selection.namespaces(&selector.namespaces);
+                namespaces.iter().any(|id| context.is_asked(*id))
+            }
+            Peer::Endpoints(..) => true,
+            // The rule looks at no others.
+            _ => false,
+        })
 }
 
 /// Whether a peer may promise single connections: it names pods or one namespace.

@@ -82,8 +82,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 
 /// What can be taken out of policies, all at once, whichever pods there are; the last policy first.
 pub(crate) fn redundant(context: &Context<'_>) -> Vec<Redundant> {
-    let namespaces: Vec<_> = context.world.namespace_ids().collect();
     // Policies select pods of their own namespace only (K-1): what they add, they add there.
+    let namespaces = context.world.namespace_ids();
+    let namespaces: Vec<_> = namespaces.filter(|id| context.is_asked(*id)).collect();
     let found = parallel::map(&namespaces, |id| {
         let policies = &context.world[*id].policies;
         Remaining::new(context).judge_all(policies)

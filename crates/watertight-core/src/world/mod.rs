@@ -12,6 +12,7 @@ mod dns;
 pub mod inventory;
 mod objects;
 mod place;
+mod same;
 mod services;
 mod shared;
 mod symbols;

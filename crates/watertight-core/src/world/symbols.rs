@@ -19,7 +19,7 @@ impl Symbol {
 
 /// The interner of a world. The texts are kept in one piece, and the table holds nothing but
 /// numbers: a large cluster has a new text for every workload.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
     /// All texts, one behind the other.
     texts: String,

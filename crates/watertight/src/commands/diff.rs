@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
 use watertight_core::analysis::diff::{Judged, compare, share_names};
+use watertight_core::analysis::felt::{self, Felt};
 use watertight_core::analysis::map::By;
-use watertight_core::check::{CheckOptions, judge, take_for};
+use watertight_core::check::{CheckOptions, State, judge_two, take_for};
 use watertight_core::diag::{self, Finding, Markers};
 use watertight_core::engine::{AnpApi, Profile};
 use watertight_core::eval::Evaluator;
@@ -111,6 +112,9 @@ impl<'a> Comparison<'a> {
                     bail!("--delete: there is no {name}");
                 }
             }
+            if let Some(missing) = nothing_staged(preview, &sides, two.files_of(Belongs::New)) {
+                say(&format!("note: --staged: {missing}"));
+            }
         }
         let profile = self.settings.profile;
         let [mut old, mut new] = sides;
@@ -130,9 +134,10 @@ impl<'a> Comparison<'a> {
         let evals = evals.map(|(world, ruleset)| Evaluator::new(world, ruleset, profile.switches));
         let evals = ManuallyDrop::new(evals);
         let [eval_old, eval_new] = &*evals;
-        let (before, after) = rayon::join(|| Reach::new(eval_old), || Reach::new(eval_new));
-        let (before, after) = (ManuallyDrop::new(before), ManuallyDrop::new(after));
-        let judged = [(eval_old, &*before), (eval_new, &*after)].map(|(eval, reach)| Judged {
+        let felt = Felt::find(&two.sources, &old.world, &new.world);
+        let rows = ManuallyDrop::new(felt::rows([eval_old, eval_new], felt.as_ref()));
+        let [before, after] = &*rows;
+        let judged = [(eval_old, before), (eval_new, after)].map(|(eval, reach)| Judged {
             eval,
             reach,
             profile: &profile,
@@ -144,11 +149,11 @@ impl<'a> Comparison<'a> {
             ReachBy::Workload => By::Workload,
             ReachBy::Namespace => By::Namespace,
         };
-        let judged_by = [(eval_old, &*before), (eval_new, &*after)];
+        let judged_by = [(eval_old, before), (eval_new, after)];
         // The comparison does not keep all cores busy by itself.
         let (difference, findings) = rayon::join(
             || compare(&two.sources, judged_old, judged_new, by),
-            || self.findings(&two, judged_by, [&old, &new]),
+            || self.findings(&two, judged_by, [&old, &new], felt.as_ref()),
         );
         let difference = ManuallyDrop::new(difference);
         let findings = ManuallyDrop::new(findings?);
@@ -325,11 +330,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// What `check` finds in both worlds.
-    fn findings(
+    fn findings<'s>(
         &self,
         two: &Two,
-        judged: [(&Evaluator<'_>, &Reach); 2],
-        sides: [&Side; 2],
+        judged: [(&'s Evaluator<'s>, &'s Reach); 2],
+        sides: [&'s Side; 2],
+        felt: Option<&Felt>,
     ) -> anyhow::Result<[Vec<Finding>; 2]> {
         let config = &self.config;
         let clouds = config.clouds.iter();
@@ -345,24 +351,25 @@ impl<'a> Comparison<'a> {
             ..CheckOptions::default()
         };
         let markers = Markers::find(&two.sources);
-        let find = |judged: (&Evaluator<'_>, &Reach), side: &Side, belongs: Belongs| {
-            let meant = |file| two.is_of(belongs, file);
-            let (profile, reading) = (&options.profile, side.reading.clone());
-            judge(
-                (&two.sources, &markers),
-                judged,
-                profile,
-                &options,
-                reading,
-                meant,
-            )
+        let state = |((eval, reach), side): ((_, _), &'s Side), belongs| State {
+            eval,
+            reach,
+            reading: &side.reading,
+            belongs,
         };
         let ([before, after], [old, new]) = (judged, sides);
-        let (old, new) = rayon::join(
-            || find(before, old, Belongs::Old),
-            || find(after, new, Belongs::New),
-        );
-        Ok([old, new])
+        let states = [
+            state((before, old), Belongs::Old),
+            state((after, new), Belongs::New),
+        ];
+        let is_of = |belongs, file| two.is_of(belongs, file);
+        Ok(judge_two(
+            (&two.sources, &markers),
+            states,
+            felt,
+            &options,
+            is_of,
+        ))
     }
 
     /// Says on standard error what could not be read.
@@ -424,6 +431,24 @@ fn problems(two: &Two, sides: [&Side; 2]) -> Vec<Finding> {
     let mut problems: Vec<Finding> = of_new.chain(of_old).cloned().collect();
     diag::sort(&mut problems);
     problems
+}
+
+/// What to say if a preview of staged policies finds none; `files` are those of the new state.
+fn nothing_staged(preview: &Preview, [old, new]: &[Side; 2], files: usize) -> Option<String> {
+    if let Some((key, value)) = &preview.staged_label {
+        let count = |side: &Side| side.world.policies.len() + side.world.objects.len();
+        // What else is applied or deleted makes the counts differ as well.
+        let alone = files == old.files && preview.delete.is_empty();
+        let none = alone && count(old) == count(new);
+        return none.then(|| format!("no policy has the label {key}={value}"));
+    }
+    let is_staged = |kind: &str| kind.starts_with("Staged");
+    let mut before = old.world.objects.iter();
+    let mut after = new.world.objects.iter();
+    let none = preview.enforce_staged
+        && !before.any(|item| is_staged(item.kind.kind))
+        && !after.any(|item| is_staged(item.kind.kind));
+    none.then(|| "there is no staged policy of Calico".into())
 }
 
 /// Whether there is a difference of the kind that fails a run.

@@ -124,8 +124,19 @@ fn policies_with_a_label_are_taken_as_staged() {
         ran.stdout.contains("NetworkPolicy shop/db added"),
         "{ran:?}"
     );
-    let ran = preview(&["--staged=stage=other"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("--staged"), "{ran:?}");
+    // Who finds none is told, for nothing differs then.
+    for (argument, told) in [
+        (
+            "--staged=stage=other",
+            "no policy has the label stage=other",
+        ),
+        ("--staged", "there is no staged policy of Calico"),
+    ] {
+        let ran = preview(&[argument]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stderr.contains(told), "{ran:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Pairs of units with other answers than before, as rectangles: sources, destinations, one change.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
@@ -97,6 +97,7 @@ impl Collected {
         let [old_targets, new_targets] = [maps.old, maps.new]
             .map(|map| Numbers::new(&target_names, targets.len(), map.targets().all()));
         let (before, after) = (Kept::default(), Kept::default());
+        let reached: Mutex<Vec<Reached>> = Mutex::default();
         let positions: Vec<usize> = (0..sources.len()).collect();
         for positions in positions.chunks(TOGETHER) {
             let found = crate::parallel::few(positions, |source| {
@@ -106,12 +107,18 @@ impl Collected {
                 };
                 let old = row(maps.old, &old_sources, &before);
                 let new = row(maps.new, &new_sources, &after);
-                of_source(
+                // As long as the destinations are many: made once a worker.
+                let lock = || reached.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut own = lock().pop().unwrap_or_default();
+                let found = of_source(
                     targets,
                     (old.as_ref(), &old_targets),
                     (new.as_ref(), &new_targets),
                     keys.target,
-                )
+                    &mut own,
+                );
+                lock().push(own);
+                found
             });
             let sources = positions.iter().filter_map(|at| sources.get(*at));
             for (source, found) in sources.zip(found) {
@@ -158,6 +165,9 @@ impl Collected {
     }
 }
 
+/// By destination: the connection in each world, counted from one.
+type Reached = Vec<(u32, u32)>;
+
 /// What is new about one source: the answers before and after, the key of the destinations, and those.
 type OfSource = Vec<((Ports, Ports, u32), Vec<u32>)>;
 
@@ -166,10 +176,10 @@ fn of_source(
     (old, old_numbers): (Option<&SourceRow>, &Numbers),
     (new, new_numbers): (Option<&SourceRow>, &Numbers),
     target_keys: &[u32],
+    reached: &mut Reached,
 ) -> OfSource {
-    // By destination: the connection in each world, counted from one.
-    let mut reached = vec![(0u32, 0u32); targets.len()];
-    let connections = |row: Option<&SourceRow>| row.map_or(0, |row| row.connections.len());
+    reached.clear();
+    reached.resize(targets.len(), (0, 0));
     for (at, connection) in (1..).zip(old.into_iter().flat_map(|row| &row.connections)) {
         for target in &connection.targets {
             if let Some(entry) = reached.get_mut(old_numbers.position(*target) as usize) {
@@ -192,18 +202,19 @@ fn of_source(
     };
     let (before, after) = (ports(old), ports(new));
     let mut differ: FxHashMap<(u32, u32), bool> = FxHashMap::default();
-    differ.reserve(connections(old) + connections(new));
     let mut found: FxHashMap<(u32, u32, u32), Vec<u32>> = FxHashMap::default();
-    for (target, (old, new)) in targets.iter().zip(&reached) {
-        if (*old, *new) == (0, 0) {
-            continue;
+    // Neighbours mostly answer alike.
+    let mut last = ((0, 0), false);
+    for (target, pair) in targets.iter().zip(&*reached) {
+        if last.0 != *pair {
+            let differs = differ.entry(*pair).or_insert_with(|| {
+                let (old, new) = (before.get(pair.0 as usize), after.get(pair.1 as usize));
+                !matches!((old, new), (Some(old), Some(new)) if old.says_as(new))
+            });
+            last = (*pair, *differs);
         }
-        let differs = differ.entry((*old, *new)).or_insert_with(|| {
-            let (old, new) = (before.get(*old as usize), after.get(*new as usize));
-            !matches!((old, new), (Some(old), Some(new)) if old.says_as(new))
-        });
-        if *differs {
-            let of = (*old, *new, key(target_keys, *target));
+        if last.1 {
+            let of = (pair.0, pair.1, key(target_keys, *target));
             found.entry(of).or_default().push(*target);
         }
     }

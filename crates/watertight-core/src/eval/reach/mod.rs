@@ -10,6 +10,7 @@
 
 mod atoms;
 mod classes;
+mod follow;
 mod row;
 mod selectors;
 mod sets;
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 
 pub(crate) use atoms::bounds;
 use classes::Classes;
+pub(crate) use follow::Same;
 pub use row::{Band, Row};
 pub use sets::{SetId, Sets};
 pub use side::{RowId, Side};

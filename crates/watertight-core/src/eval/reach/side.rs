@@ -1,6 +1,7 @@
 //! All rows of one direction, and which endpoint has which.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -8,6 +9,7 @@ mod ready;
 
 use self::ready::Ready;
 use super::classes::Classes;
+use super::follow::Moved;
 use super::row::{Band, Item, Row, Tiers, compute};
 use super::selectors::Selectors;
 use super::sets::Sets;
@@ -70,7 +72,7 @@ pub struct Side {
     pub(super) sets: Sets,
     selectors: Selectors,
     /// By tier, then policy, then rule.
-    rules: Vec<Vec<Box<[Ready]>>>,
+    rules: Vec<Vec<Arc<[Ready]>>>,
     rows: Vec<Row>,
     ids: FxHashMap<(Box<[PolicyRef]>, Itself), RowId>,
     /// By endpoint.
@@ -204,7 +206,7 @@ impl Side {
             }
             if let Some(tier) = self.rules.get_mut(at.tier) {
                 if tier.len() <= at.policy {
-                    tier.resize_with(at.policy + 1, Box::default);
+                    tier.resize_with(at.policy + 1, Arc::default);
                 }
                 if let Some(entry) = tier.get_mut(at.policy) {
                     *entry = ready;
@@ -244,7 +246,7 @@ impl Side {
         if let Some(tier) = self.rules.get_mut(at.tier)
             && at.policy <= tier.len()
         {
-            tier.insert(at.policy, Box::default());
+            tier.insert(at.policy, Arc::default());
         }
         let moved = std::mem::take(&mut self.ids).into_iter();
         let moved = moved.map(|((mut policies, own), row)| {
@@ -256,6 +258,45 @@ impl Side {
             ((policies, own), row)
         });
         self.ids = moved.collect();
+    }
+
+    /// The same rows, of policies that have moved; rows of others are nobody's when namespaces get theirs
+    /// anew. `counts` says how many policies the tiers have now.
+    pub(super) fn with_policies(&self, counts: impl Iterator<Item = usize>, moved: &Moved) -> Self {
+        let mut rules: Vec<_> = counts.map(|count| vec![Arc::default(); count]).collect();
+        for (tier, of) in self.rules.iter().enumerate() {
+            for (policy, of) in of.iter().enumerate() {
+                let direction = self.direction;
+                let at = PolicyRef {
+                    direction,
+                    tier,
+                    policy,
+                };
+                let place = moved.get(&at).and_then(|at| {
+                    let tier: &mut Vec<Arc<[Ready]>> = rules.get_mut(at.tier)?;
+                    tier.get_mut(at.policy)
+                });
+                if let Some(place) = place {
+                    place.clone_from(of);
+                }
+            }
+        }
+        let ids = self.ids.iter().filter_map(|((policies, own), row)| {
+            let policies: Option<Box<[PolicyRef]>> =
+                policies.iter().map(|at| moved.get(at).copied()).collect();
+            Some(((policies?, own.clone()), *row))
+        });
+        Self {
+            direction: self.direction,
+            sets: self.sets.clone(),
+            selectors: Selectors::default(),
+            rules,
+            rows: self.rows.clone(),
+            ids: ids.collect(),
+            of_endpoint: self.of_endpoint.clone(),
+            of_node: self.of_node.clone(),
+            fresh: self.fresh,
+        }
     }
 
     /// Every row.

@@ -34,7 +34,7 @@ impl<'f> Identity<'f> {
 }
 
 /// The findings of one state that the other has not, both ways.
-pub(super) fn delta(sources: &Sources, old: &[Finding], new: &[Finding]) -> FindingDelta {
+pub(crate) fn delta(sources: &Sources, old: &[Finding], new: &[Finding]) -> FindingDelta {
     fn identities<'f>(sources: &'f Sources, findings: &'f [Finding]) -> Vec<Identity<'f>> {
         let findings = findings.iter();
         findings.map(|of| Identity::of(sources, of)).collect()

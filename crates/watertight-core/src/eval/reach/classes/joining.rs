@@ -64,17 +64,15 @@ impl Classes {
     }
 
     fn cut(&mut self, world: &World, block: &IpBlock) -> bool {
-        let pods = world
-            .endpoints
-            .iter()
-            .flat_map(|endpoint| endpoint.ips.iter());
-        let nodes = world.nodes.iter().flat_map(|node| node.ips.iter());
-        let ips: Vec<IpAddr> = pods.chain(nodes).copied().collect();
-        fn used<A: Address>(ips: &[IpAddr], is_meant: &dyn Fn(A) -> bool) -> bool {
-            ips.iter().filter_map(|ip| A::of(*ip)).any(is_meant)
+        fn used<A: Address>(world: &World, is_meant: &dyn Fn(A) -> bool) -> bool {
+            let pods = world.endpoints.iter();
+            let pods = pods.flat_map(|endpoint| endpoint.ips.iter());
+            let nodes = world.nodes.iter().flat_map(|node| node.ips.iter());
+            let mut ips = pods.chain(nodes).filter_map(|ip: &IpAddr| A::of(*ip));
+            ips.any(is_meant)
         }
-        self.v4.cut(block, |is_meant| used(&ips, is_meant))
-            && self.v6.cut(block, |is_meant| used(&ips, is_meant))
+        self.v4.cut(block, |is_meant| used(world, is_meant))
+            && self.v6.cut(block, |is_meant| used(world, is_meant))
     }
 
     /// Finds or makes the class of an endpoint that is new or changed.

@@ -1,6 +1,7 @@
 //! Rules as rows need them: their peers as sets, and their ports as ranges.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Itself, PortName, Side};
 use crate::engine::Icmp;
@@ -44,7 +45,7 @@ impl Side {
         eval: &Evaluator<'_>,
         classes: &Classes,
         rules: &[Rule],
-    ) -> Box<[Ready]> {
+    ) -> Arc<[Ready]> {
         let rules = rules.iter().map(|rule| {
             let relative = rule.peers.iter().any(Peer::is_relative);
             let peers = self.peers(eval, classes, rule, None);
