@@ -194,6 +194,18 @@ fn packets_and_prediction_agree_on_the_example() {
 }
 
 #[test]
+fn a_tie_is_not_judged_and_says_so() {
+    let found = ran(&["lab", "run", "examples/cluster-policies", "--no-icmp"]);
+    if skipped(&found) {
+        return;
+    }
+    assert_eq!(found.code, 0, "{}{}", found.stdout, found.stderr);
+    for told in [" . ~ ~ ", "~ something not judged", "says otherwise (A-12,"] {
+        assert!(found.stdout.contains(told), "{told}: {}", found.stdout);
+    }
+}
+
+#[test]
 fn a_lab_stays_up_is_asked_and_goes_down() {
     let name = format!("cli-test-{}", std::process::id());
     let project = Project::new(&[("a.yaml", TIGHT), ("b.yaml", OPEN)]);
