@@ -4,6 +4,8 @@
 //! `differences` too, with what decided on either side.
 
 mod build;
+#[cfg(test)]
+mod tests;
 mod unjudged;
 
 use schemars::JsonSchema;
