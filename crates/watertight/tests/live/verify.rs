@@ -1,0 +1,180 @@
+//! `watertight verify` against clusters that enforce policies, or do not, or only seem to.
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use fake_cluster::{Effect, FakeCluster, Fault};
+use serde_json::Value;
+
+use crate::Test;
+use crate::cluster::start;
+use crate::runtime::Mode;
+
+pub(crate) const TESTS: &[Test] = &[
+    Test {
+        name: "verify::a_cluster_that_enforces_is_enforced_and_left_clean",
+        run: enforcing,
+    },
+    Test {
+        name: "verify::a_cluster_that_ignores_policies_is_not_enforced",
+        run: nothing,
+    },
+    Test {
+        name: "verify::the_one_node_that_ignores_policies_is_named",
+        run: one_node,
+    },
+    Test {
+        name: "verify::policies_that_come_late_are_slow",
+        run: slow,
+    },
+    Test {
+        name: "verify::policies_that_come_and_go_are_flapping",
+        run: flapping,
+    },
+    Test {
+        name: "verify::who_may_not_exec_learns_nothing_and_leaves_nothing",
+        run: no_exec,
+    },
+    Test {
+        name: "verify::an_interrupt_takes_everything_away",
+        run: interrupted,
+    },
+];
+
+/// The program, told to talk to a cluster.
+fn program(cluster: &FakeCluster, arguments: &[&str]) -> (tempfile::TempDir, Command) {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config");
+    std::fs::write(&config, cluster.kubeconfig("lab")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watertight"));
+    command.arg("verify").args(arguments).env("KUBECONFIG", &config);
+    (dir, command)
+}
+
+struct Run {
+    code: Option<i32>,
+    report: Value,
+    output: Output,
+}
+
+/// Runs `verify -o json` against a cluster of that mode, and looks that nothing is left of it.
+fn verify(mode: Mode, faults: &[Fault], arguments: &[&str]) -> Run {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(start(mode));
+    for fault in faults {
+        cluster.fault(fault.clone());
+    }
+    let (_dir, mut command) = program(&cluster, arguments);
+    let output = command.args(["-o", "json"]).output().unwrap();
+    nothing_is_left(&cluster);
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    Run {
+        code: output.status.code(),
+        report,
+        output,
+    }
+}
+
+fn nothing_is_left(cluster: &FakeCluster) {
+    // What owns everything is gone; the rest follows.
+    for _ in 0..100 {
+        let namespaces = cluster.store().all("namespaces");
+        let own = namespaces.iter().filter(|namespace| {
+            let name = namespace.pointer("/metadata/name").and_then(Value::as_str);
+            name.is_some_and(|name| name.starts_with("watertight"))
+        });
+        if own.count() == 0 && cluster.store().all("deployments.apps").is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("something is left behind");
+}
+
+impl Run {
+    fn shown(&self) -> String {
+        let error = String::from_utf8_lossy(&self.output.stderr);
+        format!("{:#}\n{error}", self.report)
+    }
+
+    fn ends(&self, code: i32, verdict: &str) {
+        assert_eq!(self.code, Some(code), "{}", self.shown());
+        assert_eq!(self.report["verdict"], verdict, "{}", self.shown());
+    }
+
+    fn count(&self, what: &str) -> u64 {
+        self.report["counts"][what].as_u64().unwrap()
+    }
+
+    /// The verdicts of claims of a place.
+    fn verdicts(&self, place: &str) -> Vec<&str> {
+        let claims = self.report["claims"].as_array().unwrap();
+        let at = claims.iter().filter(|claim| claim["place"] == place);
+        at.map(|claim| claim["verdict"].as_str().unwrap()).collect()
+    }
+}
+
+fn enforcing() {
+    let run = verify(Mode::Enforcing, &[], &["--per-node"]);
+    run.ends(0, "enforced");
+    assert!(run.count("enforced") >= 8, "{}", run.shown());
+    assert_eq!(run.count("notEnforced") + run.count("inconclusive"), 0, "{}", run.shown());
+    for place in ["same-node", "other-node", "node:node-a", "node:node-b"] {
+        assert!(run.verdicts(place).contains(&"enforced"), "{place}: {}", run.shown());
+    }
+    let timings = run.report["timings"].as_array().unwrap();
+    assert!(!timings.is_empty(), "{}", run.shown());
+}
+
+fn nothing() {
+    let run = verify(Mode::Nothing, &[], &[]);
+    run.ends(1, "not-enforced");
+    assert_eq!(run.count("enforced"), 0, "{}", run.shown());
+}
+
+fn one_node() {
+    let run = verify(Mode::OnlyOn(&["node-a"]), &[], &["--per-node"]);
+    run.ends(1, "not-enforced");
+    assert!(run.verdicts("node:node-b").contains(&"not-enforced"), "{}", run.shown());
+    let other = run.verdicts("node:node-a");
+    assert!(other.iter().all(|verdict| *verdict == "enforced"), "{}", run.shown());
+}
+
+fn slow() {
+    let run = verify(Mode::Slow(Duration::from_secs(4)), &[], &[]);
+    run.ends(0, "enforced");
+    assert!(run.count("slow") > 0, "{}", run.shown());
+    let timings = run.report["timings"].as_array().unwrap();
+    let enforce = timings.iter().find(|timing| timing["change"] == "enforce").unwrap();
+    let after = enforce["after"].as_f64().unwrap();
+    assert!((3500.0..6000.0).contains(&after), "{}", run.shown());
+}
+
+fn flapping() {
+    let run = verify(Mode::Flapping(Duration::from_millis(900)), &[], &[]);
+    assert_eq!(run.code, Some(1), "{}", run.shown());
+    assert!(run.count("flapping") > 0, "{}", run.shown());
+}
+
+fn no_exec() {
+    let forbidden = Fault::new("", "pods/exec", Effect::Forbidden);
+    let run = verify(Mode::Enforcing, &[forbidden], &[]);
+    assert_eq!(run.code, Some(2), "{}", run.shown());
+    assert!(run.shown().contains("pods/exec"), "{}", run.shown());
+}
+
+fn interrupted() {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(start(Mode::Enforcing));
+    let (_dir, mut command) = program(&cluster, &[]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while cluster.store().all("deployments.apps").is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    let status = child.wait().unwrap();
+    assert_ne!(status.code(), Some(0));
+    nothing_is_left(&cluster);
+}
