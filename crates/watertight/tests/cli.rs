@@ -7,6 +7,8 @@ mod harness;
 mod baseline;
 #[path = "cli/baseline_example.rs"]
 mod baseline_example;
+#[path = "cli/diagnose.rs"]
+mod diagnose;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/explain.rs"]

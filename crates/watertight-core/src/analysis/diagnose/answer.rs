@@ -2,6 +2,7 @@
 
 use super::{Answer, Case, Step, StepState, Target, steps};
 use crate::engine::detect::State;
+use crate::eval::{Decision, Verdict};
 use crate::manifest::Direction;
 
 pub(super) fn answer(case: &Case<'_>, steps: &[Step]) -> (Answer, String) {
@@ -105,11 +106,20 @@ fn of_flow(
     let denied = verdicts().filter(|verdict| !verdict.allowed).count();
     if denied == 0 {
         let above = rest.first().filter(|step| step.state == StepState::Failed);
-        let because = match above.and_then(|step| step.items.first()) {
-            Some(item) => item.text.clone(),
-            None => isolation.summary.clone(),
+        if let Some(item) = above.and_then(|step| step.items.first()) {
+            return (Answer::Decorative, item.text.clone());
+        }
+        let isolated = |verdict: Verdict| {
+            let sides = [verdict.egress, verdict.ingress];
+            sides
+                .iter()
+                .any(|side| matches!(side, Decision::Rule { .. }))
         };
-        return (Answer::Decorative, format!("nothing denies it: {because}"));
+        let answer = match verdicts().any(isolated) {
+            true => Answer::Partly,
+            false => Answer::Decorative,
+        };
+        return (answer, isolation.summary.clone());
     }
     match enforcement.state {
         StepState::Failed if all_bad(case) => (
@@ -130,9 +140,16 @@ fn of_flow(
         StepState::Passed if denied < case.connections.len() => {
             (Answer::Partly, isolation.summary.clone())
         }
-        StepState::Passed => (
-            Answer::Real,
-            format!("policies deny it, and {}", enforcement.summary),
-        ),
+        StepState::Passed => {
+            let summary = format!("policies deny it, and {}", enforcement.summary);
+            // What is wrong with other policies does not touch it; what is wrong with the engine may.
+            let broken = rest
+                .iter()
+                .find(|step| step.name == "versions" && step.state == StepState::Failed);
+            match broken {
+                Some(broken) => (Answer::Partly, format!("{summary}; but {}", broken.summary)),
+                None => (Answer::Real, summary),
+            }
+        }
     }
 }

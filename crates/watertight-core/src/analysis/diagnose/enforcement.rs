@@ -85,7 +85,7 @@ pub(super) fn enforcement(case: &Case<'_>) -> Step {
             .as_ref()
             .map_or(String::new(), |pool| format!(" ({pool})"));
         let here = match on.get(&node.node) {
-            Some(pods) => format!(", with {} of these", count(*pods, "pod")),
+            Some(pods) => format!(", with {pods} of these pods"),
             None => String::new(),
         };
         let name = &world[node.node].name;

@@ -76,6 +76,25 @@ impl Case<'_> {
         items.collect()
     }
 
+    /// Kinds of policies that could not be read: what nothing seems to isolate, one of them may.
+    fn missing_policies(&self) -> Vec<Item> {
+        let inventory = &self.context.world.inventory;
+        let kinds = inventory
+            .snapshot
+            .iter()
+            .flat_map(|snapshot| &snapshot.kinds);
+        let missing = kinds.filter(|kind| {
+            kind.state.is_incomplete()
+                && (CLUSTER_GROUPS.contains(&&*kind.group)
+                    || (&*kind.group, &*kind.resource) == READ_POLICIES)
+        });
+        let items = missing.map(|kind| {
+            let text = format!("{}: {}", kind.complaint(), kind.consequence());
+            Item::of(text).cause().at(Some(kind.span))
+        });
+        items.collect()
+    }
+
     fn origin(&self, at: PolicyRef) -> Origin {
         self.context.eval.ruleset[at].origin
     }
@@ -119,17 +138,22 @@ fn step(
     }
 }
 
-const READ: &[(&str, &str)] = &[
-    ("networking.k8s.io", "networkpolicies"),
-    ("", "pods"),
-    ("", "namespaces"),
-];
+fn plural(number: usize, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    }
+}
+
+const READ_POLICIES: (&str, &str) = ("networking.k8s.io", "networkpolicies");
+
+const READ: &[(&str, &str)] = &[READ_POLICIES, ("", "pods"), ("", "namespaces")];
 
 /// Step 2: is it isolated in both directions?
 pub(super) fn isolation(case: &Case<'_>) -> Step {
     let name = "isolation";
     let question = "do policies isolate it, in both directions?";
-    let missing = case.missing(READ);
+    let mut missing = case.missing(READ);
     if let Target::Flow { .. } = case.target {
         return flow(case, name, question, missing);
     }
@@ -144,7 +168,10 @@ pub(super) fn isolation(case: &Case<'_>) -> Step {
             true => StepState::NotApplicable,
             false => StepState::Unknown,
         };
-        let summary = "there are no pods here that policies can apply to".to_owned();
+        let summary = match missing.into_iter().next() {
+            Some(first) => first.text,
+            None => "there are no pods here that policies can apply to".to_owned(),
+        };
         return Step {
             name,
             question,
@@ -172,12 +199,24 @@ pub(super) fn isolation(case: &Case<'_>) -> Step {
             items.push(open_item(case, direction, &open));
         }
     }
+    let unread = case.missing_policies();
+    if !items.is_empty() && !unread.is_empty() {
+        items.iter_mut().for_each(|item| item.is_cause = false);
+        missing.extend(unread);
+        missing.dedup_by(|a, b| a.text == b.text);
+    }
     items.extend(case.items(&["WT103", "WT104", "WT105"]));
     step(name, question, items, missing, |_, _| {
         let [ingress, egress] = counts;
         let pods = count(total, "pod");
         match (ingress == total, egress == total) {
+            (true, true) if total == 1 => "it is isolated in both directions".to_owned(),
             (true, true) => format!("all {pods} are isolated in both directions"),
+            _ if total == 1 => match (ingress, egress) {
+                (1, _) => "it is isolated for ingress, and open for egress".to_owned(),
+                (_, 1) => "it is isolated for egress, and open for ingress".to_owned(),
+                _ => "no policy isolates it, in either direction".to_owned(),
+            },
             _ => format!("of {pods}, {ingress} are isolated for ingress and {egress} for egress"),
         }
     })
@@ -266,12 +305,20 @@ fn flow(case: &Case<'_>, name: &'static str, question: &'static str, missing: Ve
         };
     }
     let total = case.connections.len();
+    let mut missing = missing;
+    let unread = case.missing_policies();
+    if !unread.is_empty() {
+        // One of those may deny it, or allow it.
+        items.iter_mut().for_each(|item| item.is_cause = false);
+        missing.extend(unread);
+        missing.dedup_by(|a, b| a.text == b.text);
+    }
     step(name, question, items, missing, |_, _| {
         match (allowed, isolated) {
             (0, _) => "policies deny it, if they are enforced".to_owned(),
             (_, 0) => "no policy isolates either end of it in that direction".to_owned(),
             (allowed, _) if allowed == total => {
-                "an end is isolated, and a rule lets it through".to_owned()
+                "policies isolate an end of it, and a rule lets this connection through".to_owned()
             }
             (allowed, _) => format!(
                 "policies allow {allowed} of {} of it",
@@ -330,7 +377,8 @@ pub(super) fn tiers(case: &Case<'_>) -> Step {
         missing,
         |state, failed| match state {
             StepState::Failed => {
-                format!("{} above what was meant to hold", count(failed, "decision"))
+                let these = plural(failed, "policy above decides", "policies above decide");
+                format!("{these} before what was meant to hold")
             }
             _ => "no policy above lets through what others deny".to_owned(),
         },
@@ -378,9 +426,10 @@ pub(super) fn labels(case: &Case<'_>) -> Step {
         items,
         missing,
         |state, failed| match state {
-            StepState::Failed => format!(
-                "{} that match nothing, or not what they seem to",
-                count(failed, "selector")
+            StepState::Failed => plural(
+                failed,
+                "selector matches nothing, or not what it seems to",
+                "selectors match nothing, or not what they seem to",
             ),
             _ => "every selector matches something".to_owned(),
         },
@@ -425,7 +474,8 @@ pub(super) fn versions(case: &Case<'_>) -> Step {
             more: 0,
         };
     }
-    of_release(case, name, question, engine.version.is_some())
+    let known = engine.version.or(case.context.profile.version).is_some();
+    of_release(case, name, question, known)
 }
 
 fn of_release(case: &Case<'_>, name: &'static str, question: &'static str, known: bool) -> Step {
@@ -442,9 +492,10 @@ fn of_release(case: &Case<'_>, name: &'static str, question: &'static str, known
         items,
         missing,
         |state, failed| match state {
-            StepState::Failed => format!(
-                "{} of this release, or kinds that it does not read",
-                count(failed, "limit or bug")
+            StepState::Failed => plural(
+                failed,
+                "known bug or limit of this release touches these policies",
+                "known bugs and limits of this release touch these policies",
             ),
             _ => "nothing that these policies use is known to be ignored or broken".to_owned(),
         },
@@ -480,9 +531,10 @@ pub(super) fn host_network(case: &Case<'_>) -> Step {
         items,
         missing,
         |state, failed| match state {
-            StepState::Failed => format!(
-                "{} outside of policies, or free to be",
-                count(failed, "group of pods")
+            StepState::Failed => plural(
+                failed,
+                "group of pods is on the network of its node, outside of all policies",
+                "groups of pods are on the network of their node, outside of all policies",
             ),
             _ => "none of these pods is on the network of its node".to_owned(),
         },

@@ -1,1 +1,314 @@
+use expect_test::expect;
 
+use super::*;
+use crate::analysis::parties::{Flow, Parties};
+use crate::check::take_for;
+use crate::manifest::Options;
+use crate::world::{Assume, read};
+
+/// Two nodes with Cilium, and a shop that is closed but for what it needs.
+const SHOP: &str = r#"
+{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {kubernetes.io/os: linux}}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2, labels: {kubernetes.io/os: linux}}}
+---
+{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: cilium, namespace: kube-system}, spec: {selector: {matchLabels: {k8s-app: cilium}}, template: {metadata: {labels: {k8s-app: cilium}}, spec: {hostNetwork: true, containers: [{name: cilium-agent, image: "quay.io/cilium/cilium:v1.20.0"}]}}}, status: {desiredNumberScheduled: 2, numberReady: 2}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: cilium-config, namespace: kube-system}, data: {enable-policy: default}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: restricted}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop}, spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: shop}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 5432}]}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {nodeName: n1, containers: [{name: a, image: b, ports: [{containerPort: 8080}]}]}, status: {phase: Running, podIP: 10.0.1.1}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}, spec: {nodeName: n2, containers: [{name: a, image: b, ports: [{containerPort: 5432}]}]}, status: {phase: Running, podIP: 10.0.1.2}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: other, namespace: shop, labels: {app: other}}, spec: {nodeName: n2, containers: [{name: a, image: b}]}, status: {phase: Running, podIP: 10.0.1.3}}
+"#;
+
+fn shop(changes: &[(&str, &str)], more: &str) -> String {
+    let text = changes.iter().fold(SHOP.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    format!("{text}---\n{more}\n")
+}
+
+fn header(kinds: &str) -> String {
+    format!(
+        "{{apiVersion: watertight.dev/v1, kind: Snapshot, metadata: {{name: t}}, kinds: [{kinds}]}}"
+    )
+}
+
+fn missing(group: &str, resource: &str) -> String {
+    header(&format!(
+        "{{group: \"{group}\", version: v1, resource: {resource}, kind: K, state: forbidden}}"
+    ))
+}
+
+/// The answer and the steps, one a line.
+fn told(text: &str, target: &str) -> String {
+    let mut sources = Sources::new();
+    sources.add("t.yaml", text.into()).unwrap();
+    let (mut world, loaded) = read(&sources, &Options::default(), &Assume::default(), None);
+    let profile = take_for(&mut world, Profile::reference(), &[]);
+    let parties = Parties::new(&world, Some("shop"));
+    let target = match target {
+        "" => Target::Cluster,
+        flow if flow.contains("->") => {
+            let flow = Flow::parse(flow).unwrap();
+            Target::Flow {
+                from: parties.select(&flow.from.text).unwrap(),
+                to: parties.select(&flow.to.text).unwrap(),
+                ports: flow.ports,
+            }
+        }
+        name => match name.strip_prefix("ns:") {
+            Some(name) => Target::Namespaces(vec![world.namespace(name).unwrap()]),
+            None => Target::Pods(parties.select(name).unwrap()),
+        },
+    };
+    let found = diagnose(&sources, &world, &profile, &loaded.findings, &target);
+    let mut out = format!("{}: {}\n", found.answer, found.because);
+    for step in &found.steps {
+        out.push_str(&format!("{} {}: {}\n", step.name, step.state, step.summary));
+        for item in step.items.iter().filter(|item| item.is_cause) {
+            out.push_str(&format!("  {}\n", item.text));
+        }
+    }
+    out
+}
+
+/// The first line, and the steps that did not pass.
+fn short(text: &str, target: &str) -> String {
+    let told = told(text, target);
+    let lines = told.lines().enumerate().filter(|(number, line)| {
+        let is_step = !line.starts_with(' ');
+        *number == 0
+            || (is_step && !line.contains(" passed: ") && !line.contains(" not-applicable: "))
+    });
+    lines.map(|(_, line)| format!("{line}\n")).collect()
+}
+
+#[test]
+fn what_should_hold() {
+    expect![[r#"
+        real: Cilium 1.20.0 should enforce policies wherever these pods run
+        enforcement passed: Cilium 1.20.0 should enforce policies wherever these pods run
+        isolation passed: all 3 pods are isolated in both directions
+        tiers not-applicable: there are no policies but NetworkPolicies
+        labels passed: every selector matches something
+        versions passed: nothing that these policies use is known to be ignored or broken
+        host-network passed: none of these pods is on the network of its node
+    "#]]
+    .assert_eq(&told(SHOP, ""));
+}
+
+#[test]
+fn an_engine_that_is_told_to_enforce_nothing() {
+    let never = shop(&[("enable-policy: default", "enable-policy: never")], "");
+    expect![[r#"
+        decorative: Cilium is told to enforce no policy at all
+        enforcement failed: Cilium is told to enforce no policy at all
+          Cilium is told to enforce no policy at all
+        isolation passed: all 3 pods are isolated in both directions
+        tiers not-applicable: there are no policies but NetworkPolicies
+        labels passed: every selector matches something
+        versions passed: nothing that these policies use is known to be ignored or broken
+        host-network passed: none of these pods is on the network of its node
+    "#]]
+    .assert_eq(&told(&never, "ns:shop"));
+}
+
+#[test]
+fn a_switch_that_was_not_read_is_unknown() {
+    let text = shop(
+        &[("name: cilium-config", "name: other-config")],
+        &missing("", "configmaps"),
+    );
+    expect![[r#"
+        unknown: a switch that turns enforcement off could not be looked at
+        enforcement unknown: a switch that turns enforcement off could not be looked at
+    "#]]
+    .assert_eq(&short(&text, ""));
+}
+
+#[test]
+fn a_node_without_the_engine_is_a_part() {
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: cilium-1, namespace: kube-system, ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: cilium, uid: u, controller: true}]}, spec: {nodeName: n1, hostNetwork: true, containers: [{name: a, image: b}]}, status: {phase: Running, podIP: 10.9.0.1}}";
+    let text = shop(&[], pod);
+    expect![[r#"
+        partly: 2 of 3 pods run where policies are not enforced as written
+        enforcement failed: 2 of 3 pods run where policies are not enforced as written
+          node n2, with 2 of these pods: no pod of DaemonSet kube-system/cilium runs here
+        isolation passed: all 3 pods are isolated in both directions
+        tiers not-applicable: there are no policies but NetworkPolicies
+        labels passed: every selector matches something
+        versions passed: nothing that these policies use is known to be ignored or broken
+        host-network passed: none of these pods is on the network of its node
+    "#]]
+    .assert_eq(&told(&text, "ns:shop"));
+    // All that is asked about runs where the engine does.
+    expect![[r#"
+        real: Cilium 1.20.0 should enforce policies wherever these pods run
+    "#]]
+    .assert_eq(&short(&text, "web"));
+}
+
+#[test]
+fn without_policies_the_engine_does_not_matter() {
+    let text = shop(
+        &[
+            ("kind: NetworkPolicy", "kind: Gone"),
+            ("networking.k8s.io/v1", "example.com/v1"),
+        ],
+        "",
+    );
+    expect![[r#"
+        decorative: no policy isolates any of these pods, so everything is allowed whatever the engine does
+        isolation failed: of 3 pods, 0 are isolated for ingress and 0 for egress
+    "#]].assert_eq(&short(&text, "ns:shop"));
+}
+
+/// The seed of it all: "default deny" that lists ingress alone.
+#[test]
+fn k_7_a_default_deny_for_ingress_leaves_egress_open() {
+    let text = shop(
+        &[("policyTypes: [Ingress, Egress]", "policyTypes: [Ingress]")],
+        "",
+    );
+    expect![[r#"
+        partly: it is isolated for ingress, and open for egress
+        enforcement passed: Cilium 1.20.0 should enforce policies wherever these pods run
+        isolation failed: it is isolated for ingress, and open for egress
+          no policy isolates shop/Pod/db for egress: every connection out of it is allowed
+          the default deny `shop/deny` is for ingress only: `shop/Pod/db` and `shop/Pod/other` can connect to everything
+        tiers not-applicable: there are no policies but NetworkPolicies
+        labels passed: every selector matches something
+        versions passed: nothing that these policies use is known to be ignored or broken
+        host-network passed: none of these pods is on the network of its node
+    "#]].assert_eq(&told(&text, "db"));
+}
+
+#[test]
+fn labels_that_match_nothing() {
+    let text = shop(
+        &[(
+            "from: [{podSelector: {matchLabels: {app: web}}}]",
+            "from: [{podSelector: {matchLabels: {app: wbe}}}]",
+        )],
+        "",
+    );
+    expect![[r#"
+        partly: 1 selector matches nothing, or not what it seems to
+        enforcement passed: Cilium 1.20.0 should enforce policies wherever these pods run
+        isolation passed: all 3 pods are isolated in both directions
+        tiers not-applicable: there are no policies but NetworkPolicies
+        labels failed: 1 selector matches nothing, or not what it seems to
+          a peer of NetworkPolicy `shop/db` selects no pod: no pod of `shop` has `app=wbe`
+        versions passed: nothing that these policies use is known to be ignored or broken
+        host-network passed: none of these pods is on the network of its node
+    "#]]
+    .assert_eq(&told(&text, "ns:shop"));
+}
+
+#[test]
+fn a_tier_above_lets_it_through() {
+    let admin = "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: allow-all}, spec: {priority: 1, subject: {namespaces: {}}, ingress: [{action: Allow, from: [{namespaces: {}}]}], egress: [{action: Allow, to: [{namespaces: {}}]}]}}";
+    let ovn = [
+        (
+            "name: cilium, namespace: kube-system",
+            "name: ovnkube-node, namespace: ovn-kubernetes",
+        ),
+        (
+            "quay.io/cilium/cilium:v1.20.0",
+            "ghcr.io/ovn-kubernetes/ovn-kube-ubuntu:v1.2.0",
+        ),
+    ];
+    expect![[r#"
+        decorative: AdminNetworkPolicy allow-all lets it through before any NetworkPolicy is asked
+        enforcement passed: OVN-Kubernetes 1.2.0 should enforce policies wherever these pods run
+        isolation failed: policies isolate an end of it, and a rule lets this connection through
+          allowed: AdminNetworkPolicy allow-all egress rule 1 allows it
+        tiers failed: 1 policy above decides before what was meant to hold
+          AdminNetworkPolicy allow-all lets it through before any NetworkPolicy is asked
+        labels passed: every selector matches something
+        versions passed: nothing that these policies use is known to be ignored or broken
+        host-network passed: none of these pods is on the network of its node
+    "#]]
+    .assert_eq(&told(&shop(&ovn, admin), "shop/other -> shop/db:5432"));
+}
+
+#[test]
+fn k_71_pods_on_the_network_of_their_node() {
+    let text = shop(
+        &[(
+            "nodeName: n2, containers: [{name: a, image: b, ports: [{containerPort: 5432}]}]",
+            "nodeName: n2, hostNetwork: true, containers: [{name: a, image: b, ports: [{containerPort: 5432}]}]",
+        )],
+        "",
+    );
+    expect![[r#"
+        decorative: its pods are on the network of their node, where no policy applies to them
+        labels failed: 2 selectors match nothing, or not what they seem to
+        host-network failed: 1 group of pods is on the network of its node, outside of all policies
+    "#]]
+    .assert_eq(&short(&text, "db"));
+}
+
+#[test]
+fn flows_are_denied_allowed_or_only_denied_on_paper() {
+    expect![[r#"
+        real: policies deny it, and Cilium 1.20.0 should enforce policies wherever these pods run
+    "#]]
+    .assert_eq(&short(SHOP, "other -> db:5432"));
+    expect![[r#"
+        partly: policies isolate an end of it, and a rule lets this connection through
+        isolation failed: policies isolate an end of it, and a rule lets this connection through
+    "#]]
+    .assert_eq(&short(SHOP, "web -> db:5432"));
+    let audit = shop(
+        &[("enable-policy: default", "policy-audit-mode: \"true\"")],
+        "",
+    );
+    expect![[r#"
+        decorative: policies deny it, and Cilium logs what policies deny and lets it through
+        enforcement failed: Cilium logs what policies deny and lets it through
+    "#]]
+    .assert_eq(&short(&audit, "other -> db:5432"));
+}
+
+#[test]
+fn what_could_not_be_listed_is_unknown_and_never_none() {
+    let policies = shop(
+        &[
+            ("kind: NetworkPolicy", "kind: Gone"),
+            ("networking.k8s.io/v1", "example.com/v1"),
+        ],
+        &missing("networking.k8s.io", "networkpolicies"),
+    );
+    expect![[r#"
+        unknown: networkpolicies.networking.k8s.io could not be listed (403, forbidden): connections that these policies deny are taken for allowed
+        isolation unknown: networkpolicies.networking.k8s.io could not be listed (403, forbidden): connections that these policies deny are taken for allowed
+    "#]].assert_eq(&short(&policies, "ns:shop"));
+    let pods = shop(&[("kind: Pod,", "kind: Gone,")], &missing("", "pods"));
+    expect![[r#"
+        unknown: pods could not be listed (403, forbidden): selectors are judged against the pods that were read, if any
+        isolation unknown: pods could not be listed (403, forbidden): selectors are judged against the pods that were read, if any
+        labels unknown: pods could not be listed (403, forbidden): selectors are judged against the pods that were read, if any
+        host-network unknown: pods could not be listed (403, forbidden): selectors are judged against the pods that were read, if any
+    "#]].assert_eq(&short(&pods, "ns:shop"));
+    let tiers = shop(
+        &[],
+        &missing("cilium.io", "ciliumclusterwidenetworkpolicies"),
+    );
+    expect![[r#"
+        unknown: ciliumclusterwidenetworkpolicies.cilium.io could not be listed (403, forbidden): what these objects allow, deny or configure is not known
+        tiers unknown: ciliumclusterwidenetworkpolicies.cilium.io could not be listed (403, forbidden): what these objects allow, deny or configure is not known
+    "#]].assert_eq(&short(&tiers, "ns:shop"));
+}

@@ -211,7 +211,15 @@ impl<'w> Coverage<'w> {
                         proof("not true", &field, span),
                     )
                 }
-                Some((_, true)) => (state, String::new(), Vec::new()),
+                Some((_, true)) => match self.fewer_ready() {
+                    None => (state, String::new(), Vec::new()),
+                    Some(proof) => {
+                        let text = format!(
+                            "{title} counts fewer ready pods than there are, and which of them is not ready was not read"
+                        );
+                        (state.worse(State::Unknown), text, vec![proof])
+                    }
+                },
             };
         }
         let Some(rollout) = self.controller.and_then(|controller| controller.rollout) else {
@@ -247,6 +255,20 @@ impl<'w> Coverage<'w> {
             return (state.worse(State::Unknown), text, vec![proof]);
         }
         (state, String::new(), Vec::new())
+    }
+
+    /// The status of the controller, where it counts fewer ready pods than were read as ready: pods
+    /// may come without their conditions.
+    fn fewer_ready(&self) -> Option<Proof> {
+        let (controller, pods) = (self.controller?, self.pods.as_ref()?);
+        let rollout = controller.rollout?;
+        let ready = pods.values().filter(|(_, ready)| *ready).count();
+        ((rollout.ready as usize) < ready).then(|| Proof {
+            object: controller.title(),
+            field: "status.numberReady".to_owned(),
+            value: format!("{} of {} pods", rollout.ready, pods.len()),
+            span: Some(rollout.span),
+        })
     }
 
     /// Ready pods, desired pods and nodes for them, as far as known.

@@ -10,6 +10,9 @@ use watertight_core::report::diagnose::{DiagnoseItem, DiagnoseStep};
 use super::{CAVEAT, about, pools, value};
 use crate::output::{because, connection, one_line, verdict, wrap};
 
+/// Items of a step that are told; of the first, all.
+const ITEMS: usize = 3;
+
 /// Pools that are listed one by one.
 const MOST: usize = 8;
 
@@ -81,16 +84,23 @@ impl Text<'_> {
         let summary = summary.replace('\n', &format!("\n{:25}", ""));
         writeln!(out, "{} {:13} {word}  {summary}", step.number, step.name)?;
         let is_told = matches!(step.state.as_str(), "failed" | "unknown");
-        for item in &step.items {
-            if self.verbose || (is_told && item.cause) || (step.number == 1 && is_told) {
+        let mut left = 0;
+        for (number, item) in step.items.iter().enumerate() {
+            if self.verbose {
                 self.item(step, item, out)?;
+            } else if is_told && (item.cause || step.number == 1) {
+                if step.number == 1 || number < ITEMS {
+                    self.item(step, item, out)?;
+                } else {
+                    left += 1;
+                }
             }
         }
-        if is_told && step.more > 0 {
+        let more = left + if is_told { step.more } else { 0 };
+        if more > 0 {
             writeln!(
                 out,
-                "     ... and {} more; `watertight check` lists all",
-                step.more
+                "     ... and {more} more; `watertight check` lists all"
             )?;
         }
         Ok(())

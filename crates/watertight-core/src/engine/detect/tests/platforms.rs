@@ -58,6 +58,19 @@ pub(super) fn cases() -> Vec<Case> {
         "partial | calico@3.31.2 enforced |  | n1=enforced n2=partial",
     );
     case(
+        "calico counts a pod that is not ready, and conditions were not read",
+        Cluster::of(TWO)
+            .counted(
+                "calico-system/calico-node",
+                &calico("calico/node:v3.31.2"),
+                2,
+                1,
+            )
+            .pod("calico-system/calico-node", "n1", true)
+            .pod("calico-system/calico-node", "n2", true),
+        "unknown | calico@3.31.2 enforced |  | n1=unknown n2=unknown",
+    );
+    case(
         "calico, fewer ready pods than nodes, pods not read",
         Cluster::of(&["n1", "n2", "n3"]).counted(
             "calico-system/calico-node",

@@ -86,6 +86,19 @@ fn the_table_is_complete() {
     }
 }
 
+#[test]
+fn the_page_tells_every_cause() {
+    let page = include_str!("../../../../../../docs/diagnose.md");
+    let causes = TRAPS
+        .iter()
+        .map(|trap| trap.id)
+        .chain(OTHER_CAUSES.iter().copied());
+    let missing: Vec<_> = causes
+        .filter(|id| !page.contains(&format!("`{id}`")))
+        .collect();
+    assert!(missing.is_empty(), "docs/diagnose.md lacks {missing:?}");
+}
+
 /// Causes that are no rows of the table of traps.
 const OTHER_CAUSES: &[&str] = &[
     "aks-no-engine",
