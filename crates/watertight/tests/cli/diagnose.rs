@@ -130,26 +130,16 @@ fn with_both_switches_on_the_same_policies_should_hold() {
     let found = project.run(&["diagnose", "shop/reports -> shop/svc/db:5432"]);
     assert_eq!(found.code, 0, "{}{}", found.stdout, found.stderr);
     expect![[r#"
-        real: policies deny it, and Amazon VPC CNI 1.2.7 should enforce policies wherever these pods run; a
+        real: policies deny it, and Amazon VPC CNI 1.4.2 should enforce policies wherever these pods run; a
               new pod is open for a moment
-        shop/reports -> shop/svc/db:5432/tcp: 2 pods; Amazon VPC CNI 1.2.7; 2 nodes; eks
+        shop/reports -> shop/svc/db:5432/tcp: 2 pods; Amazon VPC CNI 1.4.2; 2 nodes; eks
 
-        1 enforcement   passed   Amazon VPC CNI 1.2.7 should enforce policies wherever these pods run; a new
+        1 enforcement   passed   Amazon VPC CNI 1.4.2 should enforce policies wherever these pods run; a new
                                  pod is open for a moment
         2 isolation     passed   policies deny it, if they are enforced
         3 tiers         -        there are no policies but NetworkPolicies
         4 labels        passed   every selector matches something
-        5 versions      FAILED   5 known bugs and limits of this release touch these policies
-             Amazon VPC CNI 1.2.7 has aws-network-policy-agent-8147f19: the tracked state of a flow let new
-             traffic of the reverse direction past policy
-               do   move to aws-vpc-cni 1.22.3 or later, which brings aws-network-policy-agent 1.3.7
-             Amazon VPC CNI 1.2.7 has aws-network-policy-agent-bc504a4: two pods whose name and namespace
-             join to the same text shared a key, and the second got no hook
-               do   move to aws-vpc-cni 1.22.3 or later, which brings aws-network-policy-agent 1.3.7
-             Amazon VPC CNI 1.2.7 has aws-network-policy-agent-8f36492: failed writes of eBPF maps were
-             reported as policies applied
-               do   move to aws-vpc-cni 1.22.3 or later, which brings aws-network-policy-agent 1.3.7
-             ... and 3 more; `watertight check` lists all
+        5 versions      passed   nothing that these policies use is known to be ignored or broken
         6 host-network  passed   none of these pods is on the network of its node
 
         2 nodes of general: enforced-with-window
