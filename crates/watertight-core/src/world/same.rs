@@ -1,6 +1,8 @@
 //! Worlds that differ in their NetworkPolicies alone: ids of one mean the same in the other.
+//!
+//! INVARIANT: every field of what a world is made of is named here, so that a new one is thought of.
 
-use super::{Endpoint, Namespace, Service, Workload, World};
+use super::{Assumed, ClusterNode, Endpoint, Namespace, Service, ServicePort, Workload, World};
 use crate::parallel;
 
 impl World {
@@ -9,94 +11,167 @@ impl World {
     /// language are about.
     #[must_use]
     pub fn has_cluster_of(&self, other: &Self) -> bool {
-        let one_language = self.objects.is_empty() && other.objects.is_empty();
-        let unchanged =
-            |world: &Self| world.gone_policies.is_empty() && world.gone_endpoints.is_empty();
-        let same_lengths = self.namespaces.len() == other.namespaces.len()
-            && self.endpoints.len() == other.endpoints.len()
-            && self.workloads.len() == other.workloads.len()
-            && self.services.len() == other.services.len()
-            && self.nodes.len() == other.nodes.len();
-        if !(one_language && unchanged(self) && unchanged(other) && same_lengths) {
-            return false;
-        }
-        let assumed = self.assumed.pod_cidrs == other.assumed.pod_cidrs
-            && self.assumed.dns == other.assumed.dns
-            && self.assumed.namespaces == other.assumed.namespaces;
-        let mut nodes = self.nodes.iter().zip(&other.nodes);
-        let mut namespaces = self.namespaces.iter().zip(&other.namespaces);
-        let mut services = self.services.iter().zip(&other.services);
-        // Symbols first: labels are compared by their numbers.
-        self.symbols == other.symbols
-            && assumed
-            && self.names == other.names
-            && self.accounts == other.accounts
-            && nodes.all(|(a, b)| a.name == b.name && a.labels == b.labels && a.ips == b.ips)
-            && namespaces.all(|(a, b)| is_same_namespace(a, b))
-            && services.all(|(a, b)| is_same_service(a, b))
-            && have_same(&self.workloads, &other.workloads, is_same_workload)
-            && have_same(&self.endpoints, &other.endpoints, is_same_endpoint)
+        let Self {
+            symbols,
+            namespaces,
+            endpoints,
+            workloads,
+            services,
+            nodes,
+            policies: _,
+            objects,
+            names,
+            // Of findings, not of connections.
+            ignores: _,
+            assumed,
+            // Tells the engine, and both worlds are judged by one.
+            inventory: _,
+            accounts,
+            // They follow from endpoints and nodes.
+            by_ip: _,
+            node_by_ip: _,
+            dns: _,
+            shared_ips: _,
+            gone_policies,
+            gone_endpoints,
+        } = self;
+        let one_language = objects.is_empty() && other.objects.is_empty();
+        let unchanged = gone_policies.is_empty()
+            && other.gone_policies.is_empty()
+            && gone_endpoints.is_empty()
+            && other.gone_endpoints.is_empty();
+        // Symbols come first: labels are compared by their numbers.
+        one_language
+            && unchanged
+            && *symbols == other.symbols
+            && is_assumed_alike(assumed, &other.assumed)
+            && *names == other.names
+            && *accounts == other.accounts
+            && have_same(nodes, &other.nodes, |a, b| node(a) == node(b))
+            && have_same(namespaces, &other.namespaces, |a, b| {
+                namespace(a) == namespace(b)
+            })
+            && have_same(services, &other.services, |a, b| service(a) == service(b))
+            && have_same(workloads, &other.workloads, |a, b| {
+                workload(a) == workload(b)
+            })
+            && have_same(endpoints, &other.endpoints, |a, b| {
+                endpoint(a) == endpoint(b)
+            })
     }
 }
 
 /// So many are compared together.
 const TOGETHER: usize = 4096;
 
-fn have_same<T: Sync>(a: &[T], b: &[T], is_same: impl Fn(&T, &T) -> bool + Sync) -> bool {
+fn have_same<T: Sync>(a: &[T], b: &[T], is_same: impl Fn(&T, &T) -> bool + Sync + Send) -> bool {
     let chunks: Vec<_> = a.chunks(TOGETHER).zip(b.chunks(TOGETHER)).collect();
     let same = parallel::few(&chunks, |(a, b)| {
         a.iter().zip(*b).all(|(a, b)| is_same(a, b))
     });
-    !same.contains(&false)
+    a.len() == b.len() && !same.contains(&false)
 }
 
-fn is_same_namespace(a: &Namespace, b: &Namespace) -> bool {
-    a.name == b.name && a.labels == b.labels && a.endpoints == b.endpoints
+fn is_assumed_alike(a: &Assumed, b: &Assumed) -> bool {
+    let Assumed {
+        pod_cidrs,
+        without_address,
+        dns,
+        namespaces,
+        // It is where objects are, policies too.
+        without_namespace: _,
+        default_namespace,
+        engine: _,
+    } = a;
+    *pod_cidrs == b.pod_cidrs
+        && *without_address == b.without_address
+        && *dns == b.dns
+        && *namespaces == b.namespaces
+        && *default_namespace == b.default_namespace
 }
 
-fn is_same_service(a: &Service, b: &Service) -> bool {
-    let port = |service: &Service| -> Vec<_> {
-        let ports = service.ports.iter();
-        ports
-            .map(|port| {
-                (
-                    port.name.clone(),
-                    port.port,
-                    port.target.clone(),
-                    port.protocol,
-                )
-            })
-            .collect()
-    };
-    a.namespace == b.namespace
-        && a.name == b.name
-        && a.labels == b.labels
-        && a.selector == b.selector
-        && a.cluster_ips == b.cluster_ips
-        && a.headless == b.headless
-        && a.addresses == b.addresses
-        && port(a) == port(b)
+fn namespace(of: &Namespace) -> impl PartialEq {
+    let Namespace {
+        name,
+        labels,
+        span: _,
+        labels_span: _,
+        endpoints,
+        policies: _,
+    } = of;
+    (name, labels, endpoints)
 }
 
-fn is_same_workload(a: &Workload, b: &Workload) -> bool {
-    a.namespace == b.namespace
-        && a.kind == b.kind
-        && a.name == b.name
-        && a.replicas == b.replicas
-        && a.endpoints == b.endpoints
+fn service(of: &Service) -> impl PartialEq {
+    let Service {
+        namespace,
+        name,
+        labels,
+        selector,
+        kind,
+        cluster_ips,
+        headless,
+        ports,
+        addresses,
+        span: _,
+    } = of;
+    let ports = ports.iter().map(|port| {
+        let ServicePort {
+            name,
+            port,
+            target,
+            protocol,
+        } = port;
+        (name, port, target, protocol)
+    });
+    (
+        (namespace, name, labels, selector),
+        (kind, cluster_ips, headless, addresses),
+        ports.collect::<Vec<_>>(),
+    )
 }
 
-fn is_same_endpoint(a: &Endpoint, b: &Endpoint) -> bool {
-    a.namespace == b.namespace
-        && a.name == b.name
-        && a.template == b.template
-        && a.labels == b.labels
-        && a.ips == b.ips
-        && a.node == b.node
-        && a.host_network.is_some() == b.host_network.is_some()
-        && a.ports == b.ports
-        && a.workload == b.workload
-        && a.service_account == b.service_account
-        && a.lifecycle == b.lifecycle
-        && a.assumed == b.assumed
+fn node(of: &ClusterNode) -> impl PartialEq {
+    let ClusterNode {
+        name,
+        labels,
+        ips,
+        span: _,
+    } = of;
+    (name, labels, ips)
+}
+
+fn workload(of: &Workload) -> impl PartialEq {
+    let Workload {
+        namespace,
+        kind,
+        name,
+        endpoints,
+        replicas,
+        span: _,
+    } = of;
+    (namespace, kind, name, endpoints, replicas)
+}
+
+fn endpoint(of: &Endpoint) -> impl PartialEq {
+    let Endpoint {
+        namespace,
+        name,
+        template,
+        labels,
+        ips,
+        node,
+        host_network,
+        ports,
+        workload,
+        service_account,
+        lifecycle,
+        assumed,
+        span: _,
+    } = of;
+    (
+        (namespace, name, template, labels, ips, node),
+        (host_network.is_some(), ports, workload),
+        (service_account, lifecycle, assumed),
+    )
 }
