@@ -13,8 +13,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use flate2::{Compression, GzBuilder};
 use oci_spec::image::{
-    Arch, ConfigBuilder, Descriptor, DescriptorBuilder, Digest, ImageConfigurationBuilder, ImageIndexBuilder,
-    ImageManifestBuilder, MediaType, OciLayoutBuilder, Os, PlatformBuilder, RootFsBuilder, SCHEMA_VERSION,
+    Arch, ConfigBuilder, Descriptor, DescriptorBuilder, Digest, ImageConfigurationBuilder,
+    ImageIndexBuilder, ImageManifestBuilder, MediaType, OciLayoutBuilder, Os, PlatformBuilder,
+    RootFsBuilder, SCHEMA_VERSION,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -30,13 +31,22 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
     /// Where to build it for
-    #[arg(long, value_name = "TRIPLE", default_value = "x86_64-unknown-linux-musl")]
+    #[arg(
+        long,
+        value_name = "TRIPLE",
+        default_value = "x86_64-unknown-linux-musl"
+    )]
     target: String,
     /// What the image is called [default: ghcr.io/watertight-dev/watertight:VERSION]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The archive
-    #[arg(short, long, value_name = "FILE", default_value = "target/watertight-image.tar")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "target/watertight-image.tar"
+    )]
     output: PathBuf,
 }
 
@@ -48,8 +58,10 @@ pub(crate) fn run(args: &ImageArgs) -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => built(&args.target)?,
     };
-    let binary = std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let machine = machine(&binary).with_context(|| format!("`{}` cannot be in an image", path.display()))?;
+    let binary =
+        std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let machine =
+        machine(&binary).with_context(|| format!("`{}` cannot be in an image", path.display()))?;
     let archive = archive(&binary, machine, &name)?;
     if let Some(directory) = args.output.parent() {
         std::fs::create_dir_all(directory)?;
@@ -69,7 +81,16 @@ pub(crate) fn run(args: &ImageArgs) -> anyhow::Result<()> {
 fn built(target: &str) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
-    cargo.args(["build", "--release", "-p", "watertight", "--bin", "watertight", "--target", target]);
+    cargo.args([
+        "build",
+        "--release",
+        "-p",
+        "watertight",
+        "--bin",
+        "watertight",
+        "--target",
+        target,
+    ]);
     // The C library of GNU is linked statically only if asked to; that of musl always is.
     cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
     let status = cargo.status().context("cannot run cargo")?;
@@ -79,7 +100,8 @@ fn built(target: &str) -> anyhow::Result<PathBuf> {
              x86_64-unknown-linux-gnu links the C library of this machine, --binary takes what is built already"
         );
     }
-    let directory = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let directory =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(directory.join(target).join("release").join("watertight"))
 }
 
@@ -89,19 +111,31 @@ fn machine(binary: &[u8]) -> anyhow::Result<Arch> {
     const INTERPRETER: u32 = 3;
     let number = |at: usize, length: usize| -> Option<u64> {
         let bytes = binary.get(at..at.checked_add(length)?)?;
-        Some(bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
+        )
     };
     if !binary.starts_with(b"\x7fELF\x02\x01") {
         bail!("it is no 64-bit little-endian ELF binary");
     }
-    let place = |at: usize, length: usize| number(at, length).and_then(|found| usize::try_from(found).ok());
+    let place =
+        |at: usize, length: usize| number(at, length).and_then(|found| usize::try_from(found).ok());
     let headers = place(0x20, 8).zip(place(0x36, 2)).zip(place(0x38, 2));
     let ((start, size), count) = headers.context("its header is cut off")?;
     for at in 0..count {
-        let kind = size.checked_mul(at).and_then(|offset| start.checked_add(offset));
-        let kind = kind.and_then(|at| number(at, 4)).context("its program headers are cut off")?;
+        let kind = size
+            .checked_mul(at)
+            .and_then(|offset| start.checked_add(offset));
+        let kind = kind
+            .and_then(|at| number(at, 4))
+            .context("its program headers are cut off")?;
         if kind == u64::from(INTERPRETER) {
-            bail!("it is linked dynamically, and the image has no libraries; build it for a musl target");
+            bail!(
+                "it is linked dynamically, and the image has no libraries; build it for a musl target"
+            );
         }
     }
     match number(0x12, 2) {
@@ -126,7 +160,10 @@ impl Files {
         let digest: Digest = format!("sha256:{hash}").parse()?;
         let size = u64::try_from(bytes.len())?;
         self.add(format!("blobs/sha256/{hash}"), bytes);
-        let descriptor = DescriptorBuilder::default().media_type(kind).digest(digest).size(size);
+        let descriptor = DescriptorBuilder::default()
+            .media_type(kind)
+            .digest(digest)
+            .size(size);
         Ok(descriptor.build()?)
     }
 
@@ -154,17 +191,25 @@ fn archive(binary: &[u8], machine: Arch, name: &str) -> anyhow::Result<Vec<u8>> 
     let mut packed = GzBuilder::new().write(Vec::new(), Compression::best());
     packed.write_all(&content)?;
     let mut files = Files::default();
-    let layout = OciLayoutBuilder::default().image_layout_version("1.0.0").build()?;
+    let layout = OciLayoutBuilder::default()
+        .image_layout_version("1.0.0")
+        .build()?;
     files.add("oci-layout", serde_json::to_vec(&layout)?);
 
     let layer = files.blob(MediaType::ImageLayerGzip, packed.finish()?)?;
-    let labels = HashMap::from([("org.opencontainers.image.licenses".to_owned(), "Apache-2.0".to_owned())]);
+    let labels = HashMap::from([(
+        "org.opencontainers.image.licenses".to_owned(),
+        "Apache-2.0".to_owned(),
+    )]);
     let config = ConfigBuilder::default()
         .user(USER)
         .entrypoint(vec!["/watertight".to_owned()])
         .labels(labels)
         .build()?;
-    let rootfs = RootFsBuilder::default().typ("layers").diff_ids(vec![unpacked]).build()?;
+    let rootfs = RootFsBuilder::default()
+        .typ("layers")
+        .diff_ids(vec![unpacked])
+        .build()?;
     let image = ImageConfigurationBuilder::default()
         .architecture(machine.clone())
         .os(Os::Linux)
@@ -185,14 +230,23 @@ fn archive(binary: &[u8], machine: Arch, name: &str) -> anyhow::Result<Vec<u8>> 
         .layers(vec![layer])
         .build()?;
     let mut manifest = files.blob(MediaType::ImageManifest, serde_json::to_vec(&manifest)?)?;
-    let tag = name.rsplit('/').next().and_then(|last| last.split_once(':'));
+    let tag = name
+        .rsplit('/')
+        .next()
+        .and_then(|last| last.split_once(':'));
     let tag = tag.map_or("latest", |(_, tag)| tag);
     // The first is what containerd goes by, the second what the specification has.
     manifest.set_annotations(Some(HashMap::from([
         ("io.containerd.image.name".to_owned(), name.to_owned()),
-        ("org.opencontainers.image.ref.name".to_owned(), tag.to_owned()),
+        (
+            "org.opencontainers.image.ref.name".to_owned(),
+            tag.to_owned(),
+        ),
     ])));
-    let platform = PlatformBuilder::default().architecture(machine).os(Os::Linux).build()?;
+    let platform = PlatformBuilder::default()
+        .architecture(machine)
+        .os(Os::Linux)
+        .build()?;
     manifest.set_platform(Some(platform));
     let index = ImageIndexBuilder::default()
         .schema_version(SCHEMA_VERSION)
@@ -246,7 +300,11 @@ mod tests {
         let binary = elf(&[1]);
         let name = "registry.example:5000/team/watertight:1.2.3";
         let bytes = archive(&binary, Arch::Amd64, name).unwrap();
-        assert_eq!(bytes, archive(&binary, Arch::Amd64, name).unwrap(), "the same bytes again");
+        assert_eq!(
+            bytes,
+            archive(&binary, Arch::Amd64, name).unwrap(),
+            "the same bytes again"
+        );
         let mut files = BTreeMap::new();
         for entry in tar::Archive::new(&*bytes).entries().unwrap() {
             let mut entry = entry.unwrap();
@@ -259,17 +317,27 @@ mod tests {
                 assert_eq!(digest, hash(content));
             }
         }
-        let blob = |descriptor: &Descriptor| &files[&format!("blobs/sha256/{}", descriptor.digest().digest())];
+        let blob = |descriptor: &Descriptor| {
+            &files[&format!("blobs/sha256/{}", descriptor.digest().digest())]
+        };
         let index = ImageIndex::from_reader(&*files["index.json"]).unwrap();
         let annotations = index.manifests()[0].annotations().clone().unwrap();
         assert_eq!(annotations["io.containerd.image.name"], name);
         assert_eq!(annotations["org.opencontainers.image.ref.name"], "1.2.3");
         let manifest = ImageManifest::from_reader(&**blob(&index.manifests()[0])).unwrap();
         let config = ImageConfiguration::from_reader(&**blob(manifest.config())).unwrap();
-        assert_eq!(config.config().as_ref().unwrap().user().as_deref(), Some(USER));
+        assert_eq!(
+            config.config().as_ref().unwrap().user().as_deref(),
+            Some(USER)
+        );
         let mut layer = Vec::new();
-        flate2::read::GzDecoder::new(&**blob(&manifest.layers()[0])).read_to_end(&mut layer).unwrap();
-        assert_eq!(config.rootfs().diff_ids()[0], format!("sha256:{}", hash(&layer)));
+        flate2::read::GzDecoder::new(&**blob(&manifest.layers()[0]))
+            .read_to_end(&mut layer)
+            .unwrap();
+        assert_eq!(
+            config.rootfs().diff_ids()[0],
+            format!("sha256:{}", hash(&layer))
+        );
         let mut layer = tar::Archive::new(&*layer);
         let mut entry = layer.entries().unwrap().next().unwrap().unwrap();
         assert_eq!(entry.header().mode().unwrap(), 0o755);

@@ -106,28 +106,32 @@ fn with(report: &VerifyReport, verdict: &str) -> Vec<String> {
         .collect()
 }
 
-/// Nothing of a run is there any more.
-fn assert_clean(cluster: &FakeCluster) {
-    for kind in ["pods", "configmaps", "services", "serviceaccounts"] {
-        let left = cluster.store().all(kind);
-        let left: Vec<_> = left
-            .iter()
-            .filter(|one| one.to_string().contains("abc123"))
-            .collect();
-        assert!(left.is_empty(), "{kind}: {left:?}");
-    }
-    let policies = cluster.store().all("networkpolicies.networking.k8s.io");
-    assert!(policies.is_empty(), "{policies:?}");
+/// What is there of a run, and all policies.
+fn left(cluster: &FakeCluster) -> Vec<String> {
+    let kinds = [
+        "pods",
+        "configmaps",
+        "services",
+        "serviceaccounts",
+        "deployments.apps",
+    ];
+    let kinds = kinds
+        .into_iter()
+        .chain(["networkpolicies.networking.k8s.io"]);
+    let objects = kinds.flat_map(|kind| cluster.store().all(kind));
+    let spelled = objects.map(|object| object.to_string());
+    spelled.filter(|object| object.contains("abc123")).collect()
 }
 
+/// Waits until nothing of a run is there any more.
 async fn settled(cluster: &FakeCluster) {
-    for _ in 0..200 {
-        if cluster.store().all("pods").is_empty() {
-            break;
+    for _ in 0..400 {
+        if left(cluster).is_empty() {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_clean(cluster);
+    assert_eq!(left(cluster), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,7 +196,7 @@ async fn slow_and_flapping_engines_are_told_as_such() {
         with(&found, "inconclusive")
     );
     assert_eq!(found.counts.slow, found.counts.enforced);
-    let flapping = cluster(Mode::Flaps(Duration::from_millis(900))).await;
+    let flapping = cluster(Mode::Flaps(Duration::from_millis(500))).await;
     let found = report(&flapping, &options).await;
     assert_eq!(found.verdict, "not-enforced");
     assert!(found.counts.flapping > 0, "{:?}", found.counts);

@@ -189,7 +189,7 @@ impl Access {
         command: Vec<String>,
     ) -> Result<AttachedProcess, Error> {
         let params = AttachParams {
-            container: Some(container.to_owned()),
+            container: Some(container.to_owned()).filter(|name| !name.is_empty()),
             stdin: false,
             stdout: true,
             stderr: true,
@@ -248,6 +248,29 @@ impl Access {
                 message: format!("no answer within {} s", limit.as_secs()),
             }),
         }
+    }
+
+    /// The same in the container that `kubectl exec` takes: the first one, unless an annotation says otherwise.
+    pub(super) async fn exec_default(
+        &self,
+        (namespace, pod): (&str, &str),
+        command: Vec<String>,
+        limit: Duration,
+    ) -> Result<(String, String), Error> {
+        let found = self.pods(namespace).get(pod).await;
+        let asked = || format!("read pod `{namespace}/{pod}`");
+        let found = found.map_err(|error| refused(asked(), &error))?;
+        let annotations = found.metadata.annotations.unwrap_or_default();
+        let chosen = annotations.get("kubectl.kubernetes.io/default-container");
+        let first = found
+            .spec
+            .and_then(|spec| spec.containers.into_iter().next());
+        let container = chosen
+            .cloned()
+            .or_else(|| first.map(|container| container.name));
+        let container = container.unwrap_or_default();
+        self.exec((namespace, pod, &container), command, limit)
+            .await
     }
 
     pub(super) async fn logs(

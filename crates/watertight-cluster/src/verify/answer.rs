@@ -28,6 +28,12 @@ pub fn report(
         }
         claims.push(described(claim, judged, counted, &ran.rounds));
     }
+    // What the rounds were too coarse to see.
+    let flapped = ran.timings.iter();
+    let flapped = flapped.filter(|timing| timing.change == "enforce" && timing.contradictions > 0);
+    let flapped = flapped.count();
+    counts.flapping += flapped;
+    counts.not_enforced += flapped;
     let pods = ran.layout.actors.iter().zip(&ran.known.placed);
     let pods = pods.map(|(actor, placed)| VerifyPod {
         name: actor.name.clone(),

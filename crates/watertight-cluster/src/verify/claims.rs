@@ -334,7 +334,8 @@ impl Make<'_> {
                 continue;
             }
             let service = |server: usize| self.known.services.get(&server);
-            for ip in service(pair.1).map_or(&[][..], |service| &service.ips) {
+            let ips = service(pair.1).map_or(&[][..], |service| &service.ips);
+            for ip in ips.iter().filter(|ip| self.both_have(pair, **ip)) {
                 self.claim(
                     claims,
                     direction,
@@ -349,7 +350,8 @@ impl Make<'_> {
                 );
             }
             for via in self.used_nodes() {
-                for ip in first_of_each_family(self.addresses_of(Some(via))) {
+                let ips = first_of_each_family(self.addresses_of(Some(via)));
+                for ip in ips.into_iter().filter(|ip| self.both_have(pair, *ip)) {
                     let from = claims.len();
                     self.claim(
                         claims,
@@ -379,6 +381,15 @@ impl Make<'_> {
                 }
             }
         }
+    }
+
+    /// Whether both pods have an address of the family: a Service may have one that nobody can use.
+    fn both_have(&self, (from, to): (usize, usize), ip: IpAddr) -> bool {
+        let has = |actor: usize| {
+            let mut ips = self.ips(actor).iter();
+            ips.any(|own| own.is_ipv4() == ip.is_ipv4())
+        };
+        has(from) && has(to)
     }
 
     /// Nodes that clients and servers stand on.
@@ -673,7 +684,35 @@ mod tests {
         let layout = layout(&options, Some(&nodes));
         let known = known(&layout, &nodes);
         let claims = claims(&options, &layout.actors, &known);
-        expect_test::expect![[]].assert_debug_eq(&spelled(&claims));
+        expect_test::expect![[r#"
+            [
+                "ingress pod-ip same-node tcp:10.244.0.11:8081 quartz",
+                "ingress cluster-ip same-node tcp:10.96.0.101:8081 quartz",
+                "ingress node-port same-node tcp:172.18.0.1:38181 quartz by node a (either)",
+                "ingress node-port same-node tcp:172.18.0.2:38181 quartz by node b",
+                "ingress pod-ip other-node tcp:10.244.0.11:8081 quartz",
+                "ingress cluster-ip other-node tcp:10.96.0.101:8081 quartz",
+                "ingress node-port other-node tcp:172.18.0.1:38181 quartz by node a (either)",
+                "ingress node-port other-node tcp:172.18.0.2:38181 quartz by node b",
+                "egress pod-ip same-node tcp:10.244.0.10:8081 heron",
+                "egress cluster-ip same-node tcp:10.96.0.100:8081 heron",
+                "egress node-port same-node tcp:172.18.0.1:38081 heron by node a (either)",
+                "egress node-port same-node tcp:172.18.0.2:38081 heron by node b",
+                "egress dns outside dns:10.96.0.10:53 name server 10.96.0.10",
+                "egress api-server outside connect:10.96.0.1:443 API server",
+                "egress node same-node connect:172.18.0.1:10250 node a (either)",
+                "egress node other-node connect:172.18.0.2:10250 node b",
+                "egress pod-ip other-node tcp:10.244.0.10:8081 heron",
+                "egress cluster-ip other-node tcp:10.96.0.100:8081 heron",
+                "egress node-port other-node tcp:172.18.0.1:38081 heron by node a",
+                "egress node-port other-node tcp:172.18.0.2:38081 heron by node b (either)",
+                "egress dns outside dns:10.96.0.10:53 name server 10.96.0.10",
+                "egress api-server outside connect:10.96.0.1:443 API server",
+                "egress node other-node connect:172.18.0.1:10250 node a",
+                "egress node same-node connect:172.18.0.2:10250 node b (either)",
+            ]
+        "#]]
+        .assert_debug_eq(&spelled(&claims));
     }
 
     #[test]

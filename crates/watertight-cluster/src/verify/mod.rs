@@ -15,6 +15,7 @@ pub mod image;
 pub mod judge;
 pub mod objects;
 pub mod plan;
+pub mod real;
 pub mod run;
 pub mod settle;
 #[cfg(test)]

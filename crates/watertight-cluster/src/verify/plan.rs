@@ -210,12 +210,13 @@ pub fn layout(options: &Options, nodes: Option<&[Node]>) -> Layout {
     layout
 }
 
-/// A name for the pod of a node. The hash comes first, so that beginnings differ; it is FNV-1a, which
-/// stays the same across versions.
+/// A name for the pod of a node. The hash comes first, so that beginnings differ: FNV-1a, which stays the
+/// same across versions, multiplied once more, since its first digits hardly depend on the last letters.
 fn hashed(node: &str) -> String {
     let hash = node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
+    let hash = (hash ^ (hash >> 29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("n{hash:016x}")
 }
 

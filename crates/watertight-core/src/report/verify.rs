@@ -2,6 +2,8 @@
 //!
 //! INVARIANT: no attempt is left out. Whoever doubts a verdict can judge again.
 
+pub mod predict;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 

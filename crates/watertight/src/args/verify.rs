@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::live::duration;
-use super::{LiveArgs, OutputTarget};
+use super::{ClusterArgs, ConfigArgs, LiveArgs, OutputTarget};
 
 /// Arguments of `verify`.
 #[derive(Args, Debug)]
@@ -18,6 +18,7 @@ use super::{LiveArgs, OutputTarget};
   watertight verify -n team-a                  inside of one existing namespace, with a Role
   watertight verify --image registry.example/e2e-test-images/agnhost:2.53
   watertight verify --internet example.org:443
+  watertight verify --real -n shop             own policies, by exec in own pods; nothing is made
   watertight verify clean                      what earlier runs have left
 
 It makes pods in a namespace of its own, tries connections without policies, under policies and after them,
@@ -82,6 +83,27 @@ pub(crate) struct VerifyArgs {
     /// After this time anybody may remove what was made
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration, help_heading = "Patience")]
     pub(crate) ttl: Duration,
+
+    /// Try the cluster's own policies instead: what is predicted against what its own pods see. Nothing is made
+    #[arg(
+        long,
+        help_heading = "Own policies",
+        conflicts_with_all = ["node", "per_node", "image", "tool", "internet", "dry_run"]
+    )]
+    pub(crate) real: bool,
+    /// Try so many connections, spread over all; 0 tries all
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 200,
+        requires = "real",
+        help_heading = "Own policies"
+    )]
+    pub(crate) sample: usize,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     /// Print every object and the permissions that it needs, and make nothing
     #[arg(long, help_heading = "Output", conflicts_with = "output")]

@@ -1,6 +1,7 @@
 //! `watertight verify`: whether a cluster enforces policies, proved with packets.
 
 mod clean;
+mod real;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +14,9 @@ use watertight_cluster::verify::{answer, run};
 use watertight_cluster::{Connection, Environment, connect};
 use watertight_core::report::VerifyReport;
 
-use crate::args::{Global, LiveArgs, VerifyArgs, VerifyFormat, VerifyTool, VerifyVerb};
+use crate::args::{
+    Global, LiveArgs, OutputTarget, VerifyArgs, VerifyFormat, VerifyTool, VerifyVerb,
+};
 use crate::exit::{Exit, complain, say};
 use crate::output::{one_line, verify};
 
@@ -26,6 +29,10 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Exit> {
         Some(VerifyVerb::Clean(args)) => runtime.block_on(clean::run(args, global)),
         None => {
             let targets = super::targets(&args.output, VerifyFormat::Text)?;
+            if args.real {
+                let report = real::run(args, &runtime, global)?;
+                return delivered(&targets, &report, global);
+            }
             let options = options(args)?;
             if args.dry_run {
                 return runtime.block_on(dry_run(args, &options));
@@ -35,12 +42,20 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Exit> {
             let Some(report) = report else {
                 return Ok(Exit::Unable);
             };
-            super::deliver(&targets, global, |format, color, out| {
-                verify::render(&report, format, color, super::width(), out)
-            })?;
-            Ok(exit(&report))
+            delivered(&targets, &report, global)
         }
     }
+}
+
+fn delivered(
+    targets: &[OutputTarget<VerifyFormat>],
+    report: &VerifyReport,
+    global: &Global,
+) -> anyhow::Result<Exit> {
+    super::deliver(targets, global, |format, color, out| {
+        verify::render(report, format, color, super::width(), out)
+    })?;
+    Ok(exit(report))
 }
 
 /// A cluster, by the flags of kubectl. To be called inside of the runtime.

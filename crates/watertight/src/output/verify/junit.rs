@@ -27,6 +27,31 @@ pub(super) fn render(report: &VerifyReport, out: &mut dyn Write) -> io::Result<(
         }
         junit.add_test_suite(suite);
     }
+    for connections in report.connections.chunk_by(|a, b| a.pod == b.pod) {
+        let Some(first) = connections.first() else {
+            continue;
+        };
+        let mut suite = TestSuite::new(one_line(&first.pod));
+        for one in connections {
+            let status = match &*one.verdict {
+                "agree" => TestCaseStatus::success(),
+                "differ" => {
+                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                    status.set_message(one_line(&one.reason));
+                    status.set_type("differs");
+                    status
+                }
+                _ => {
+                    let mut status = TestCaseStatus::skipped();
+                    status.set_message(one_line(&one.reason));
+                    status
+                }
+            };
+            let name = one_line(&crate::output::connection(&one.predicted));
+            suite.add_test_case(TestCase::new(name, status));
+        }
+        junit.add_test_suite(suite);
+    }
     junit.serialize(&mut *out).map_err(io::Error::other)
 }
 

@@ -134,12 +134,57 @@ fn check(format: VerifyFormat, expected: Expect) {
 
 #[test]
 fn text_tells_the_verdict_and_every_reason() {
-    check(VerifyFormat::Text, expect![[]]);
+    check(
+        VerifyFormat::Text,
+        expect![[r#"
+        kind-kind: policies are NOT enforced as they are written
+        3 of 4 claims enforced, 1 not enforced, 1 left open by the API
+
+        POLICY  BY      WHERE       PROTOCOL  CLAIMS  VERDICT
+        egress  pod-ip  other-node  tcp udp   2       enforced (within 210 ms)
+        egress  pod-ip  1 node      tcp       1       enforced (within 210 ms)
+        egress  pod-ip  1 node      tcp       1       not-enforced
+        egress  node    same-node   tcp       1       exempt
+
+        not-enforced  egress: tundra on b -> heron on a, tcp:10.244.0.5:8081 pod-ip
+            it still works 20.0 s after a policy denies it
+
+        exempt  egress: tundra on b -> heron on a, tcp:10.244.0.5:8081 node
+            it stays open: its own node
+
+        egress deny in force after 61.5 ms (still as before at 50 ms), give or take 4 ms, 320 attempts
+        a new pod under policies: open for 410 ms; its first attempts arrived, although the policies were there before it
+
+        note: one node takes pods: nothing is said about connections between nodes
+        left behind: cannot delete Namespace `x`: ␛forbidden
+    "#]],
+    );
 }
 
 #[test]
 fn junit_fails_what_is_not_enforced_and_skips_what_is_left_open() {
-    check(VerifyFormat::Junit, expect![[]]);
+    check(
+        VerifyFormat::Junit,
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="watertight verify" tests="5" skipped="1" failures="1" errors="0">
+            <testsuite name="egress pod-ip" tests="4" skipped="0" errors="0" failures="1">
+                <testcase name="tundra on b -&gt; heron on a, tcp:10.244.0.5:8081 pod-ip" classname="egress pod-ip"/>
+                <testcase name="tundra on b -&gt; heron on a, udp:10.244.0.5:8081 pod-ip" classname="egress pod-ip"/>
+                <testcase name="tundra on b -&gt; heron on a, tcp:10.244.0.5:8081 pod-ip" classname="egress pod-ip"/>
+                <testcase name="tundra on b -&gt; heron on a, tcp:10.244.0.5:8081 pod-ip" classname="egress pod-ip">
+                    <failure message="not-enforced: it still works 20.0 s after a policy denies it" type="not-enforced">denied 210 ms treatment: open by heron
+        </failure>
+                </testcase>
+            </testsuite>
+            <testsuite name="egress node" tests="1" skipped="1" errors="0" failures="0">
+                <testcase name="tundra on b -&gt; heron on a, tcp:10.244.0.5:8081 node" classname="egress node">
+                    <skipped message="exempt: it stays open: its own node"/>
+                </testcase>
+            </testsuite>
+        </testsuites>
+    "#]],
+    );
 }
 
 #[test]

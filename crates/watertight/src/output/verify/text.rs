@@ -9,7 +9,7 @@ use watertight_core::report::verify::{VerifyClaim, VerifyTiming};
 use watertight_core::rules::count;
 
 use super::connection;
-use crate::output::{one_line, wrap};
+use crate::output::{because, one_line, verdict, wrap};
 
 /// Claims that are told one by one.
 const MOST: usize = 40;
@@ -28,6 +28,7 @@ pub(super) fn render(
     text.head(out)?;
     text.table(out)?;
     text.reasons(out)?;
+    text.connections(out)?;
     text.times(out)?;
     text.rest(out)
 }
@@ -193,6 +194,42 @@ impl Text<'_> {
         let more = told.len().saturating_sub(MOST);
         if more > 0 {
             writeln!(out, "\n{more} more: -o json has all of them")?;
+        }
+        Ok(())
+    }
+
+    fn connections(&self, out: &mut dyn Write) -> io::Result<()> {
+        let all = &self.report.connections;
+        let differ = all.iter().filter(|one| one.verdict == "differ");
+        for one in differ.take(MOST) {
+            let evidence = &one.predicted;
+            let word = self.verdict("not-enforced", "differs");
+            writeln!(
+                out,
+                "\n{word}  {}",
+                one_line(&crate::output::connection(evidence))
+            )?;
+            let because = one_line(&because(evidence));
+            writeln!(out, "    predicted {}: {because}", verdict(evidence))?;
+            writeln!(
+                out,
+                "    seen      {} ({} in pod {})",
+                one.observed,
+                one.tool,
+                one_line(&one.pod)
+            )?;
+            writeln!(out, "    {}", one_line(&one.reason))?;
+        }
+        // Reasons of what cannot be told, each once.
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for one in all.iter().filter(|one| one.verdict == "inconclusive") {
+            *reasons.entry(&one.reason).or_default() += 1;
+        }
+        for (at, (reason, number)) in reasons.into_iter().take(MOST).enumerate() {
+            if at == 0 {
+                writeln!(out, "\ncannot be told:")?;
+            }
+            writeln!(out, "  {number:>5}  {}", one_line(reason))?;
         }
         Ok(())
     }
