@@ -194,11 +194,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let effect = shared.effect(&parts, target.as_ref(), &query);
     if let Some(Effect::Slow(time)) = effect {
         tokio::time::sleep(time).await;
-    } else if let Some(refusal) = effect
-        .as_ref()
-        .and_then(|effect| refusal(effect, target.as_ref()))
-    {
-        return refusal;
+    } else if let Some(effect) = &effect {
+        let does = target
+            .as_ref()
+            .map_or("get", |target| verb(&parts.method, target, &query));
+        if let Some(refusal) = refusal(effect, target.as_ref(), does) {
+            return refusal;
+        }
     }
     if !shared.lets_in(&parts) {
         return Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized").response();
@@ -219,17 +221,19 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 /// The answers that need no look at anything else.
-fn refusal(effect: &Effect, target: Option<&Target>) -> Option<Response> {
+fn refusal(effect: &Effect, target: Option<&Target>, verb: &str) -> Option<Response> {
     let key = target.map(Target::key).unwrap_or_default();
     let refusal = match effect {
         Effect::Forbidden => {
             let (resource, group) = key.split_once('.').unwrap_or((&key, ""));
+            let part = target.and_then(|target| target.subresource.as_deref());
+            let part = part.map(|part| format!("/{part}")).unwrap_or_default();
             let scope = match target.and_then(|target| target.namespace.as_deref()) {
                 Some(namespace) => format!("in the namespace \"{namespace}\""),
                 None => "at the cluster scope".to_owned(),
             };
             let message = format!(
-                "{key} is forbidden: User \"tester\" cannot list resource \"{resource}\" in API group \"{group}\" {scope}"
+                "{key} is forbidden: User \"tester\" cannot {verb} resource \"{resource}{part}\" in API group \"{group}\" {scope}"
             );
             Refusal::new(StatusCode::FORBIDDEN, "Forbidden", message)
         }
