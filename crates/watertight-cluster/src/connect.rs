@@ -6,8 +6,6 @@
 
 mod error;
 mod files;
-#[cfg(test)]
-mod tests;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -4,6 +4,8 @@
 //! and of ConfigMaps only those of network engines, by name. `deploy/rbac/read-only.yaml` allows just
 //! these; tests hold the list against core and the role against the list.
 
+pub use watertight_core::engine::detect::CONFIG_MAPS;
+
 use crate::slim::shapes::{self, Shape};
 
 /// A kind that is read.
@@ -50,16 +52,6 @@ pub(crate) enum Form {
     /// The objects of [`CONFIG_MAPS`], one by one.
     ByName(Shape),
 }
-
-/// ConfigMaps of network engines and providers: namespace (none: any) and name.
-pub const CONFIG_MAPS: &[(Option<&str>, &str)] = &[
-    (Some("kube-system"), "amazon-vpc-cni"),
-    (Some("kube-system"), "aws-auth"),
-    (Some("kube-system"), "antrea-config"),
-    (Some("kube-system"), "calico-config"),
-    (None, "cilium-config"),
-    (None, "kube-flannel-cfg"),
-];
 
 const V1: &[&str] = &["v1"];
 
@@ -434,6 +426,10 @@ const OTHER_KINDS: &[Kind] = &[
             "policyendpoints",
             Lines(shapes::POLICY_ENDPOINTS),
         ),
+    ),
+    of(
+        Engine,
+        cluster("operator.openshift.io", V1, "Network", "networks", Files),
     ),
     // What pods need.
     of(

@@ -13,13 +13,16 @@ pub mod kinds;
 mod list;
 mod objects;
 pub mod read;
+pub mod redact;
 mod request;
 mod slim;
 pub mod snapshot;
 pub mod verify;
+mod watch;
 mod yaml;
 
 pub use connect::{Connection, Environment, Flags, connect};
 pub use header::{About, HEADER, Header, KindRead, Named, State};
 pub use read::{File, Progress, Reading, Wanted, read};
 pub use request::Refusal;
+pub use watch::{Change, Watch, watch};

@@ -5,6 +5,7 @@
 //! named. INVARIANT: the header says of every kind how it ended.
 
 mod lists;
+pub(crate) mod texts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -119,6 +120,19 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    pub(crate) fn of(connection: &Connection, refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthorized(message) => Self::Unauthorized {
+                server: connection.server.clone(),
+                message,
+            },
+            Refusal::Forbidden(message) => Self::Forbidden(message),
+            refusal => Self::NoAnswer(refusal.to_string()),
+        }
+    }
+}
+
 /// Reads a cluster.
 ///
 /// # Errors
@@ -129,21 +143,16 @@ pub async fn read(
     wanted: &Wanted,
     progress: &Arc<Progress>,
 ) -> Result<Reading, Error> {
-    let unauthorized = |message| Error::Unauthorized {
-        server: connection.server.clone(),
-        message,
-    };
+    let refused = |refusal| Error::of(connection, refusal);
     let version = match version(connection).await {
         Ok(version) => version,
-        Err(Refusal::Unauthorized(message)) => return Err(unauthorized(message)),
-        Err(Refusal::Failed(message)) => return Err(Error::NoAnswer(message)),
+        Err(refusal @ (Refusal::Unauthorized(_) | Refusal::Failed(_))) => {
+            return Err(refused(refusal));
+        }
         // It is a detail: who may not read it may still read pods.
         Err(_) => String::new(),
     };
-    let discovery = match discover(connection).await {
-        Ok(discovery) => discovery,
-        Err(refusal) => return Err(unauthorized(refusal.to_string())),
-    };
+    let discovery = discover(connection).await.map_err(refused)?;
     let kinds: Vec<_> = kinds_to_read(&discovery, wanted);
     progress
         .all_kinds
@@ -170,26 +179,17 @@ pub async fn read(
     let mut files = Vec::new();
     for (_, kept) in done {
         let kept = kept.map_err(|error| Error::NoAnswer(error.to_string()))?;
-        let kept = kept.map_err(|refusal| unauthorized(refusal.to_string()))?;
+        let kept = kept.map_err(refused)?;
         read.push(kept.read);
         files.extend(kept.files);
     }
     anything(&read, wanted)?;
-    let header = Header {
-        api_version: "watertight.dev/v1".into(),
-        kind: "Snapshot".into(),
-        metadata: Named {
-            name: connection.context.clone(),
-        },
-        cluster: About {
-            server: connection.server.clone(),
-            version,
-            api_groups: discovery.groups(),
-        },
-        taken: now(),
-        redacted: false,
-        kinds: read,
+    let about = About {
+        server: connection.server.clone(),
+        version,
+        api_groups: discovery.groups(),
     };
+    let header = header(connection, about, read);
     let first = File {
         name: crate::HEADER.into(),
         text: header.text(),
@@ -198,6 +198,21 @@ pub async fn read(
     // As a directory with these files would be read.
     files.sort_by(|a, b| Path::new(&a.name).cmp(Path::new(&b.name)));
     Ok(Reading { header, files })
+}
+
+/// What a reading says about itself.
+pub(crate) fn header(connection: &Connection, cluster: About, kinds: Vec<KindRead>) -> Header {
+    Header {
+        api_version: "watertight.dev/v1".into(),
+        kind: "Snapshot".into(),
+        metadata: Named {
+            name: connection.context.clone(),
+        },
+        cluster,
+        taken: now(),
+        redacted: false,
+        kinds,
+    }
 }
 
 /// This moment, to the second.
@@ -255,33 +270,35 @@ async fn one(
     wanted: &Wanted,
     progress: &Progress,
 ) -> Result<Kept, Refusal> {
-    let preferred = kind.versions.first().copied().unwrap_or("v1");
-    let mut resource = Resource {
-        kind,
-        version: preferred.to_owned(),
-        name: kind.resource.to_owned(),
-    };
-    let mut unsure = None;
-    let mut is_served = true;
-    match served {
-        Served::As {
-            version,
-            resource: name,
-        } => {
-            resource.version = version;
-            resource.name = name;
-        }
-        Served::No => is_served = false,
-        Served::Unknown(why) => unsure = Some(why),
-    }
+    let is_served = served != Served::No;
+    let (resource, unsure) = resource(kind, served);
     if !is_served {
         return Ok(Kept::nothing(&resource, State::NotServed, String::new()));
     }
     read_kind(connection, &resource, unsure, wanted, progress).await
 }
 
+/// A kind as it is served, or would be, and why that is not known.
+pub(crate) fn resource(kind: &'static Kind, served: Served) -> (Resource, Option<String>) {
+    let preferred = kind.versions.first().copied().unwrap_or("v1");
+    let mut found = Resource {
+        kind,
+        version: preferred.to_owned(),
+        name: kind.resource.to_owned(),
+    };
+    match served {
+        Served::As { version, resource } => {
+            found.version = version;
+            found.name = resource;
+            (found, None)
+        }
+        Served::No => (found, None),
+        Served::Unknown(why) => (found, Some(why)),
+    }
+}
+
 /// Fails if nothing of all that decides connections could be read.
-fn anything(read: &[KindRead], wanted: &Wanted) -> Result<(), Error> {
+pub(crate) fn anything(read: &[KindRead], wanted: &Wanted) -> Result<(), Error> {
     let is_read = |kind: &&KindRead| matches!(kind.state, State::Complete | State::Partial);
     if read
         .iter()

@@ -1,15 +1,13 @@
 //! One kind: its lists, the way around what is forbidden, and the texts.
 
+use super::texts::Texts;
 use super::{File, Progress, Wanted};
 use crate::connect::Connection;
 use crate::header::{KindRead, State};
 use crate::kinds::{CONFIG_MAPS, Form};
 use crate::list::{Ended, Resource, encode, list};
-use crate::objects::{Item, Maker};
+use crate::objects::Maker;
 use crate::request::{JSON, Refusal};
-
-/// A text with lines is closed when it is longer, so that no text is too long to be read.
-const LONGEST_TEXT: usize = 256 << 20;
 
 /// What was read of a kind.
 #[derive(Debug)]
@@ -209,101 +207,5 @@ async fn by_name(
             count,
             ..one_object()
         }),
-    }
-}
-
-/// The texts of a kind as they come to be.
-struct Texts<'r> {
-    resource: &'r Resource,
-    files: Vec<File>,
-}
-
-impl<'r> Texts<'r> {
-    fn new(resource: &'r Resource) -> Self {
-        Self {
-            resource,
-            files: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, items: Option<Vec<Item>>) {
-        let Some(items) = items else {
-            self.files.clear();
-            return;
-        };
-        for item in items {
-            match self.resource.kind.form {
-                Form::Files => {
-                    let name = self.file_name(&item);
-                    self.files.push(File {
-                        name,
-                        text: item.text,
-                    });
-                }
-                _ => self.line(&item.text),
-            }
-        }
-    }
-
-    fn line(&mut self, text: &str) {
-        let has_room = |file: &File| file.text.len() + text.len() <= LONGEST_TEXT;
-        if !self.files.last().is_some_and(has_room) {
-            let behind = match self.files.len() {
-                0 => String::new(),
-                number => format!("-{}", number + 1),
-            };
-            let name = format!("{}{behind}.ndjson", self.directory());
-            self.files.push(File {
-                name,
-                text: String::new(),
-            });
-        }
-        if let Some(file) = self.files.last_mut() {
-            file.text.push_str(text);
-        }
-    }
-
-    /// `networkpolicies`, or `networkpolicies.projectcalico.org` for what is not part of Kubernetes.
-    fn directory(&self) -> String {
-        let (name, group) = (&self.resource.name, self.resource.kind.group);
-        let is_built_in = matches!(
-            group,
-            "" | "apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io"
-        );
-        if is_built_in {
-            name.clone()
-        } else {
-            format!("{name}.{group}")
-        }
-    }
-
-    fn file_name(&self, item: &Item) -> String {
-        let directory = self.directory();
-        let name = safe(&item.name);
-        match &item.namespace {
-            Some(namespace) => format!("{directory}/{}/{name}.yaml", safe(namespace)),
-            None => format!("{directory}/{name}.yaml"),
-        }
-    }
-
-    fn done(mut self) -> Vec<File> {
-        for file in &mut self.files {
-            file.text.shrink_to_fit();
-        }
-        self.files
-    }
-}
-
-/// A name as a part of a path: what a server says must not lead out of a directory.
-pub(crate) fn safe(name: &str) -> String {
-    let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    let safe: String = name
-        .chars()
-        .map(|c| if kept(c) { c } else { '_' })
-        .collect();
-    if safe.chars().all(|c| c == '.') {
-        "_".into()
-    } else {
-        safe
     }
 }

@@ -1,0 +1,111 @@
+//! The texts of a kind: one for all its objects, or one for each.
+
+use super::File;
+use crate::kinds::Form;
+use crate::list::Resource;
+use crate::objects::Item;
+
+/// A text with lines is closed when it is longer, so that no text is too long to be read.
+const LONGEST_TEXT: usize = 256 << 20;
+
+/// The texts of a kind as they come to be.
+pub(crate) struct Texts<'r> {
+    resource: &'r Resource,
+    files: Vec<File>,
+}
+
+impl<'r> Texts<'r> {
+    pub(crate) fn new(resource: &'r Resource) -> Self {
+        Self {
+            resource,
+            files: Vec::new(),
+        }
+    }
+
+    /// Takes the objects of a page; none if the list begins again.
+    pub(crate) fn take(&mut self, items: Option<Vec<Item>>) {
+        let Some(items) = items else {
+            self.files.clear();
+            return;
+        };
+        for item in items {
+            self.put(item.namespace.as_deref(), &item.name, &item.text);
+        }
+    }
+
+    /// Takes an object.
+    pub(crate) fn put(&mut self, namespace: Option<&str>, name: &str, text: &str) {
+        match self.resource.kind.form {
+            Form::Files => {
+                let name = self.file_name(namespace, name);
+                self.files.push(File {
+                    name,
+                    text: text.to_owned(),
+                });
+            }
+            _ => self.line(text),
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        let has_room = |file: &File| file.text.len() + text.len() <= LONGEST_TEXT;
+        if !self.files.last().is_some_and(has_room) {
+            let behind = match self.files.len() {
+                0 => String::new(),
+                number => format!("-{}", number + 1),
+            };
+            let name = format!("{}{behind}.ndjson", self.directory());
+            self.files.push(File {
+                name,
+                text: String::new(),
+            });
+        }
+        if let Some(file) = self.files.last_mut() {
+            file.text.push_str(text);
+        }
+    }
+
+    /// `networkpolicies`, or `networkpolicies.projectcalico.org` for what is not part of Kubernetes.
+    fn directory(&self) -> String {
+        let (name, group) = (&self.resource.name, self.resource.kind.group);
+        let is_built_in = matches!(
+            group,
+            "" | "apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io"
+        );
+        if is_built_in {
+            name.clone()
+        } else {
+            format!("{name}.{group}")
+        }
+    }
+
+    fn file_name(&self, namespace: Option<&str>, name: &str) -> String {
+        let directory = self.directory();
+        let name = safe(name);
+        match namespace {
+            Some(namespace) => format!("{directory}/{}/{name}.yaml", safe(namespace)),
+            None => format!("{directory}/{name}.yaml"),
+        }
+    }
+
+    pub(crate) fn done(mut self) -> Vec<File> {
+        for file in &mut self.files {
+            file.text.shrink_to_fit();
+        }
+        self.files
+    }
+}
+
+/// A name as a part of a path: what a server says must not lead out of a directory.
+pub(crate) fn safe(name: &str) -> String {
+    let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let safe: String = name
+        .chars()
+        .map(|c| if kept(c) { c } else { '_' })
+        .collect();
+    if safe.chars().all(|c| c == '.') {
+        "_".into()
+    } else {
+        safe
+    }
+}

@@ -1,0 +1,72 @@
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn words_are_replaced_alike_everywhere() {
+    let mut names = Renamer::default();
+    assert_eq!(names.text("payments-7d9c-0"), "x1-x2-0");
+    assert_eq!(
+        names.text("app == 'payments' && has(team)"),
+        "app == 'x1' && has(x3)"
+    );
+    assert_eq!(names.text("*.payments.example.com"), "*.x1.x4.com");
+    assert_eq!(names.text("kube-system"), "kube-system");
+    for address in ["10.0.0.0/8", "fd00::ab1", "192.0.2.1", "2001:db8::/32"] {
+        assert_eq!(names.text(address), address);
+    }
+    assert_eq!(
+        names.key("app.kubernetes.io/name"),
+        "app.kubernetes.io/name"
+    );
+    assert_eq!(
+        names.key("k8s:io.kubernetes.pod.namespace"),
+        "k8s:io.kubernetes.pod.namespace"
+    );
+    assert_eq!(names.key("example.com/payments"), "x4.com/x1");
+}
+
+#[test]
+fn what_the_api_fixes_stays() {
+    let mut policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "payments", "namespace": "shop", "annotations": {"owner": "Jane"}},
+        "spec": {
+            "podSelector": {"matchExpressions": [
+                {"key": "secret-project", "operator": "NotIn", "values": ["a"]}]},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+                "ports": [{"port": "grpc", "protocol": "TCP"}]}],
+        },
+    });
+    object(&mut policy, &mut Renamer::default());
+    let text = policy.to_string();
+    for kept in [
+        "networking.k8s.io/v1",
+        "NotIn",
+        "Ingress",
+        "10.0.0.0/8",
+        "TCP",
+    ] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+    for gone in ["payments", "shop", "Jane", "secret", "grpc"] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+}
+
+#[test]
+fn containers_of_engines_keep_what_they_are_told() {
+    let mut engine = json!({"name": "cilium-agent", "image": "mirror.corp.example/quay/cilium/cilium:v1.19.2",
+        "args": ["--enable-policy=never"], "env": [{"name": "X", "value": "cluster.corp.example"}]});
+    value(&mut engine, &mut Renamer::default());
+    let text = engine.to_string();
+    assert!(
+        text.contains("cilium/cilium:v1.19.2") && !text.contains("corp"),
+        "{text}"
+    );
+    let mut own =
+        json!({"name": "web", "image": "corp.example/web:1", "args": ["--db=x"], "env": []});
+    value(&mut own, &mut Renamer::default());
+    assert_eq!(own, json!({"name": "x1"}));
+}

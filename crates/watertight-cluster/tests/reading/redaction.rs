@@ -1,0 +1,144 @@
+//! A snapshot without names judges as the one with names does.
+
+use std::collections::BTreeSet;
+
+use watertight_cluster::redact::{Renamer, redact_with};
+use watertight_cluster::{About, File, Header, Named, Reading, Wanted};
+use watertight_core::engine::Profile;
+use watertight_core::eval::{Connection, Evaluator, Party};
+use watertight_core::manifest::Options;
+use watertight_core::policy::lower;
+use watertight_core::sets::Protocol;
+use watertight_core::source::Sources;
+use watertight_core::world::{Assume, World, read};
+
+use super::fixtures::{cluster, try_reading};
+
+fn world(reading: &Reading) -> World {
+    let mut sources = Sources::new();
+    for file in &reading.files {
+        sources.add_text(&file.name, file.text.clone()).unwrap();
+    }
+    read(&sources, &Options::default(), &Assume::default(), None).0
+}
+
+/// Every pair of pods on a few ports, and every pod with a few addresses: with names from `name`.
+fn verdicts(world: &World, mut name: impl FnMut(&str) -> String) -> BTreeSet<String> {
+    let profile = Profile::reference();
+    let ruleset = lower(world, &profile);
+    let eval = Evaluator::new(world, &ruleset, profile.switches);
+    let mut parties: Vec<(String, Party)> = world
+        .endpoint_ids()
+        .map(|id| {
+            let endpoint = &world[id];
+            let namespace = name(&world[endpoint.namespace].name);
+            (
+                format!("{namespace}/{}", name(&endpoint.name)),
+                Party::Endpoint(id),
+            )
+        })
+        .collect();
+    for address in ["203.0.113.9", "10.0.0.9", "169.254.169.254", "2001:db8::1"] {
+        parties.push((address.into(), Party::Address(address.parse().unwrap())));
+    }
+    let mut found = BTreeSet::new();
+    for (from_name, from) in &parties {
+        for (to_name, to) in &parties {
+            for port in [53, 80, 443, 5432, 8080] {
+                let connection = Connection::new(from.clone(), to.clone(), Protocol::Tcp, port);
+                let verdict = eval.verdict(&connection);
+                // Of policies that may be asked in any order, names decide which one is.
+                let verdict = match (&verdict.uncertain, verdict.allowed) {
+                    (Some(_), _) => "uncertain",
+                    (None, true) => "allowed",
+                    (None, false) => "denied",
+                };
+                found.insert(format!("{from_name} -> {to_name}:{port} {verdict}"));
+            }
+        }
+    }
+    found
+}
+
+fn same_verdicts(reading: &Reading) {
+    let mut names = Renamer::default();
+    let redacted = redact_with(reading, &mut names);
+    let before = verdicts(&world(reading), |name| names.text(name));
+    let after = verdicts(&world(&redacted), str::to_owned);
+    assert!(before.len() > 100, "{}", before.len());
+    let different: Vec<_> = before.symmetric_difference(&after).take(5).collect();
+    assert!(different.is_empty(), "{different:#?}");
+}
+
+#[tokio::test]
+async fn a_shop_without_names_is_the_same_shop() {
+    let cluster = cluster(fake_cluster::Options::default()).await;
+    let wanted = Wanted {
+        hints: true,
+        ..Wanted::default()
+    };
+    let reading = try_reading(&cluster, &wanted).await.unwrap();
+    same_verdicts(&reading);
+    let redacted = watertight_cluster::redact::redact(&reading);
+    assert!(redacted.header.redacted);
+    for file in &redacted.files {
+        for gone in [
+            "shop",
+            "web",
+            "registry.example",
+            "5432/shop",
+            "nightly",
+            "127.0.0.1",
+        ] {
+            assert!(
+                !file.text.contains(gone),
+                "{gone} in {}:\n{}",
+                file.name,
+                file.text
+            );
+            assert!(!file.name.contains("shop"), "{}", file.name);
+        }
+    }
+}
+
+#[test]
+fn examples_without_names_are_the_same() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut directories: Vec<_> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|of| of.unwrap().path())
+        .collect();
+    directories.sort();
+    for directory in directories.into_iter().filter(|path| path.is_dir()) {
+        let mut files = Vec::new();
+        let mut to_come = vec![directory];
+        while let Some(directory) = to_come.pop() {
+            for entry in std::fs::read_dir(&directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    to_come.push(path);
+                } else if path.extension().is_some_and(|of| of == "yaml") {
+                    let name = path.display().to_string();
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    files.push(File { name, text });
+                }
+            }
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        if files.is_empty() {
+            continue;
+        }
+        let header = Header {
+            api_version: "watertight.dev/v1".into(),
+            kind: "Snapshot".into(),
+            metadata: Named {
+                name: "example".into(),
+            },
+            cluster: About::default(),
+            taken: "2026-11-23T07:00:00Z".into(),
+            redacted: false,
+            kinds: Vec::new(),
+        };
+        same_verdicts(&Reading { header, files });
+    }
+}
