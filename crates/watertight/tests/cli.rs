@@ -25,6 +25,9 @@ mod input;
 mod intents;
 #[path = "cli/lab.rs"]
 mod lab;
+#[cfg(feature = "live")]
+#[path = "cli/live.rs"]
+mod live;
 #[path = "cli/minimize.rs"]
 mod minimize;
 #[path = "cli/options.rs"]

@@ -16,6 +16,8 @@ use crate::output::Format;
   watertight check k8s/ -o text -o sarif=findings.sarif -o junit=findings.xml
   kubectl get all,netpol,ns,nodes,endpointslices -A -o yaml | watertight check -
   kustomize build overlays/prod | watertight check -
+  watertight check --live --context prod         a running cluster
+  watertight check --live -f new.yaml            the same, if that were applied
 
 Suppress a finding where it is decided, with a reason:
   # watertight: ignore[WT201] this pod is the credential broker      on the line or the line above
@@ -99,7 +101,7 @@ pub(crate) struct CheckArgs {
     /// Put the new objects of fixes behind what this file holds; without it they are left out
     #[arg(long, value_name = "FILE", help_heading = "Fixes")]
     pub(crate) fix_objects: Option<PathBuf>,
-    /// Check again whenever a file changes
+    /// Check again whenever a file changes, or the live cluster
     #[arg(long, help_heading = "Rules")]
     pub(crate) watch: bool,
 

@@ -1,6 +1,8 @@
 //! Flags that name a live cluster or a snapshot of one: those of `kubectl`, as a plugin must have them.
 
+#[cfg(feature = "live")]
 use std::path::PathBuf;
+#[cfg(feature = "live")]
 use std::time::Duration;
 
 use clap::Args;
@@ -137,6 +139,11 @@ impl LiveArgs {
             .any(Option::is_some)
     }
 
+    /// The snapshot that is read in place of a cluster.
+    pub(crate) fn snapshot(&self) -> Option<&std::path::Path> {
+        self.snapshot.as_deref()
+    }
+
     /// The same flags for another context.
     pub(crate) fn flags(&self, context: Option<&str>) -> watertight_cluster::Flags {
         let context = context.filter(|context| !context.is_empty());
@@ -163,9 +170,13 @@ impl LiveArgs {
 #[cfg(not(feature = "live"))]
 impl LiveArgs {
     /// Never: this build has no live clusters.
-    #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(crate) fn is_live(&self) -> bool {
         false
+    }
+
+    /// None: this build has no snapshots.
+    pub(crate) fn snapshot(&self) -> Option<&std::path::Path> {
+        None
     }
 }
 

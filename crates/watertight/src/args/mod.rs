@@ -15,6 +15,8 @@ mod preview;
 mod probe;
 mod reach;
 mod small;
+#[cfg(feature = "live")]
+mod snapshot;
 mod test;
 #[cfg(feature = "live")]
 mod verify;
@@ -41,6 +43,10 @@ pub(crate) use preview::PreviewArgs;
 pub(crate) use probe::{Pace, ProbeArgs, ProbeVerb, ServeArgs};
 pub(crate) use reach::{ReachArgs, ReachBy, ReachFormat};
 pub(crate) use small::{CompletionArgs, ManArgs, RuleArgs, RuleFormat, SchemaArgs, SchemaName};
+#[cfg(feature = "live")]
+pub(crate) use snapshot::{
+    SnapshotArgs, SnapshotFormat, SnapshotSaveArgs, SnapshotShowArgs, SnapshotVerb,
+};
 pub(crate) use test::{TestArgs, TestFormat};
 #[cfg(feature = "live")]
 pub(crate) use verify::{VerifyArgs, VerifyCleanArgs, VerifyFormat, VerifyTool, VerifyVerb};
@@ -57,6 +63,7 @@ pub(crate) use verify::{VerifyArgs, VerifyCleanArgs, VerifyFormat, VerifyTool, V
   watertight check                               the manifests below this directory
   watertight check k8s/ --engine cilium@1.15     what that engine makes of them
   helm template shop | watertight check -        what a chart makes
+  watertight check --live                        the cluster of the current context
   watertight explain 'shop/web -> shop/db:5432'  why this connection is allowed or denied
   watertight rule WT201                          what a finding means
 
@@ -139,6 +146,9 @@ pub(crate) enum Verb {
     #[cfg(feature = "live")]
     #[command(hide = true)]
     Probe(ProbeArgs),
+    /// Save a live cluster into one file, or tell what is in such a file
+    #[cfg(feature = "live")]
+    Snapshot(SnapshotArgs),
     /// Print the documentation of a rule, or the list of all rules
     Rule(RuleArgs),
     /// Print the JSON schema of a report or of the configuration file

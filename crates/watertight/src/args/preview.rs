@@ -11,6 +11,7 @@ use super::{ClusterArgs, ConfigArgs, LiveArgs};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   watertight preview cluster.yaml -f new-policy.yaml          what would applying it do?
+  watertight preview --live -f new-policy.yaml                what would it do to the running cluster?
   watertight preview k8s/ -f deny.yaml --flows flows.jsonl    and is anything cut that is in use?
   watertight preview k8s/ --delete networkpolicy/shop/web     what does this policy do today?
   watertight preview k8s/ --staged                            what would the staged policies do?

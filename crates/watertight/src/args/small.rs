@@ -59,6 +59,9 @@ pub(crate) enum SchemaName {
     Lab,
     /// What `verify -o json` prints
     Verify,
+    /// What `snapshot show -o json` prints
+    #[cfg(feature = "live")]
+    Snapshot,
     /// .watertight.yaml
     Config,
 }

@@ -17,7 +17,9 @@ use watertight_core::source::{Sources, without_revision};
 use crate::args::{CheckArgs, FailOn, Global, InputArgs, OutputTarget};
 use crate::config::Config;
 use crate::exit::{Exit, say};
-use crate::input::{self, Input};
+use crate::input::{self, Asking, Input};
+#[cfg(feature = "live")]
+use crate::output::one_line;
 use crate::output::{Format, Rendering};
 use crate::progress::Progress;
 use crate::{baseline, fix};
@@ -26,7 +28,11 @@ use super::cluster;
 
 pub(super) fn run(args: &CheckArgs, global: &Global) -> anyhow::Result<Exit> {
     let config = cluster::config(&args.config)?;
-    let input = args.input.of(&args.paths, &args.namespace);
+    let mut input = args.input.of(&args.paths, &args.namespace);
+    if input.filename.is_empty() && !Asking::of(&input, global).names_cluster(&[]) {
+        input.filename.push(PathBuf::from("."));
+    }
+    let input = input;
     let targets = super::targets(&args.output, Format::Text)?;
     let options = options(args, &config)?;
     let fail_on = fail_on(args, &config)?;
@@ -41,6 +47,10 @@ pub(super) fn run(args: &CheckArgs, global: &Global) -> anyhow::Result<Exit> {
     };
     if !args.watch {
         return Ok(run.once()?.0);
+    }
+    #[cfg(feature = "live")]
+    if Asking::of(&input, global).is_live(&input.filename) {
+        return run.follow();
     }
     if input.filename.iter().any(|path| path.as_os_str() == "-") {
         bail!("--watch needs files or directories, not standard input");
@@ -67,16 +77,39 @@ impl Run<'_> {
     fn once(&self) -> anyhow::Result<(Exit, Vec<PathBuf>)> {
         let started = Instant::now();
         let exclude = cluster::exclude(&self.args.input, self.config)?;
-        let wanted = self.args.fix.as_ref().or(self.args.diff.as_ref());
         let mut asked = self.input.clone();
         if let Some(file) = self.args.fix_objects.as_ref().filter(|file| file.exists()) {
             // What is in it takes part.
-            if asked.filename.is_empty() && !asked.live.is_live() {
-                asked.filename.push(PathBuf::from("."));
-            }
             asked.filename.push(file.clone());
         }
-        let mut input = input::read(&asked, &exclude, false, self.global)?;
+        let input = input::read(&asked, &exclude, false, self.global)?;
+        self.judge(input, started)
+    }
+
+    /// Judges a live cluster again whenever something changes in it.
+    #[cfg(feature = "live")]
+    fn follow(&self) -> anyhow::Result<Exit> {
+        let exclude = cluster::exclude(&self.args.input, self.config)?;
+        let asking = Asking::of(self.input, self.global);
+        let mut following = input::Following::start(asking)?;
+        loop {
+            let started = Instant::now();
+            let input = following.input(&self.input.filename, &exclude, asking)?;
+            self.judge(input, started)?;
+            say("watching the cluster for changes; press Ctrl-C to stop");
+            let changes = following.changed()?;
+            for change in changes.iter().take(MOST_CHANGES) {
+                say(&told(change));
+            }
+            let more = changes.len().saturating_sub(MOST_CHANGES);
+            if more > 0 {
+                say(&format!("... and {}", count(more, "more change")));
+            }
+        }
+    }
+
+    fn judge(&self, mut input: Input, started: Instant) -> anyhow::Result<(Exit, Vec<PathBuf>)> {
+        let wanted = self.args.fix.as_ref().or(self.args.diff.as_ref());
         let objects = match (&self.args.fix_objects, wanted) {
             (Some(file), Some(_)) => Some(fix::objects(file, &mut input)?),
             (Some(_), None) => bail!("--fix-objects needs --fix or --diff"),
@@ -274,6 +307,24 @@ impl Run<'_> {
             Exit::Clean
         }
     }
+}
+
+/// More changes are counted, not listed.
+#[cfg(feature = "live")]
+const MOST_CHANGES: usize = 5;
+
+/// `changed: Pod shop/web-1`
+#[cfg(feature = "live")]
+fn told(change: &watertight_cluster::Change) -> String {
+    let what = match change.text {
+        Some(_) => "changed",
+        None => "gone",
+    };
+    let name = match &change.namespace {
+        Some(namespace) => format!("{namespace}/{}", change.name),
+        None => change.name.clone(),
+    };
+    format!("{what}: {} {}", change.kind, one_line(&name))
 }
 
 fn fail_on(args: &CheckArgs, config: &Config) -> anyhow::Result<Severity> {

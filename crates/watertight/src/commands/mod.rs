@@ -16,6 +16,8 @@ mod probe;
 mod reach;
 mod rule;
 mod schema;
+#[cfg(feature = "live")]
+mod snapshot;
 mod test;
 #[cfg(feature = "live")]
 mod verify;
@@ -62,6 +64,8 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Verify(args) => verify::run(args, &cli.global),
         #[cfg(feature = "live")]
         Verb::Probe(args) => probe::run(args),
+        #[cfg(feature = "live")]
+        Verb::Snapshot(args) => snapshot::run(args, &cli.global),
         Verb::Rule(args) => rule::run(args),
         Verb::Schema(args) => schema::run(args),
         Verb::Completion(args) => completion::run(args),

@@ -17,6 +17,8 @@ pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         SchemaName::Diagnose => watertight_core::report::diagnose_schema(),
         SchemaName::Lab => watertight_core::report::lab_schema(),
         SchemaName::Verify => watertight_core::report::verify_schema(),
+        #[cfg(feature = "live")]
+        SchemaName::Snapshot => schemars::schema_for!(crate::output::snapshot::SnapshotReport),
         SchemaName::Config => schemars::schema_for!(Config),
     };
     let mut text = serde_json::to_string_pretty(&schema)?;

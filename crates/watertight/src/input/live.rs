@@ -57,11 +57,17 @@ fn text(root: &str, name: String, text: String) -> Text {
 mod of_live {
     use std::sync::Arc;
 
+    use std::path::PathBuf;
+
     use anyhow::{Context as _, anyhow};
-    use watertight_cluster::{Environment, Header, Progress, Reading, Wanted, connect, snapshot};
+    use globset::GlobSet;
+    use watertight_cluster::{
+        Change, Environment, Header, Progress, Reading, Wanted, Watch, connect, snapshot,
+    };
 
     use super::{LIVE, Origin, Text, text};
     use crate::args::{Global, LiveArgs};
+    use crate::input::{Asking, Finder, Given, Input, finish};
     use crate::progress;
 
     impl Origin {
@@ -127,6 +133,52 @@ mod of_live {
             .context("cannot start threads")
     }
 
+    /// A live cluster that is followed.
+    #[derive(Debug)]
+    pub(crate) struct Following {
+        runtime: tokio::runtime::Runtime,
+        watch: Watch,
+    }
+
+    impl Following {
+        /// Begins to follow the cluster of some flags.
+        pub(crate) fn start(asking: Asking<'_>) -> anyhow::Result<Self> {
+            let runtime = runtime()?;
+            let flags = asking.live.flags(None);
+            let mut wanted = asking.wanted();
+            let watch = runtime.block_on(async {
+                let connection = connect(&flags, &Environment::of_process())?;
+                if wanted.namespaces.is_empty() {
+                    wanted.namespaces.extend(connection.namespace.clone());
+                }
+                let watch = watertight_cluster::watch(&connection, &wanted).await;
+                watch.map_err(|error| anyhow!("{error}"))
+            })?;
+            Ok(Self { runtime, watch })
+        }
+
+        /// The cluster as it is now, with files on top of it.
+        pub(crate) fn input(
+            &self,
+            paths: &[PathBuf],
+            exclude: &GlobSet,
+            asking: Asking<'_>,
+        ) -> anyhow::Result<Input> {
+            let reading = self.watch.reading();
+            let origin = Origin::of(&reading.header, true);
+            let files = reading.files.into_iter();
+            let texts = files.map(|file| text(LIVE, file.name, file.text)).collect();
+            let found = vec![Given::Cluster(origin, texts)];
+            finish(Finder::new(exclude, asking), found, paths)
+        }
+
+        /// Waits until something changes; tells what.
+        pub(crate) fn changed(&mut self) -> anyhow::Result<Vec<Change>> {
+            let changed = self.runtime.block_on(self.watch.changed());
+            changed.map_err(|error| anyhow!("{error}"))
+        }
+    }
+
     /// Whether bytes are those of a snapshot.
     pub(in crate::input) fn is_archive(bytes: &[u8]) -> bool {
         snapshot::is_snapshot(bytes)
@@ -146,4 +198,4 @@ mod of_live {
 }
 
 #[cfg(feature = "live")]
-pub(crate) use of_live::reading;
+pub(crate) use of_live::{Following, reading};

@@ -21,7 +21,7 @@ use crate::args::{Global, InputArgs, LiveArgs};
 
 pub(crate) use live::Origin;
 #[cfg(feature = "live")]
-pub(crate) use live::reading;
+pub(crate) use live::{Following, reading};
 pub(crate) use two::{Two, read_on_top, read_two};
 
 /// What was read.
@@ -49,6 +49,38 @@ pub(crate) struct Asking<'a> {
     pub(crate) global: &'a Global,
 }
 
+impl<'a> Asking<'a> {
+    /// Who asks for what decides connections.
+    pub(crate) fn of(args: &'a InputArgs, global: &'a Global) -> Self {
+        Self {
+            live: &args.live,
+            namespaces: &args.namespaces,
+            hints: false,
+            global,
+        }
+    }
+
+    /// Whether a live cluster is asked for: as a plugin of kubectl, also where nothing else is named.
+    pub(crate) fn is_live(&self, paths: &[PathBuf]) -> bool {
+        let can_be = cfg!(feature = "live") && self.live.snapshot().is_none();
+        let by_itself = self.global.plugin && paths.is_empty() && can_be;
+        self.live.is_live() || by_itself
+    }
+
+    /// Whether a cluster is asked for, live or saved.
+    pub(crate) fn names_cluster(&self, paths: &[PathBuf]) -> bool {
+        self.is_live(paths) || self.live.snapshot().is_some()
+    }
+
+    #[cfg(feature = "live")]
+    fn wanted(&self) -> watertight_cluster::Wanted {
+        watertight_cluster::Wanted {
+            hints: self.hints,
+            namespaces: self.namespaces.to_vec(),
+        }
+    }
+}
+
 /// Compiles globs.
 pub(crate) fn globs<'p>(patterns: impl IntoIterator<Item = &'p String>) -> anyhow::Result<GlobSet> {
     let mut set = GlobSetBuilder::new();
@@ -70,21 +102,29 @@ pub(crate) fn read(
     global: &Global,
 ) -> anyhow::Result<Input> {
     let asking = Asking {
-        live: &args.live,
-        namespaces: &args.namespaces,
         hints,
-        global,
+        ..Asking::of(args, global)
     };
+    let mut finder = Finder::new(exclude, asking);
+    let found = finder.cluster(&args.filename)?;
+    finish(finder, found, &args.filename)
+}
+
+/// Reads files on top of what was found of a cluster.
+fn finish(
+    mut finder: Finder<'_>,
+    mut found: Vec<Given>,
+    paths: &[PathBuf],
+) -> anyhow::Result<Input> {
     let mut input = Input {
         sources: Sources::new(),
         unreadable: Vec::new(),
         paths: Vec::new(),
         origin: None,
     };
-    let mut finder = Finder::new(exclude, asking);
-    let mut found = finder.cluster(&args.filename)?;
-    let paths = match &*args.filename {
-        [] if found.is_empty() => &[PathBuf::from(".")][..],
+    let here = [PathBuf::from(".")];
+    let paths = match paths {
+        [] if found.is_empty() => &here[..],
         paths => paths,
     };
     found.extend(finder.find(paths, &mut input.unreadable)?);
@@ -133,28 +173,19 @@ impl<'a> Finder<'a> {
     /// The cluster that flags name; as a plugin of kubectl, that of the current context where no path
     /// is given.
     fn cluster(&mut self, paths: &[PathBuf]) -> anyhow::Result<Vec<Given>> {
-        #[cfg(feature = "live")]
-        {
-            let live = self.asking.live;
-            if let Some(path) = &live.snapshot {
-                return self.files(path, &mut Vec::new());
-            }
-            let by_itself = self.asking.global.plugin && paths.is_empty();
-            if live.is_live() || by_itself {
-                return self.live(None);
-            }
+        if let Some(path) = self.asking.live.snapshot() {
+            return self.files(&path.to_owned(), &mut Vec::new());
         }
-        let _ = paths;
+        if self.asking.is_live(paths) {
+            return self.live(None);
+        }
         Ok(Vec::new())
     }
 
     /// A live cluster.
     #[cfg(feature = "live")]
     fn live(&self, context: Option<&str>) -> anyhow::Result<Vec<Given>> {
-        let wanted = watertight_cluster::Wanted {
-            hints: self.asking.hints,
-            namespaces: self.asking.namespaces.to_vec(),
-        };
+        let wanted = self.asking.wanted();
         let (origin, texts) = live::read(self.asking.live, context, &wanted, self.asking.global)?;
         Ok(vec![Given::Cluster(origin, texts)])
     }

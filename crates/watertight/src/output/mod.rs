@@ -16,6 +16,8 @@ pub(crate) mod lab;
 pub(crate) mod minimize;
 pub(crate) mod reach;
 mod sarif;
+#[cfg(feature = "live")]
+pub(crate) mod snapshot;
 mod table;
 pub(crate) mod test;
 #[cfg(test)]

@@ -30,7 +30,7 @@ use super::steps::Steps;
 
 /// `lab up`
 pub(super) fn up(args: &LabUpArgs, global: &Global) -> anyhow::Result<Exit> {
-    check_new(&args.lab, &args.name)?;
+    check_new(&args.lab, &args.name, global)?;
     let planned = plan(&args.lab, global)?;
     planned.cluster.tell_problems();
     start(&args.lab, &args.name, &planned.digest, global)?;
@@ -97,11 +97,19 @@ pub(super) fn how_to_go_on(planned: &Planned, name: &str) -> String {
 }
 
 /// Fails if a lab cannot stay up under a name. The process in the background reads the files again.
-pub(super) fn check_new(args: &LabInputArgs, name: &str) -> anyhow::Result<()> {
+pub(super) fn check_new(args: &LabInputArgs, name: &str, global: &Global) -> anyhow::Result<()> {
     let mut paths = args.paths.iter().chain(&args.input.filename);
     if paths.any(|path| path.as_os_str() == "-") {
         bail!(
             "a lab that stays up cannot be read from standard input; write the manifests to a file"
+        );
+    }
+    let nothing_named = args.paths.is_empty() && args.input.filename.is_empty();
+    let by_itself = global.plugin && nothing_named && args.input.live.snapshot().is_none();
+    if args.input.live.is_live() || by_itself {
+        bail!(
+            "a lab that stays up cannot follow a live cluster; save it first: `watertight snapshot save \
+             cluster.tar.gz`"
         );
     }
     let labs = Labs::usual().map_err(plain)?;
@@ -168,6 +176,9 @@ fn arguments(args: &LabInputArgs, name: &str, digest: &str, directory: &Path) ->
     }
     if let Some(config) = &args.config.config {
         add("--config", config.into());
+    }
+    if let Some(snapshot) = args.input.live.snapshot() {
+        add("--snapshot", snapshot.into());
     }
     let switches = [
         (args.no_usual_outside, "--no-usual-outside"),

@@ -31,7 +31,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let targets = crate::commands::targets(&args.output, LabFormat::Text)?;
     if args.keep {
-        background::check_new(&args.lab, &args.name)?;
+        background::check_new(&args.lab, &args.name, global)?;
     }
     let planned = plan(&args.lab, global)?;
     planned.cluster.tell_problems();
