@@ -216,7 +216,7 @@ impl Run<'_> {
         let report = without_findings(sources, &left);
         self.render(&report, &left, sources)?;
         if !self.global.quiet {
-            self.summarise(&report, &input, known, started);
+            self.summarise(&report, input, known, started);
         }
         Ok(self.exit(&report, &left))
     }
