@@ -3,7 +3,7 @@
 //! Where the server can, a list comes as the beginning of its watch; elsewhere it is listed first.
 //! Bookmarks say from where to go on when a watch ends, and a moment that the server has forgotten
 //! (410) begins the kind again, with what has gone in between. INVARIANT: what [`Watch::reading`] gives
-//! is what [`crate::read`] would give, a moment later.
+//! is what [`crate::read()`] would give, a moment later.
 
 mod kinds;
 mod stream;
@@ -89,7 +89,7 @@ pub struct Watch {
 /// Begins to follow a cluster, and waits until all of it has been read.
 ///
 /// # Errors
-/// As [`crate::read`].
+/// As [`crate::read()`].
 pub async fn watch(connection: &Connection, wanted: &Wanted) -> Result<Watch, Error> {
     let refused = |refusal| Error::of(connection, refusal);
     let version = match version(connection).await {

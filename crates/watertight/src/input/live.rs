@@ -1,16 +1,19 @@
 //! Live clusters and snapshots of them: texts like any other, and a word about where they come from.
 
+#[cfg(feature = "live")]
 use std::path::PathBuf;
 
 #[cfg(feature = "live")]
 pub(super) use of_live::{is_archive, read, unpack};
 
+#[cfg(feature = "live")]
 use super::Text;
 
 /// The scheme of live clusters, where sources are named one by one: `live:` or `live:CONTEXT`.
 pub(crate) const SCHEME: &str = "live:";
 
 /// The first part of the names of texts that are read live.
+#[cfg(feature = "live")]
 const LIVE: &str = "live";
 
 /// Where a cluster was read from.
@@ -43,6 +46,7 @@ impl std::fmt::Display for Origin {
 }
 
 /// A text of a cluster.
+#[cfg(feature = "live")]
 fn text(root: &str, name: String, text: String) -> Text {
     Text {
         name: format!("{root}/{name}"),

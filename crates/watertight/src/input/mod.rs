@@ -40,6 +40,10 @@ pub(crate) struct Input {
 
 /// What is read of a cluster, and who asks.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "live"),
+    expect(dead_code, reason = "nobody is asked without it")
+)]
 pub(crate) struct Asking<'a> {
     pub(crate) live: &'a LiveArgs,
     /// Where to look for what may not be listed in the whole cluster.
@@ -265,8 +269,15 @@ impl<'a> Finder<'a> {
 /// Something to be read.
 enum Given {
     Stdin(Vec<u8>),
-    File { path: PathBuf, below: PathBuf },
+    File {
+        path: PathBuf,
+        below: PathBuf,
+    },
     Blob(git::Blob),
+    #[cfg_attr(
+        not(feature = "live"),
+        expect(dead_code, reason = "no cluster is read without it")
+    )]
     Cluster(Origin, Vec<Text>),
 }
 
