@@ -19,6 +19,7 @@ A dump that tells all of it:
     -A -o yaml > dump.yaml
 
 Examples:
+  watertight diagnose --live                                   the cluster of the current context
   watertight diagnose -f dump.yaml                             the whole cluster
   watertight diagnose -f dump.yaml -n shop                     one namespace
   watertight diagnose -f dump.yaml shop/db                     a workload, a pod, or svc/db

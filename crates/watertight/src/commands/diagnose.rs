@@ -21,7 +21,8 @@ pub(super) fn run(args: &DiagnoseArgs, global: &Global) -> anyhow::Result<Exit> 
         bail!("a target has one namespace; give -n once");
     }
     // The process ends: taking a large cluster apart piece by piece would only take time.
-    let mut cluster = Cluster::read(&args.input, &args.cluster, &args.config, global)?;
+    let input = args.input.of(&[], &args.namespace);
+    let mut cluster = Cluster::read(&input, &args.cluster, &args.config, global)?;
     let flow = match args.target.as_deref() {
         Some(text) if text.contains("->") => {
             let flow = Flow::parse(text).map_err(|error| anyhow!("`{text}`: {}", error.message))?;
