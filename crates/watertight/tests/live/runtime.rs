@@ -239,7 +239,7 @@ impl Inner {
             Mode::Flapping(period) => {
                 let start = self.policies[0].0;
                 let turn = (now - start).as_millis() / period.as_millis();
-                if turn % 2 == 0 { newest } else { &[] }
+                if turn.is_multiple_of(2) { newest } else { &[] }
             }
         }
     }

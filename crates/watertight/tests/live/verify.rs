@@ -47,7 +47,10 @@ fn program(cluster: &FakeCluster, arguments: &[&str]) -> (tempfile::TempDir, Com
     let config = dir.path().join("config");
     std::fs::write(&config, cluster.kubeconfig("lab")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_watertight"));
-    command.arg("verify").args(arguments).env("KUBECONFIG", &config);
+    command
+        .arg("verify")
+        .args(arguments)
+        .env("KUBECONFIG", &config);
     (dir, command)
 }
 
@@ -118,9 +121,18 @@ fn enforcing() {
     let run = verify(Mode::Enforcing, &[], &["--per-node"]);
     run.ends(0, "enforced");
     assert!(run.count("enforced") >= 8, "{}", run.shown());
-    assert_eq!(run.count("notEnforced") + run.count("inconclusive"), 0, "{}", run.shown());
+    assert_eq!(
+        run.count("notEnforced") + run.count("inconclusive"),
+        0,
+        "{}",
+        run.shown()
+    );
     for place in ["same-node", "other-node", "node:node-a", "node:node-b"] {
-        assert!(run.verdicts(place).contains(&"enforced"), "{place}: {}", run.shown());
+        assert!(
+            run.verdicts(place).contains(&"enforced"),
+            "{place}: {}",
+            run.shown()
+        );
     }
     let timings = run.report["timings"].as_array().unwrap();
     assert!(!timings.is_empty(), "{}", run.shown());
@@ -135,9 +147,17 @@ fn nothing() {
 fn one_node() {
     let run = verify(Mode::OnlyOn(&["node-a"]), &[], &["--per-node"]);
     run.ends(1, "not-enforced");
-    assert!(run.verdicts("node:node-b").contains(&"not-enforced"), "{}", run.shown());
+    assert!(
+        run.verdicts("node:node-b").contains(&"not-enforced"),
+        "{}",
+        run.shown()
+    );
     let other = run.verdicts("node:node-a");
-    assert!(other.iter().all(|verdict| *verdict == "enforced"), "{}", run.shown());
+    assert!(
+        other.iter().all(|verdict| *verdict == "enforced"),
+        "{}",
+        run.shown()
+    );
 }
 
 fn slow() {
@@ -145,7 +165,10 @@ fn slow() {
     run.ends(0, "enforced");
     assert!(run.count("slow") > 0, "{}", run.shown());
     let timings = run.report["timings"].as_array().unwrap();
-    let enforce = timings.iter().find(|timing| timing["change"] == "enforce").unwrap();
+    let enforce = timings
+        .iter()
+        .find(|timing| timing["change"] == "enforce")
+        .unwrap();
     let after = enforce["after"].as_f64().unwrap();
     assert!((3500.0..6000.0).contains(&after), "{}", run.shown());
 }
@@ -167,7 +190,11 @@ fn interrupted() {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let cluster = tokio.block_on(start(Mode::Enforcing));
     let (_dir, mut command) = program(&cluster, &[]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while cluster.store().all("deployments.apps").is_empty() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(20));
