@@ -45,7 +45,7 @@ fn verdicts(world: &World, mut name: impl FnMut(&str) -> String) -> BTreeSet<Str
     for (from_name, from) in &parties {
         for (to_name, to) in &parties {
             for port in [53, 80, 443, 5432, 8080] {
-                let connection = Connection::new(from.clone(), to.clone(), Protocol::Tcp, port);
+                let connection = Connection::new(*from, *to, Protocol::Tcp, port);
                 let verdict = eval.verdict(&connection);
                 // Of policies that may be asked in any order, names decide which one is.
                 let verdict = match (&verdict.uncertain, verdict.allowed) {
