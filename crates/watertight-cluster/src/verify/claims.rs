@@ -5,99 +5,16 @@
 //! INVARIANT: a claim without a control is not made.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use watertight_core::facts::metadata;
 
+pub use super::axes::{Direction, Path, Place};
 use super::plan::{ALLOWED, Actor, DENIED, Node, Options, Part};
 use super::wire::{Facts, How, Target};
 
 /// The port of the kubelet: every node listens there.
 const KUBELET: u16 = 10250;
-
-/// Which policies are meant to stop it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Direction {
-    /// Those of the server.
-    Ingress,
-    /// Those of the client.
-    Egress,
-}
-
-impl Direction {
-    /// `ingress` or `egress`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ingress => "ingress",
-            Self::Egress => "egress",
-        }
-    }
-}
-
-/// By which kind of address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Path {
-    /// The address of the pod.
-    Pod,
-    /// The address of a Service.
-    ClusterIp,
-    /// A port of a node.
-    NodePort,
-    /// A node itself.
-    Node,
-    /// A name server of the pod.
-    Resolver,
-    /// The API server.
-    ApiServer,
-    /// A metadata service of the cloud.
-    Metadata,
-    /// A target that the user named.
-    Internet,
-}
-
-impl Path {
-    /// As the report spells it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pod => "pod-ip",
-            Self::ClusterIp => "cluster-ip",
-            Self::NodePort => "node-port",
-            Self::Node => "node",
-            Self::Resolver => "dns",
-            Self::ApiServer => "api-server",
-            Self::Metadata => "metadata",
-            Self::Internet => "internet",
-        }
-    }
-}
-
-/// Where the two ends stand.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// On one node.
-    Same,
-    /// On two.
-    Other,
-    /// The claim is about the pod on this node.
-    Node(String),
-    /// The destination stands nowhere in the cluster.
-    Outside,
-}
-
-impl Place {
-    /// As the report spells it.
-    #[must_use]
-    pub fn word(&self) -> String {
-        match self {
-            Self::Same => "same-node".into(),
-            Self::Other => "other-node".into(),
-            Self::Node(name) => format!("node:{name}"),
-            Self::Outside => "outside".into(),
-        }
-    }
-}
 
 /// An attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -613,15 +530,6 @@ fn first_of_each_family(ips: &[IpAddr]) -> Vec<IpAddr> {
     let v4 = ips.iter().find(|ip| ip.is_ipv4());
     let v6 = ips.iter().find(|ip| ip.is_ipv6());
     v4.into_iter().chain(v6).copied().collect()
-}
-
-/// Reads `HOST:PORT` that was resolved already.
-#[must_use]
-pub fn named(name: &str, addresses: &[SocketAddr]) -> Vec<(String, SocketAddr)> {
-    addresses
-        .iter()
-        .map(|address| (name.to_owned(), *address))
-        .collect()
 }
 
 #[cfg(test)]

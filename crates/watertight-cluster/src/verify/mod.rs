@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod axes;
 pub mod claims;
 pub mod clean;
 pub mod image;
