@@ -20,7 +20,6 @@ pub mod real;
 pub mod run;
 pub mod settle;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests of this crate alone")]
 pub(crate) mod testing;
 pub mod timing;
 mod wait;
