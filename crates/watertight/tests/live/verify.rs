@@ -24,6 +24,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: one_node,
     },
     Test {
+        name: "verify::the_readme_shows_what_a_person_reads",
+        run: readme,
+    },
+    Test {
         name: "verify::policies_that_come_late_are_slow",
         run: slow,
     },
@@ -158,6 +162,17 @@ fn one_node() {
         "{}",
         run.shown()
     );
+}
+
+/// The excerpt in the README, whose times are left out.
+fn readme() {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(start(Mode::OnlyOn(&["node-a"])));
+    let (_dir, mut command) = program(&cluster, &["--per-node"]);
+    let output = command.env("COLUMNS", "110").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    println!("{text}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 fn slow() {

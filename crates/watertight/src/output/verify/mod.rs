@@ -33,6 +33,21 @@ pub(crate) fn render(
     }
 }
 
+/// The node of the pod that a claim's policies select, which has to put them into effect.
+fn policed<'r>(report: &'r VerifyReport, claim: &'r VerifyClaim) -> Option<&'r str> {
+    if let Some(node) = claim.place.strip_prefix("node:") {
+        return Some(node);
+    }
+    let pod = if claim.direction == "egress" {
+        report.pods.get(claim.from)
+    } else {
+        // `heron by node b`: a node port leads to it.
+        let name = claim.to.split(' ').next();
+        report.pods.iter().find(|pod| Some(&*pod.name) == name)
+    };
+    pod?.node.as_deref()
+}
+
 /// `yarrow on b -> heron, tcp by cluster-ip`
 fn connection(report: &VerifyReport, claim: &VerifyClaim) -> String {
     let from = report.pods.get(claim.from);

@@ -137,27 +137,30 @@ fn text_tells_the_verdict_and_every_reason() {
     check(
         VerifyFormat::Text,
         expect![[r#"
-        kind-kind: policies are NOT enforced as they are written
-        3 of 4 claims enforced, 1 not enforced, 1 left open by the API
+            kind-kind: policies are NOT enforced as they are written
+            3 of 4 claims enforced, 1 not enforced, 1 left open by the API
 
-        POLICY  BY      WHERE       PROTOCOL  CLAIMS  VERDICT
-        egress  pod-ip  other-node  tcp udp   2       enforced (within 210 ms)
-        egress  pod-ip  1 node      tcp       1       enforced (within 210 ms)
-        egress  pod-ip  1 node      tcp       1       not-enforced
-        egress  node    same-node   tcp       1       exempt
+            node a  egress enforced (1 of 1)
+            node b  egress NOT enforced (1 of 3)
 
-        not-enforced  egress: tundra on b -> heron on a, tcp:10.244.0.5:8081 pod-ip
-            it still works 20.0 s after a policy denies it
+            POLICY  BY      WHERE       PROTOCOL  CLAIMS  VERDICT
+            egress  pod-ip  other-node  tcp udp   2       enforced (seen within 210 ms)
+            egress  pod-ip  1 node      tcp       1       enforced (seen within 210 ms)
+            egress  pod-ip  1 node      tcp       1       not-enforced
+            egress  node    same-node   tcp       1       exempt
 
-        exempt  egress: tundra on b -> heron on a, tcp:10.244.0.5:8081 node
-            it stays open: its own node
+            not-enforced  egress: tundra on b -> heron on a, tcp:10.244.0.5:8081 pod-ip
+                it still works 20.0 s after a policy denies it
 
-        egress deny in force after 61.5 ms (still as before at 50 ms), give or take 4 ms, 320 attempts
-        a new pod under policies: open for 410 ms; its first attempts arrived, although the policies were there before it
+            exempt  egress: tundra on b -> heron on a, tcp:10.244.0.5:8081 node
+                it stays open: its own node
 
-        note: one node takes pods: nothing is said about connections between nodes
-        left behind: cannot delete Namespace `x`: ␛forbidden
-    "#]],
+            egress deny in force after 61.5 ms (still as before at 50 ms), give or take 4 ms, 320 attempts
+            a new pod under policies: open for 410 ms; its first attempts arrived, although the policies were there before it
+
+            note: one node takes pods: nothing is said about connections between nodes
+            left behind: cannot delete Namespace `x`: ␛forbidden
+        "#]],
     );
 }
 

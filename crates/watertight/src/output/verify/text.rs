@@ -8,7 +8,7 @@ use watertight_core::report::VerifyReport;
 use watertight_core::report::verify::{VerifyClaim, VerifyTiming};
 use watertight_core::rules::count;
 
-use super::connection;
+use super::{connection, policed};
 use crate::output::{because, one_line, verdict, wrap};
 
 /// Claims that are told one by one.
@@ -26,6 +26,7 @@ pub(super) fn render(
         width,
     };
     text.head(out)?;
+    text.nodes(out)?;
     text.table(out)?;
     text.reasons(out)?;
     text.connections(out)?;
@@ -47,6 +48,27 @@ struct Row {
     places: usize,
     last_place: String,
     stopped_after: Option<u64>,
+}
+
+/// Claims about one direction on one node.
+#[derive(Default)]
+struct Tally {
+    enforced: usize,
+    not: usize,
+    inconclusive: usize,
+}
+
+impl Tally {
+    /// The worst of them, and how many; none if nothing was to be told.
+    fn told(&self) -> Option<(&'static str, String)> {
+        let all = self.enforced + self.not + self.inconclusive;
+        match (all, self.not, self.inconclusive) {
+            (0, ..) => None,
+            (_, 0, 0) => Some(("enforced", format!("enforced ({all} of {all})"))),
+            (_, 0, unknown) => Some(("inconclusive", format!("inconclusive ({unknown} of {all})"))),
+            (_, not, _) => Some(("not-enforced", format!("NOT enforced ({not} of {all})"))),
+        }
+    }
 }
 
 impl Text<'_> {
@@ -99,6 +121,42 @@ impl Text<'_> {
         writeln!(out, "{}\n", parts.join(", "))
     }
 
+    /// Each node, and what it makes of the policies of the pods on it.
+    fn nodes(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut nodes: BTreeMap<&str, BTreeMap<&str, Tally>> = BTreeMap::new();
+        for claim in &self.report.claims {
+            let Some(node) = policed(self.report, claim) else {
+                continue;
+            };
+            let tally = nodes.entry(node).or_default();
+            let tally = tally.entry(&*claim.direction).or_default();
+            match &*claim.verdict {
+                "enforced" | "slow" => tally.enforced += 1,
+                "inconclusive" => tally.inconclusive += 1,
+                "exempt" | "closed" => {}
+                _ => tally.not += 1,
+            }
+        }
+        let width = nodes.keys().map(|node| node.chars().count()).max();
+        for (node, directions) in &nodes {
+            let told = directions
+                .iter()
+                .filter_map(|(direction, tally)| tally.told().map(|told| (direction, told)));
+            let told: Vec<_> = told
+                .map(|(direction, (word, text))| {
+                    format!("{direction} {}", self.verdict(word, &text))
+                })
+                .collect();
+            let name = one_line(node);
+            let width = width.unwrap_or_default();
+            writeln!(out, "node {name:<width$}  {}", told.join(", "))?;
+        }
+        if !nodes.is_empty() {
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
         // In the order in which they first come.
         let mut rows: BTreeMap<usize, ([String; 4], Row)> = BTreeMap::new();
@@ -139,7 +197,9 @@ impl Text<'_> {
                 _ => place,
             };
             let after = match row.stopped_after {
-                Some(time) if verdict != "not-enforced" => format!("{verdict} (within {time} ms)"),
+                Some(time) if verdict != "not-enforced" => {
+                    format!("{verdict} (seen within {time} ms)")
+                }
                 _ => verdict,
             };
             lines.push([
@@ -182,18 +242,46 @@ impl Text<'_> {
             _ => 5,
         };
         told.sort_by_key(|claim| rank(claim));
-        for claim in told.iter().take(MOST) {
+        // What is so for one reason is told once.
+        let mut groups: Vec<(&VerifyClaim, usize)> = Vec::new();
+        for claim in told {
+            let key = |of: &VerifyClaim| {
+                let node = policed(self.report, of).map(str::to_owned);
+                let node = node.filter(|_| rank(of) < 4);
+                (
+                    of.verdict.clone(),
+                    of.direction.clone(),
+                    of.reason.clone(),
+                    node,
+                )
+            };
+            match groups
+                .iter_mut()
+                .find(|(first, _)| key(first) == key(claim))
+            {
+                Some((_, more)) => *more += 1,
+                None => groups.push((claim, 0)),
+            }
+        }
+        for (claim, others) in groups.iter().take(MOST) {
             let verdict = self.verdict(&claim.verdict, &claim.verdict);
             let connection = connection(self.report, claim);
-            writeln!(out, "\n{verdict}  {}: {connection}", claim.direction)?;
+            let others = match others {
+                0 => String::new(),
+                others => format!(", and {others} more"),
+            };
+            writeln!(
+                out,
+                "\n{verdict}  {}: {connection}{others}",
+                claim.direction
+            )?;
             let reason = wrap(&one_line(&claim.reason), self.width.saturating_sub(4));
             for line in reason.lines() {
                 writeln!(out, "    {line}")?;
             }
         }
-        let more = told.len().saturating_sub(MOST);
-        if more > 0 {
-            writeln!(out, "\n{more} more: -o json has all of them")?;
+        if groups.len() > MOST || groups.iter().any(|(_, others)| *others > 0) {
+            writeln!(out, "\n-o json has every claim with all attempts")?;
         }
         Ok(())
     }
