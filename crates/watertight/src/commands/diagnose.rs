@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 
 use anyhow::{anyhow, bail};
 use watertight_core::analysis::diagnose::{Answer, Target, diagnose};
-use watertight_core::analysis::parties::{Flow, Parties, What};
+use watertight_core::analysis::parties::{Flow, Parties, PortQuery, What};
 use watertight_core::diag::Finding;
 use watertight_core::report::diagnose::{Asked, diagnose_report};
 use watertight_core::world::World;
@@ -26,6 +26,13 @@ pub(super) fn run(args: &DiagnoseArgs, global: &Global) -> anyhow::Result<Exit> 
     let flow = match args.target.as_deref() {
         Some(text) if text.contains("->") => {
             let flow = Flow::parse(text).map_err(|error| anyhow!("`{text}`: {}", error.message))?;
+            if flow
+                .ports
+                .iter()
+                .any(|port| matches!(port, PortQuery::Icmp))
+            {
+                bail!("diagnose judges ports; for ICMP ask `watertight explain '{text}'`");
+            }
             cluster.know_name(&flow.from.text);
             cluster.know_name(&flow.to.text);
             Some(flow)

@@ -79,7 +79,8 @@ fn policies_that_nothing_enforces_are_decorative() {
              reported as policies applied
                do   move to aws-vpc-cni 1.22.3 or later, which brings aws-network-policy-agent 1.3.7
              ... and 3 more; `watertight check` lists all
-        6 host-network  passed   none of these pods is on the network of its node
+        6 host-network  passed   1 group of pods is on the network of its node, where no policy applies to
+                                 it
 
         2 nodes of general: not-enforced
     "#]].assert_eq(&found.stdout);

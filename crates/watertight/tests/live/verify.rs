@@ -164,15 +164,23 @@ fn one_node() {
     );
 }
 
-/// The excerpt in the README, whose times are left out.
+/// The excerpt in the README is what comes out.
 fn readme() {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let cluster = tokio.block_on(start(Mode::OnlyOn(&["node-a"])));
     let (_dir, mut command) = program(&cluster, &["--per-node"]);
     let output = command.env("COLUMNS", "110").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    println!("{text}");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let readme = include_str!("../../../../README.md");
+    let mut shown = text.lines().take(5).peekable();
+    assert!(shown.peek().is_some());
+    for line in shown {
+        assert!(
+            readme.lines().any(|own| own == line),
+            "not in the README: {line}"
+        );
+    }
 }
 
 fn slow() {

@@ -115,11 +115,24 @@ fn of_flow(
                 .iter()
                 .any(|side| matches!(side, Decision::Rule { .. }))
         };
-        let answer = match verdicts().any(isolated) {
-            true => Answer::Partly,
-            false => Answer::Decorative,
+        if !verdicts().any(isolated) {
+            return (Answer::Decorative, isolation.summary.clone());
+        }
+        // What a rule lets through on paper says nothing about a cluster that enforces nothing.
+        return match enforcement.state {
+            StepState::Failed if all_bad(case) => (
+                Answer::Decorative,
+                format!("{}; and {}", isolation.summary, enforcement.summary),
+            ),
+            StepState::Unknown | StepState::NotApplicable => (
+                Answer::Unknown,
+                format!(
+                    "{}, if they are enforced: {}",
+                    isolation.summary, enforcement.summary
+                ),
+            ),
+            _ => (Answer::Partly, isolation.summary.clone()),
         };
-        return (answer, isolation.summary.clone());
     }
     match enforcement.state {
         StepState::Failed if all_bad(case) => (

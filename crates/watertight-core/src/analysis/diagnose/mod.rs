@@ -242,7 +242,8 @@ fn on_paper(mut profile: Profile) -> Profile {
     profile
 }
 
-/// Whom a question is about: for the cluster, the namespaces in which somebody wrote policies.
+/// Whom a question is about: for the cluster, the namespaces in which somebody wrote policies, or else
+/// all of them.
 fn subjects(context: &Context<'_>, target: &Target) -> Vec<EndpointId> {
     let world = context.world;
     let there = |id: &EndpointId| {
@@ -268,12 +269,14 @@ fn subjects(context: &Context<'_>, target: &Target) -> Vec<EndpointId> {
                     .iter()
                     .any(|direction| context.eval.is_isolated(id, *direction))
             };
-            let all = world.endpoint_ids().filter(there);
-            let all = all.filter(|id| {
+            let all: Vec<_> = world.endpoint_ids().filter(there).collect();
+            let meant = all.iter().copied().filter(|id| {
                 let namespace = world[*id].namespace.index();
                 chosen.get(namespace) == Some(&true) || isolated(*id)
             });
-            all.collect()
+            let meant: Vec<_> = meant.collect();
+            // Where nobody wrote any, or none could be read, all of them do without.
+            if meant.is_empty() { all } else { meant }
         }
         Target::Namespaces(ids) => {
             let all = ids.iter().flat_map(|id| &world[*id].endpoints).copied();

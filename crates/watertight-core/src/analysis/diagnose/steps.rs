@@ -511,7 +511,7 @@ pub(super) fn host_network(case: &Case<'_>) -> Step {
     }
     let mut items: Vec<Item> = Vec::new();
     let found = case.items(&["WT501", "WT502", "WT503"]);
-    if !matches!(case.target, Target::Cluster | Target::Namespaces(_)) {
+    if !matches!(case.target, Target::Cluster) {
         for (name, id) in &by_workload {
             let text = format!(
                 "{name} runs on the network of its node: no policy applies to it, and its address is the node's"
@@ -523,6 +523,8 @@ pub(super) fn host_network(case: &Case<'_>) -> Step {
     } else {
         items.extend(found);
     }
+    let told = items.iter().filter(|item| item.id == Some("WT501"));
+    let noted = by_workload.len().max(told.count());
     let missing = case.missing(&[("", "pods"), ("", "namespaces")]);
     let question = "are pods on the network of their node, outside of all policies?";
     step(
@@ -535,6 +537,11 @@ pub(super) fn host_network(case: &Case<'_>) -> Step {
                 failed,
                 "group of pods is on the network of its node, outside of all policies",
                 "groups of pods are on the network of their node, outside of all policies",
+            ),
+            _ if noted > 0 => plural(
+                noted,
+                "group of pods is on the network of its node, where no policy applies to it",
+                "groups of pods are on the network of their node, where no policy applies to them",
             ),
             _ => "none of these pods is on the network of its node".to_owned(),
         },

@@ -104,7 +104,7 @@ fn what_should_hold() {
         tiers not-applicable: there are no policies but NetworkPolicies
         labels passed: every selector matches something
         versions passed: nothing that these policies use is known to be ignored or broken
-        host-network passed: none of these pods is on the network of its node
+        host-network passed: 1 group of pods is on the network of its node, where no policy applies to it
     "#]]
     .assert_eq(&told(SHOP, ""));
 }
@@ -173,6 +173,11 @@ fn without_policies_the_engine_does_not_matter() {
         decorative: no policy isolates any of these pods, so everything is allowed whatever the engine does
         isolation failed: of 3 pods, 0 are isolated for ingress and 0 for egress
     "#]].assert_eq(&short(&text, "ns:shop"));
+    // The whole cluster has pods, too.
+    expect![[r#"
+        decorative: no policy isolates any of these pods, so everything is allowed whatever the engine does
+        isolation failed: of 3 pods, 0 are isolated for ingress and 0 for egress
+    "#]].assert_eq(&short(&text, ""));
 }
 
 /// The seed of it all: "default deny" that lists ingress alone.
@@ -259,6 +264,13 @@ fn k_71_pods_on_the_network_of_their_node() {
         host-network failed: 1 group of pods is on the network of its node, outside of all policies
     "#]]
     .assert_eq(&short(&text, "db"));
+    // The same in its namespace, and never "none" for the cluster.
+    expect![[r#"
+        partly: 2 selectors match nothing, or not what they seem to
+        labels failed: 2 selectors match nothing, or not what they seem to
+        host-network failed: 1 group of pods is on the network of its node, outside of all policies
+    "#]]
+    .assert_eq(&short(&text, "ns:shop"));
 }
 
 #[test]
@@ -281,6 +293,12 @@ fn flows_are_denied_allowed_or_only_denied_on_paper() {
         enforcement failed: Cilium logs what policies deny and lets it through
     "#]]
     .assert_eq(&short(&audit, "other -> db:5432"));
+    // What a rule lets through is no better than the rest where nothing is enforced.
+    expect![[r#"
+        decorative: policies isolate an end of it, and a rule lets this connection through; and Cilium logs what policies deny and lets it through
+        enforcement failed: Cilium logs what policies deny and lets it through
+        isolation failed: policies isolate an end of it, and a rule lets this connection through
+    "#]].assert_eq(&short(&audit, "web -> db:5432"));
 }
 
 #[test]
