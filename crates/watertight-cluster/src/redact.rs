@@ -9,6 +9,7 @@
 //!
 //! Selectors that look at parts of words (`contains`, `starts with`) do not survive.
 
+mod containers;
 mod documents;
 #[cfg(test)]
 mod tests;
@@ -19,9 +20,11 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
+use self::containers::{arguments, container, is_container, variables};
 use self::documents::documents;
-use self::words::{is_engine, is_known};
+use self::words::is_known;
 use crate::header::{HEADER, Header};
+use crate::kinds;
 use crate::read::{File, Reading};
 use crate::yaml;
 
@@ -68,16 +71,20 @@ impl Renamer {
     fn key(&mut self, key: &str) -> String {
         let domain = key.split_once('/').map_or("", |(domain, _)| domain);
         let domain = domain.rsplit(':').next().unwrap_or(domain);
-        let is_open = WELL_KNOWN.iter().any(|known| {
-            let above = domain.strip_suffix(known);
-            above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
-        });
-        if is_open {
+        if is_well_known(domain) {
             key.to_owned()
         } else {
             self.text(key)
         }
     }
+}
+
+/// Whether a domain is, or is below, one that everybody uses.
+fn is_well_known(domain: &str) -> bool {
+    WELL_KNOWN.iter().any(|known| {
+        let above = domain.strip_suffix(known);
+        above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    })
 }
 
 /// Domains of label keys that everybody uses.
@@ -183,6 +190,12 @@ fn without_place(header: &mut Header) {
     header.redacted = true;
     header.metadata.name = "redacted".into();
     header.cluster.server = String::new();
+    // Groups of an organisation's own name it.
+    if let Some(groups) = &mut header.cluster.api_groups {
+        groups.retain(|group| {
+            is_well_known(group) || kinds::all().any(|kind| kind.group == group.as_str())
+        });
+    }
     for kind in &mut header.kinds {
         // Servers name whom they refuse.
         kind.message.clear();
@@ -207,8 +220,7 @@ fn object(document: &mut Value, names: &mut Renamer) {
         .unwrap_or_default()
         .to_owned();
     let name = document.pointer("/metadata/name").and_then(Value::as_str);
-    let keeps_name = kind == "CustomResourceDefinition"
-        && name.is_some_and(|name| WELL_KNOWN.iter().any(|known| name.ends_with(known)));
+    let keeps_name = kind == "CustomResourceDefinition" && name.is_some_and(is_well_known);
     let kept = name.filter(|_| keeps_name).map(str::to_owned);
     value(document, names);
     if let (Some(kept), Some(name)) = (kept, document.pointer_mut("/metadata/name")) {
@@ -226,8 +238,7 @@ fn value(of: &mut Value, names: &mut Renamer) {
 }
 
 fn mapping(map: &mut Map<String, Value>, names: &mut Renamer) {
-    let is_container =
-        map.contains_key("image") || map.contains_key("env") || map.contains_key("args");
+    let is_container = is_container(map);
     if is_container {
         container(map);
     }
@@ -236,6 +247,8 @@ fn mapping(map: &mut Map<String, Value>, names: &mut Renamer) {
         match (key.as_str(), &mut *entry) {
             (key, _) if FIXED.contains(&key) => {}
             ("image", _) if is_container => {}
+            ("args" | "command", words) if is_container => arguments(words, names),
+            ("env", variables) if is_container => self::variables(variables, names),
             ("annotations", Value::Object(annotations)) => told(annotations),
             ("key", Value::String(key)) => *key = names.key(key),
             (key, Value::Object(labels)) if LABELS.contains(&key) && is_labels(labels) => {
@@ -280,27 +293,5 @@ fn told(annotations: &mut Map<String, Value>) {
         if key.starts_with("ignore.") {
             *reason = "redacted".into();
         }
-    }
-}
-
-/// Of containers, images of network engines stay, and what they are told.
-fn container(map: &mut Map<String, Value>) {
-    let image = map.get("image").and_then(Value::as_str);
-    // Whoever mirrors images names the mirror first.
-    let kept = image.filter(|image| is_engine(image)).map(|image| {
-        let parts: Vec<&str> = image.split('/').collect();
-        let behind = parts.len().saturating_sub(2);
-        parts.into_iter().skip(behind).collect::<Vec<_>>().join("/")
-    });
-    match kept {
-        Some(image) => {
-            map.insert("image".into(), image.into());
-        }
-        None => map.retain(|key, _| {
-            !matches!(
-                key.as_str(),
-                "image" | "env" | "envFrom" | "args" | "command"
-            )
-        }),
     }
 }

@@ -70,3 +70,85 @@ fn containers_of_engines_keep_what_they_are_told() {
     value(&mut own, &mut Renamer::default());
     assert_eq!(own, json!({"name": "x1"}));
 }
+
+#[test]
+fn what_detection_asks_containers_for_stays() {
+    let mut engine = json!({
+        "name": "kube-router", "image": "registry.corp.example:5000/kube-router:v2",
+        "args": ["--run-firewall=false", "--cluster=ledger", "--enable-np", "false",
+            "exec ledger --run-firewall=false --to=ledger"],
+        "env": [{"name": "EXPECT_NPC", "value": "1"}, {"name": "LEDGER", "value": "ledger"}],
+        "command": ["ledgerd"],
+    });
+    value(&mut engine, &mut Renamer::default());
+    assert_eq!(
+        engine,
+        json!({
+            "name": "kube-router", "image": "kube-router:v2",
+            "args": ["--run-firewall=false", "--cluster=x1", "--enable-np", "false",
+                "x2 x1 --run-firewall=false --x3=x1"],
+            "env": [{"name": "EXPECT_NPC", "value": "1"}, {"name": "x5", "value": "x1"}],
+            "command": ["x4"],
+        })
+    );
+    let mut condition = json!({"type": "Ready", "status": "True"});
+    value(&mut condition, &mut Renamer::default());
+    assert_eq!(condition, json!({"type": "Ready", "status": "True"}));
+}
+
+#[test]
+fn groups_and_definitions_of_an_organisation_go() {
+    let mut header = Header {
+        api_version: "watertight.dev/v1".into(),
+        kind: "Snapshot".into(),
+        metadata: crate::Named {
+            name: "corp".into(),
+        },
+        cluster: crate::About {
+            api_groups: Some(
+                [
+                    "apps",
+                    "cilium.io",
+                    "coordination.k8s.io",
+                    "corpk8s.io",
+                    "ledger.corp.example",
+                ]
+                .map(Into::into)
+                .into(),
+            ),
+            ..crate::About::default()
+        },
+        taken: String::new(),
+        redacted: false,
+        kinds: Vec::new(),
+    };
+    without_place(&mut header);
+    assert_eq!(
+        header.cluster.api_groups.unwrap(),
+        ["apps", "cilium.io", "coordination.k8s.io"]
+    );
+    let mut definition = json!({"kind": "CustomResourceDefinition",
+        "metadata": {"name": "ledgers.corpk8s.io"}});
+    object(&mut definition, &mut Renamer::default());
+    assert!(!definition.to_string().contains("corp"), "{definition}");
+}
+
+#[test]
+fn places_of_images_and_lone_commands_go() {
+    for (image, kept) in [
+        ("corp.example/kube-router:v2", "kube-router:v2"),
+        ("corp:5000/kube-router:v2", "kube-router:v2"),
+        ("corp.example/ledger/kube-router:v2", "kube-router:v2"),
+        ("quay.io/cilium/cilium:v1", "cilium/cilium:v1"),
+        ("docker.io/calico/node:v3", "calico/node:v3"),
+        ("kindest/kindnetd:v1", "kindnetd:v1"),
+        ("kindnetd:v1", "kindnetd:v1"),
+    ] {
+        let mut engine = json!({"image": image});
+        value(&mut engine, &mut Renamer::default());
+        assert_eq!(engine, json!({"image": kept}), "{image}");
+    }
+    let mut bare = json!({"name": "web", "command": ["ledgerd"], "envFrom": []});
+    value(&mut bare, &mut Renamer::default());
+    assert_eq!(bare, json!({"name": "x1"}));
+}

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use watertight_cluster::redact::{Renamer, redact_with};
 use watertight_cluster::{About, File, Header, Named, Reading, Wanted};
 use watertight_core::engine::Profile;
+use watertight_core::engine::detect::detect;
 use watertight_core::eval::{Connection, Evaluator, Party};
 use watertight_core::manifest::Options;
 use watertight_core::policy::lower;
@@ -68,6 +70,35 @@ fn same_verdicts(reading: &Reading) {
     assert!(before.len() > 100, "{}", before.len());
     let different: Vec<_> = before.symmetric_difference(&after).take(5).collect();
     assert!(different.is_empty(), "{different:#?}");
+    let before = detected(&world(reading), |name| names.text(name));
+    assert_eq!(before, detected(&world(&redacted), str::to_owned));
+}
+
+/// The engines with their states, and that of each node: with names from `name`.
+fn detected(world: &World, mut name: impl FnMut(&str) -> String) -> Vec<String> {
+    let found = detect(world);
+    let mut lines = vec![format!("{:?}", found.state)];
+    for engine in &found.engines {
+        let causes = engine.causes.len();
+        lines.push(format!(
+            "{:?} {:?} {:?}, causes: {causes}",
+            engine.engine, engine.version, engine.state
+        ));
+    }
+    let nodes = found.nodes.iter();
+    let mut nodes: Vec<_> = nodes
+        .map(|of| {
+            format!(
+                "{}: {:?} {:?}",
+                name(&world[of.node].name),
+                of.kind,
+                of.state
+            )
+        })
+        .collect();
+    nodes.sort();
+    lines.extend(nodes);
+    lines
 }
 
 #[tokio::test]
@@ -128,17 +159,72 @@ fn examples_without_names_are_the_same() {
         if files.is_empty() {
             continue;
         }
-        let header = Header {
-            api_version: "watertight.dev/v1".into(),
-            kind: "Snapshot".into(),
-            metadata: Named {
-                name: "example".into(),
-            },
-            cluster: About::default(),
-            taken: "2026-11-23T07:00:00Z".into(),
-            redacted: false,
-            kinds: Vec::new(),
-        };
+        let header = header();
         same_verdicts(&Reading { header, files });
     }
+}
+
+fn header() -> Header {
+    Header {
+        api_version: "watertight.dev/v1".into(),
+        kind: "Snapshot".into(),
+        metadata: Named {
+            name: "example".into(),
+        },
+        cluster: About::default(),
+        taken: "2026-11-23T07:00:00Z".into(),
+        redacted: false,
+        kinds: Vec::new(),
+    }
+}
+
+/// A DaemonSet of an engine in kube-system.
+fn engine(name: &str, container: serde_json::Value) -> serde_json::Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "spec": {"selector": {"matchLabels": {"k8s-app": name}}, "template": {
+            "metadata": {"labels": {"k8s-app": name}},
+            "spec": {"hostNetwork": true, "containers": container}}},
+        "status": {"desiredNumberScheduled": 1, "numberReady": 1},
+    })
+}
+
+#[tokio::test]
+async fn engines_and_nodes_without_names_are_as_they_were() {
+    let router = |firewall: &str| {
+        let args = json!(["--run-router=true", firewall, "--peer-router=corp.example"]);
+        engine(
+            "kube-router",
+            json!([{"name": "kube-router", "args": args,
+                "image": "corp.example/cloudnativelabs/kube-router:v2.4.0"}]),
+        )
+    };
+    let amazon = |enabled: &str| {
+        engine(
+            "aws-node",
+            json!([
+                {"name": "aws-node", "image": "corp.example/amazon-k8s-cni:v1.19.0",
+                 "env": [{"name": "NETWORK_POLICY_ENFORCING_MODE", "value": "strict"}]},
+                {"name": "aws-eks-nodeagent", "args": [enabled, "--cluster=corp"],
+                 "image": "corp.example:5000/amazon/aws-network-policy-agent:v1.2.0"},
+            ]),
+        )
+    };
+    let mut seen = BTreeSet::new();
+    for engine in [
+        router("--run-firewall=false"),
+        router("--run-firewall=true"),
+        amazon("--enable-network-policy=false"),
+        amazon("--enable-network-policy=true"),
+    ] {
+        let cluster = cluster(fake_cluster::Options::default()).await;
+        cluster.store().put(engine).unwrap();
+        let reading = try_reading(&cluster, &Wanted::default()).await.unwrap();
+        let before = detected(&world(&reading), str::to_owned);
+        assert!(before.len() > 2, "an engine and a node: {before:?}");
+        seen.insert(before);
+        same_verdicts(&reading);
+    }
+    assert_eq!(seen.len(), 4, "{seen:#?}");
 }

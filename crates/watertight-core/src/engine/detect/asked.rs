@@ -63,7 +63,7 @@ pub(crate) const DEPLOYMENTS: &[&str] = &[
 ];
 
 /// Flags of containers.
-pub(crate) const FLAGS: &[&str] = &[
+pub const FLAGS: &[&str] = &[
     "--allow-mcast",
     "--enable-anp",
     "--enable-network-policy",
@@ -81,7 +81,7 @@ pub(crate) const FLAGS: &[&str] = &[
 ];
 
 /// Environment variables of containers.
-pub(crate) const VARIABLES: &[&str] = &[
+pub const VARIABLES: &[&str] = &[
     "CALICO_NETWORKING_BACKEND",
     "ENABLE_V4_EGRESS",
     "EXPECT_NPC",

@@ -23,9 +23,9 @@ mod tests;
 mod traps;
 
 pub(crate) use self::asked::{
-    ANNOTATIONS, CRD_GROUPS, DEPLOYMENTS, FLAGS, KEYS, PATHS, PROVIDER_SERVICES, VARIABLES,
+    ANNOTATIONS, CRD_GROUPS, DEPLOYMENTS, KEYS, PATHS, PROVIDER_SERVICES,
 };
-pub use self::asked::{CONFIG_MAPS, SETTINGS};
+pub use self::asked::{CONFIG_MAPS, FLAGS, SETTINGS, VARIABLES};
 pub use self::nodes::NodeKind;
 pub use self::provider::Provider;
 pub use self::state::{Cause, Proof, State};
