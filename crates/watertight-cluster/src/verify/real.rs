@@ -198,6 +198,21 @@ fn judged(answered: Vec<(Predicted, Seen)>) -> (Vec<VerifyConnection>, VerifyCou
     (connections, counts)
 }
 
+/// What all of them come to. Pods without a tool are to be expected, so what they cannot try is counted and
+/// spoils nothing; but where no denial came to agree, nothing shows that anything is enforced.
+#[must_use]
+pub fn verdict(connections: &[VerifyConnection], counts: &VerifyCounts) -> &'static str {
+    let is_proof =
+        |one: &VerifyConnection| one.verdict == "agree" && one.predicted.verdict == "deny";
+    if counts.not_enforced > 0 {
+        "not-enforced"
+    } else if connections.iter().any(is_proof) {
+        "enforced"
+    } else {
+        "inconclusive"
+    }
+}
+
 fn judge(one: &Predicted, seen: &Seen, is_alive: bool) -> (&'static str, String) {
     let told = if seen.detail.is_empty() {
         seen.outcome.word().to_owned()
@@ -302,6 +317,22 @@ mod tests {
         assert_eq!(verdicts(blocked), ["agree", "differ"]);
         let failed = vec![(predicted("web", false), seen(Outcome::Error))];
         assert_eq!(verdicts(failed), ["inconclusive"]);
+    }
+
+    #[test]
+    fn nothing_is_enforced_without_a_denial_that_was_seen() {
+        let verdict = |answered: Vec<(Predicted, Seen)>| {
+            let (connections, counts) = judged(answered);
+            super::verdict(&connections, &counts)
+        };
+        let open = || (predicted("api", true), seen(Outcome::Open));
+        assert_eq!(verdict(vec![open()]), "inconclusive");
+        let untried = (predicted("web", false), seen(Outcome::Error));
+        assert_eq!(verdict(vec![open(), untried]), "inconclusive");
+        let denied = || (predicted("web", false), seen(Outcome::Timeout));
+        assert_eq!(verdict(vec![open(), denied()]), "enforced");
+        let differs = (predicted("job", false), seen(Outcome::Open));
+        assert_eq!(verdict(vec![open(), denied(), differs]), "not-enforced");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 
 use anyhow::bail;
 use watertight_cluster::verify::access::Access;
-use watertight_cluster::verify::{answer, real};
+use watertight_cluster::verify::real;
 use watertight_core::report::verify::VerifyReport;
 use watertight_core::report::verify::predict::predict;
 use watertight_core::report::{API_VERSION, Tool};
@@ -88,11 +88,13 @@ pub(super) fn run(
         notes,
         left_behind: Vec::new(),
     };
-    // Pods without a tool are to be expected: what they cannot try is counted, and spoils nothing.
-    let judged = watertight_core::report::verify::VerifyCounts {
-        inconclusive: 0,
-        ..report.counts
-    };
-    report.verdict = answer::verdict(&judged).into();
+    report.verdict = real::verdict(&report.connections, &report.counts).into();
+    if report.verdict == "inconclusive" {
+        report.notes.push(
+            "of the connections that policies deny, none was tried and seen to be stopped: nothing shows that \
+             policies are enforced"
+                .into(),
+        );
+    }
     Ok(report)
 }
