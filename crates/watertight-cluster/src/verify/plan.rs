@@ -148,6 +148,40 @@ const NAMES: [&str; 7] = [
     "heron", "quartz", "maple", "tundra", "yarrow", "pebble", "iris",
 ];
 
+/// Why the nodes that were asked for cannot be looked at: no other one may take their place.
+#[must_use]
+pub fn refused(options: &Options, nodes: Option<&[Node]>) -> Option<String> {
+    let first = options.nodes.first()?;
+    let Some(nodes) = nodes else {
+        return Some(format!(
+            "node `{first}` cannot be looked at, since nodes cannot be read; leave out --node, or ask for permission \
+             to list nodes"
+        ));
+    };
+    let mut hosts = 0;
+    for name in &options.nodes {
+        let Some(node) = nodes.iter().find(|node| node.name == *name) else {
+            return Some(format!("there is no node `{name}`"));
+        };
+        if !node.takes_all {
+            return Some(format!("node `{name}` is not ready, or runs no Linux"));
+        }
+        if node.takes_pods {
+            hosts += 1;
+        } else if !options.per_node {
+            return Some(format!(
+                "node `{name}` is cordoned, or has a taint that keeps pods off; --per-node looks at such nodes too"
+            ));
+        }
+    }
+    (hosts == 0).then(|| {
+        format!(
+            "node `{first}` is cordoned, or has a taint that keeps pods off; name another node besides, where the \
+             pods of the control can run"
+        )
+    })
+}
+
 /// Lays out the pods. `nodes` is none if they may not be read.
 #[must_use]
 pub fn layout(options: &Options, nodes: Option<&[Node]>) -> Layout {
@@ -319,6 +353,36 @@ mod tests {
         };
         let layout = super::layout(&options, Some(&[node("a")]));
         assert!(layout.notes[0].contains("`gone`"));
+    }
+
+    #[test]
+    fn no_other_node_takes_the_place_of_the_one_that_was_named() {
+        let mut tainted = node("b");
+        tainted.takes_pods = false;
+        let mut down = node("c");
+        (down.takes_pods, down.takes_all) = (false, false);
+        let nodes = [node("a"), tainted, down];
+        let why = |names: &[&str], per_node, nodes: Option<&[Node]>| {
+            let named = Options {
+                nodes: names.iter().map(ToString::to_string).collect(),
+                per_node,
+                ..options()
+            };
+            refused(&named, nodes)
+        };
+        assert_eq!(why(&["a"], false, Some(&nodes)), None);
+        assert_eq!(why(&[], false, None), None);
+        let says = |names: &[&str], per_node, words: &str| {
+            let found = why(names, per_node, Some(&nodes)).unwrap();
+            assert!(found.contains(words), "{found}");
+        };
+        says(&["gone"], false, "there is no node `gone`");
+        says(&["a", "b"], false, "node `b` is cordoned");
+        says(&["c"], true, "node `c` is not ready");
+        says(&["b"], true, "name another node");
+        assert_eq!(why(&["a", "b"], true, Some(&nodes)), None);
+        let unread = why(&["a"], false, None).unwrap();
+        assert!(unread.contains("nodes cannot be read"), "{unread}");
     }
 
     #[test]

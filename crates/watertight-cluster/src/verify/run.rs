@@ -19,7 +19,7 @@ use super::claims::{Claim, Known};
 use super::clean::{self, Run};
 use super::judge::{Judged, Phase, Round};
 use super::objects;
-use super::plan::{Layout, Options};
+use super::plan::{Layout, Node, Options};
 use super::wire::{Sample, Target};
 
 /// Commands that run at once.
@@ -105,15 +105,13 @@ pub async fn verify(
     }
 }
 
-/// The layout of a run, for a dry run: nothing is made.
+/// The nodes of a cluster, for a dry run: nothing is made. None if they may not be read.
 ///
 /// # Errors
 ///
 /// If the cluster cannot be asked at all.
-pub async fn layout(client: Client, options: &Options) -> Result<Layout, Error> {
-    let access = Access::new(client);
-    let nodes = stage::nodes(&access, options).await?;
-    Ok(super::plan::layout(options, nodes.as_deref()))
+pub async fn nodes(client: Client, options: &Options) -> Result<Option<Vec<Node>>, Error> {
+    stage::nodes(&Access::new(client), options).await
 }
 
 struct Runner<'a> {

@@ -9,7 +9,7 @@ use crate::verify::access::{Error, POLICY};
 use crate::verify::claims::{Claim, Direction, Known, claims};
 use crate::verify::judge::{Phase, Round, judge, seconds};
 use crate::verify::objects::Objects;
-use crate::verify::plan::{Layout, layout};
+use crate::verify::plan::{Layout, layout, refused};
 use crate::verify::settle::is_settled;
 use crate::verify::timing::{Change, timing};
 use crate::verify::wire::Target;
@@ -21,6 +21,9 @@ impl Runner<'_> {
     pub(super) async fn all(&mut self) -> Result<Ran, Error> {
         (self.tell)("reading nodes");
         let nodes = stage::nodes(&self.access, self.options).await?;
+        if let Some(why) = refused(self.options, nodes.as_deref()) {
+            return Err(Error::said("use the nodes of --node", &why));
+        }
         let layout = layout(self.options, nodes.as_deref());
         self.notes.extend(layout.notes.iter().cloned());
         let uid = self.make(&layout).await?;

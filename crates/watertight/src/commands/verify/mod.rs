@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow, bail};
 use watertight_cluster::verify::image::{Image, Tool};
 use watertight_cluster::verify::objects::Objects;
-use watertight_cluster::verify::plan::{Options, Patience};
+use watertight_cluster::verify::plan::{Options, Patience, layout, refused};
 use watertight_cluster::verify::{answer, run};
 use watertight_cluster::{Connection, Environment, connect};
 use watertight_core::report::VerifyReport;
@@ -125,19 +125,31 @@ async fn stopped() {
 }
 
 async fn dry_run(args: &VerifyArgs, options: &Options) -> anyhow::Result<Exit> {
-    let layout = match connected(&args.live) {
-        Ok(connection) => run::layout(connection.client, options)
+    let nodes = match connected(&args.live) {
+        Ok(connection) => run::nodes(connection.client, options)
             .await
             .map_err(|error| anyhow!("{error}")),
         Err(error) => Err(error),
     };
-    let layout = layout.unwrap_or_else(|error| {
-        say(&format!(
-            "note: the cluster cannot be asked, so pods have no nodes here: {}",
-            one_line(&format!("{error:#}"))
-        ));
-        watertight_cluster::verify::plan::layout(options, None)
-    });
+    let nodes = match nodes {
+        Ok(nodes) => {
+            if let Some(why) = refused(options, nodes.as_deref()) {
+                bail!("cannot use the nodes of --node: {why}");
+            }
+            nodes
+        }
+        Err(error) => {
+            say(&format!(
+                "note: the cluster cannot be asked, so pods have no nodes here: {}",
+                one_line(&format!("{error:#}"))
+            ));
+            None
+        }
+    };
+    let layout = layout(options, nodes.as_deref());
+    for note in &layout.notes {
+        say(&format!("note: {}", one_line(note)));
+    }
     let objects = Objects {
         options,
         owner: None,
