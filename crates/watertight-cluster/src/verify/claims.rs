@@ -116,6 +116,8 @@ const OWN_NODE: &str = "a pod and its own node always reach each other, if the e
      of Kubernetes (K-73)";
 const SERVICE_OF_OWN_NODE: &str = "the node may have put its own address in the place of the client's, and a node always reaches its \
      own pods (K-73)";
+const UNKNOWN_SERVER: &str =
+    "where the API server stands cannot be read, and it may be on the pod's own node";
 const NODE_DNS: &str =
     "the name server has a link-local address, so the pod's own node answers (K-73)";
 
@@ -433,6 +435,8 @@ impl Make<'_> {
                 || (servers.is_empty() && self.known.nodes.len() == 1);
             let expect = if is_own {
                 Expect::Either(OWN_NODE)
+            } else if servers.is_empty() {
+                Expect::Either(UNKNOWN_SERVER)
             } else {
                 Expect::Denied
             };

@@ -90,6 +90,19 @@ fn the_table_of_claims() {
 }
 
 #[test]
+fn an_api_server_that_may_be_on_the_own_node_is_left_open() {
+    let nodes = [node("a"), node("b")];
+    let options = options();
+    let layout = layout(&options, Some(&nodes));
+    let mut known = known(&layout, &nodes);
+    (known.api_servers, known.nodes) = (Vec::new(), Vec::new());
+    let claims = claims(&options, &layout.actors, &known);
+    let mut found = claims.iter().filter(|claim| claim.path == Path::ApiServer);
+    assert!(found.all(|claim| claim.expect == Expect::Either(UNKNOWN_SERVER)));
+    assert!(claims.iter().any(|claim| claim.path == Path::ApiServer));
+}
+
+#[test]
 fn every_node_has_a_claim_in_each_direction() {
     let nodes = [node("a"), node("b"), node("c")];
     let mut options = options();

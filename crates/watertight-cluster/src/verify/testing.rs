@@ -63,6 +63,6 @@ pub(crate) fn known(layout: &Layout, nodes: &[Node]) -> Known {
             resolvers: vec!["10.96.0.10".parse().unwrap()],
             api_server: Some("10.96.0.1:443".parse().unwrap()),
         },
-        api_servers: Vec::new(),
+        api_servers: vec!["172.18.0.100".parse().unwrap()],
     }
 }
