@@ -117,6 +117,8 @@ fn judged(verdict: Verdict, reason: impl Into<String>) -> Judged {
 pub(super) enum State {
     Arrived,
     Stopped,
+    /// A handshake was completed, without the right name.
+    Stranger,
     Unknown,
 }
 
@@ -213,6 +215,8 @@ pub fn judge(claim: &Claim, rounds: &[Round], slow: Duration) -> Judged {
     }
 }
 
+const STRANGER: &str = "it stopped, but later somebody answered without the right name";
+
 /// Between pods of ours everything is denied: is it?
 pub(super) fn denied_phase(course: &Course, slow: Duration) -> Judged {
     let states = &course.states;
@@ -243,6 +247,16 @@ pub(super) fn denied_phase(course: &Course, slow: Duration) -> Judged {
                     since.len()
                 ),
             )
+        };
+    }
+    if course
+        .strangers
+        .iter()
+        .any(|at| after.is_some_and(|after| *at > after))
+    {
+        return Judged {
+            after,
+            ..judged(Verdict::Inconclusive, STRANGER)
         };
     }
     if since.len() < 2 {
@@ -307,10 +321,23 @@ fn allowed_phase(allowed: &Course, still: &Course, is_free: Option<bool>) -> Opt
     };
     let since = allowed.states.iter().skip(first);
     let lost = since.filter(|(_, state)| *state == State::Stopped).count();
-    (lost > 0).then(|| {
-        judged(
+    // One packet may be lost on any network.
+    if lost > 1 {
+        return Some(judged(
             Verdict::Flapping,
             format!("what was allowed back was stopped again {lost} times"),
+        ));
+    }
+    if !still.strangers.is_empty() {
+        return Some(judged(Verdict::Inconclusive, STRANGER));
+    }
+    still.states.is_empty().then(|| {
+        let why = still.why();
+        judged(
+            Verdict::Inconclusive,
+            format!(
+                "it stopped, but not seen was whether it stays so beside the allowed port: {why}"
+            ),
         )
     })
 }
@@ -320,6 +347,8 @@ fn allowed_phase(allowed: &Course, still: &Course, is_free: Option<bool>) -> Opt
 pub(super) struct Course {
     /// Of rounds that count.
     pub(super) states: Vec<(Duration, State)>,
+    /// When somebody answered without the right name, whether the round counts or not.
+    strangers: Vec<Duration>,
     /// Rounds that do not count.
     void: usize,
     /// Why the last of those does not.
@@ -379,9 +408,12 @@ impl<'a> Seen<'a> {
                 Some(sample) => (state(ask, base, sample), told(sample)),
             };
             let (held, tried) = (state(control), state(treatment));
+            if tried.0 == State::Stranger {
+                course.strangers.push(round.at);
+            }
             let cause = if held.0 != State::Arrived {
                 Some(format!("the control did not arrive: {}", held.1))
-            } else if tried.0 == State::Unknown {
+            } else if matches!(tried.0, State::Unknown | State::Stranger) {
                 Some(tried.1)
             } else {
                 None
@@ -401,7 +433,7 @@ impl<'a> Seen<'a> {
 fn state(ask: &Ask, base: Base, sample: &Sample) -> State {
     match (sample.outcome, base) {
         (Outcome::Error, _) => State::Unknown,
-        (Outcome::Open, _) if is_wrong(ask, sample) => State::Unknown,
+        (Outcome::Open, _) if is_wrong(ask, sample) => State::Stranger,
         (Outcome::Open, _) | (Outcome::Refused, Base::Refused) => State::Arrived,
         // Where somebody listened before, a reset is somebody's answer to the policy.
         (Outcome::Refused | Outcome::Rejected | Outcome::Timeout, _) => State::Stopped,

@@ -147,6 +147,27 @@ fn an_answer_of_somebody_else_says_nothing() {
 }
 
 #[test]
+fn an_answer_without_the_right_name_is_no_enforcement() {
+    let stranger = ["ooooo", "tttwt", "ttttt"];
+    let (found, reason) = verdict([BEFORE, stranger, ALLOWED, RELEASED]);
+    assert_eq!(found, Verdict::Inconclusive);
+    assert!(reason.contains("without the right name"), "{reason}");
+    // Before it first stopped it is no matter.
+    let early = ["ooooo", "wtttt", "ttttt"];
+    assert_eq!(
+        verdict([BEFORE, early, ALLOWED, RELEASED]).0,
+        Verdict::Enforced
+    );
+    let beside = ["ooo", "twt", "ooo"];
+    let (found, reason) = verdict([BEFORE, DENIED, beside, RELEASED]);
+    assert_eq!(found, Verdict::Inconclusive);
+    assert!(reason.contains("without the right name"), "{reason}");
+    let untried = ["ooo", "eee", "ooo"];
+    let (found, reason) = verdict([BEFORE, DENIED, untried, RELEASED]);
+    assert_eq!(found, Verdict::Inconclusive, "{reason}");
+}
+
+#[test]
 fn now_and_then_is_flapping() {
     let flaps = ["ooooo", "otott", "ttttt"];
     let (found, reason) = verdict([BEFORE, flaps, ALLOWED, RELEASED]);
@@ -155,10 +176,16 @@ fn now_and_then_is_flapping() {
         reason,
         "of 4 attempts after it first stopped, 1 arrived all the same"
     );
-    let flaps = ["ooo", "ttt", "oto"];
+    let flaps = ["oooo", "tttt", "otto"];
     assert_eq!(
         verdict([BEFORE, DENIED, flaps, RELEASED]).0,
         Verdict::Flapping
+    );
+    // A packet that is lost once.
+    let lost = ["ooo", "ttt", "oto"];
+    assert_eq!(
+        verdict([BEFORE, DENIED, lost, RELEASED]).0,
+        Verdict::Enforced
     );
 }
 
