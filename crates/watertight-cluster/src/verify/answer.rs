@@ -1,7 +1,7 @@
 //! From a run to its report.
 
 use watertight_core::report::verify::{
-    VerifyAttempt, VerifyClaim, VerifyCounts, VerifyPod, VerifyReport,
+    VerifyAttempt, VerifyClaim, VerifyCounts, VerifyNewPod, VerifyPod, VerifyReport, VerifyTiming,
 };
 use watertight_core::report::{API_VERSION, Tool};
 
@@ -28,10 +28,11 @@ pub fn report(
         }
         claims.push(described(claim, judged, counted, &ran.rounds));
     }
-    // What the rounds were too coarse to see.
-    let flapped = ran.timings.iter();
-    let flapped = flapped.filter(|timing| timing.change == "enforce" && timing.contradictions > 0);
-    let flapped = flapped.count();
+    counts.inconclusive += ran.untried;
+    if let Some(newcomer) = &ran.newcomer {
+        count_new_pod(&mut counts, newcomer);
+    }
+    let (flapped, doubts) = flapped(&ran.timings, &claims);
     counts.flapping += flapped;
     counts.not_enforced += flapped;
     let pods = ran.layout.actors.iter().zip(&ran.known.placed);
@@ -59,11 +60,42 @@ pub fn report(
         timings: ran.timings,
         new_pod: ran.newcomer,
         connections: Vec::new(),
-        notes: ran.notes,
+        notes: ran.notes.into_iter().chain(doubts).collect(),
         left_behind,
     };
     report.verdict = verdict(&report.counts).into();
     report
+}
+
+/// A pod that policies never reach is as bad as a connection that they never stop.
+fn count_new_pod(counts: &mut VerifyCounts, newcomer: &VerifyNewPod) {
+    if newcomer.verdict == "never-closed" {
+        counts.not_enforced += 1;
+    }
+}
+
+/// Directions in which attempts arrived between rounds although policies were in force, and notes of those
+/// that no round saw: a single packet that comes late proves nothing.
+fn flapped(timings: &[VerifyTiming], claims: &[VerifyClaim]) -> (usize, Vec<String>) {
+    let (mut flapped, mut notes) = (0, Vec::new());
+    for timing in timings {
+        if timing.change != "enforce" || timing.contradictions == 0 {
+            continue;
+        }
+        let agrees = |claim: &VerifyClaim| {
+            claim.direction == timing.direction
+                && matches!(&*claim.verdict, "flapping" | "not-enforced")
+        };
+        if claims.iter().any(agrees) {
+            flapped += 1;
+        } else {
+            notes.push(format!(
+                "{} of {} attempts between rounds arrived although the {} policy was in force; no round saw it",
+                timing.contradictions, timing.attempts, timing.direction
+            ));
+        }
+    }
+    (flapped, notes)
 }
 
 /// `not-enforced` as soon as one thing is proved to be; `enforced` if nothing is open.
@@ -157,6 +189,61 @@ fn milliseconds(time: std::time::Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_pod_that_is_never_closed_is_not_enforced() {
+        let counted = |verdict: &str| {
+            let mut counts = VerifyCounts {
+                enforced: 5,
+                ..VerifyCounts::default()
+            };
+            let newcomer = VerifyNewPod {
+                verdict: verdict.into(),
+                reason: String::new(),
+                open_for: None,
+                first_attempt: None,
+                attempts: 10,
+            };
+            count_new_pod(&mut counts, &newcomer);
+            super::verdict(&counts)
+        };
+        assert_eq!(counted("never-closed"), "not-enforced");
+        assert_eq!(counted("open"), "enforced");
+    }
+
+    #[test]
+    fn what_only_the_watch_saw_is_a_note() {
+        let timing = VerifyTiming {
+            change: "enforce".into(),
+            direction: "egress".into(),
+            not_before: None,
+            after: Some(60.0),
+            uncertainty: 4.0,
+            attempts: 320,
+            contradictions: 2,
+        };
+        let claim = |verdict: &str| VerifyClaim {
+            direction: "egress".into(),
+            path: "pod-ip".into(),
+            place: "same-node".into(),
+            family: 4,
+            protocol: "tcp".into(),
+            from: 1,
+            to: "heron".into(),
+            target: "tcp:10.244.0.5:8081".into(),
+            expected: "denied".into(),
+            verdict: verdict.into(),
+            reason: String::new(),
+            stopped_after: None,
+            counts: true,
+            attempts: Vec::new(),
+        };
+        let timings = [timing];
+        let (count, notes) = flapped(&timings, &[claim("enforced")]);
+        assert_eq!(count, 0);
+        assert!(notes[0].starts_with("2 of 320 attempts"), "{notes:?}");
+        assert_eq!(flapped(&timings, &[claim("flapping")]), (1, Vec::new()));
+    }
 
     #[test]
     fn one_proof_outweighs_what_cannot_be_told() {

@@ -141,6 +141,8 @@ pub struct Layout {
     pub actors: Vec<Actor>,
     /// What is not looked at, and why.
     pub notes: Vec<String>,
+    /// How much of what was asked for cannot be tried; each has a note.
+    pub untried: usize,
 }
 
 /// No two begin alike.
@@ -227,6 +229,12 @@ pub fn layout(options: &Options, nodes: Option<&[Node]>) -> Layout {
             part,
             node,
         }));
+    if options.per_node && nodes.is_none() {
+        layout.untried += 1;
+        layout
+            .notes
+            .push("--per-node: no node was tried by its name, since nodes cannot be read".into());
+    }
     if options.per_node {
         let all = known.iter().filter(|node| node.takes_all);
         layout.actors.extend(all.map(|node| Actor {
@@ -347,6 +355,14 @@ mod tests {
         let layout = layout(&options(), None);
         assert_eq!(layout.actors.len(), 6);
         assert!(layout.actors.iter().all(|actor| actor.node.is_none()));
+        assert_eq!(layout.untried, 0);
+        let each = Options {
+            per_node: true,
+            ..options()
+        };
+        let layout = super::layout(&each, None);
+        assert_eq!(layout.untried, 1);
+        assert!(layout.notes[1].contains("--per-node"));
         let options = Options {
             nodes: vec!["gone".into()],
             ..options()

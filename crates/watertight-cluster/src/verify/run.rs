@@ -49,6 +49,8 @@ pub struct Ran {
     pub newcomer: Option<VerifyNewPod>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
+    /// Nodes that were asked for and could not be tried.
+    pub untried: usize,
 }
 
 /// How a run ended.
@@ -87,6 +89,7 @@ pub async fn verify(
         namespace: objects::namespace(options),
         has_made: false,
         notes: Vec::new(),
+        untried: 0,
     };
     let stopped = tokio::select! {
         result = runner.all() => Some(result),
@@ -121,6 +124,7 @@ struct Runner<'a> {
     namespace: String,
     has_made: bool,
     notes: Vec<String>,
+    untried: usize,
 }
 
 impl Runner<'_> {

@@ -22,6 +22,9 @@ pub enum Change {
 /// A change takes effect once; attempts so soon afterwards may still overlap with it.
 const BLUR: f64 = 500.0;
 
+/// One packet may be lost at any time: a denial is in force with this many stops in a row.
+const RUN: usize = 5;
+
 /// Attempts with the time of our own clock at which their lines came.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
@@ -59,10 +62,15 @@ pub fn timing(
         .collect();
     course.sort_by(|one, other| one.0.total_cmp(&other.0));
     let uncertainty = milliseconds(storing);
+    let run = match change {
+        Change::Enforce => RUN,
+        Change::Release => 1,
+    };
     let first = course
-        .iter()
-        .find(|(began, changed)| *changed && *began > -uncertainty)
-        .map(|(began, _)| *began);
+        .windows(run)
+        .filter(|run| run.iter().all(|(_, changed)| *changed))
+        .filter_map(|run| run.first().map(|(began, _)| *began))
+        .find(|began| *began > -uncertainty);
     let is_earlier = |began: f64| first.is_none_or(|first| began < first);
     let earlier = course
         .iter()
@@ -135,11 +143,14 @@ mod tests {
             (100.0, Open),
             (110.0, Timeout),
             (120.0, Timeout),
+            (130.0, Timeout),
+            (140.0, Timeout),
+            (150.0, Timeout),
         ];
         // Stored at 92 of our clock: at 50 of the pod's clock, if the fastest line took 2.
         let found = at(92, Change::Enforce, &attempts);
         assert_eq!((found.not_before, found.after), (Some(50.0), Some(60.0)));
-        assert_eq!((found.attempts, found.contradictions), (5, 0));
+        assert_eq!((found.attempts, found.contradictions), (8, 0));
     }
 
     #[test]
@@ -148,6 +159,10 @@ mod tests {
         let attempts = [
             (0.0, Open),
             (100.0, Timeout),
+            (110.0, Timeout),
+            (120.0, Timeout),
+            (130.0, Timeout),
+            (140.0, Timeout),
             (200.0, Open),
             (700.0, Open),
             (710.0, Error),
@@ -156,8 +171,19 @@ mod tests {
         let found = at(52, Change::Enforce, &attempts);
         assert_eq!(
             (found.after, found.contradictions, found.attempts),
-            (Some(90.0), 1, 5)
+            (Some(90.0), 1, 9)
         );
+    }
+
+    #[test]
+    fn a_packet_that_is_lost_is_no_enforcement() {
+        use Outcome::{Open, Timeout};
+        let lost = [(0.0, Open), (100.0, Timeout), (110.0, Open), (700.0, Open)];
+        let stops = (0..5).map(|number| (800.0 + f64::from(number) * 10.0, Timeout));
+        let attempts: Vec<_> = lost.into_iter().chain(stops).collect();
+        let found = at(52, Change::Enforce, &attempts);
+        assert_eq!((found.after, found.contradictions), (Some(790.0), 0));
+        assert_eq!(found.not_before, Some(690.0));
     }
 
     #[test]

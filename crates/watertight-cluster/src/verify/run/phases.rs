@@ -25,6 +25,7 @@ impl Runner<'_> {
             return Err(Error::said("use the nodes of --node", &why));
         }
         let layout = layout(self.options, nodes.as_deref());
+        self.untried = layout.untried;
         self.notes.extend(layout.notes.iter().cloned());
         let uid = self.make(&layout).await?;
         let placed = self.pods(&layout).await?;
@@ -52,6 +53,7 @@ impl Runner<'_> {
             timings: run.timings,
             newcomer,
             notes: std::mem::take(&mut self.notes),
+            untried: self.untried,
         })
     }
 

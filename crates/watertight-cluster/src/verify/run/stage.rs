@@ -136,6 +136,7 @@ impl Runner<'_> {
                     return Err(self.cannot_start(&actor.name, why).await);
                 }
                 for (actor, why, _) in &waiting {
+                    self.untried += 1;
                     let node = actor.node.as_deref().unwrap_or("any");
                     self.notes
                         .push(format!("the pod for node `{node}` did not start: {why}"));

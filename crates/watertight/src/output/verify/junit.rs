@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use watertight_core::report::VerifyReport;
-use watertight_core::report::verify::VerifyClaim;
+use watertight_core::report::verify::{VerifyClaim, VerifyNewPod};
 
 use super::connection;
 use crate::output::{harmless, one_line};
@@ -25,6 +25,13 @@ pub(super) fn render(report: &VerifyReport, out: &mut dyn Write) -> io::Result<(
             case.set_classname(&*name);
             suite.add_test_case(case);
         }
+        junit.add_test_suite(suite);
+    }
+    if let Some(newcomer) = &report.new_pod {
+        let mut suite = TestSuite::new("new pod");
+        let mut case = TestCase::new("a new pod under policies", new_pod(newcomer));
+        case.set_classname("new pod");
+        suite.add_test_case(case);
         junit.add_test_suite(suite);
     }
     for connections in report.connections.chunk_by(|a, b| a.pod == b.pod) {
@@ -78,6 +85,21 @@ fn status(claim: &VerifyClaim) -> TestCaseStatus {
             status
         }
     }
+}
+
+/// An open window at the start is no failure: the verdict does not count it either.
+fn new_pod(newcomer: &VerifyNewPod) -> TestCaseStatus {
+    let message = format!("{}: {}", newcomer.verdict, one_line(&newcomer.reason));
+    let mut status = match &*newcomer.verdict {
+        "closed" | "open" => return TestCaseStatus::success(),
+        "never-closed" => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        _ => TestCaseStatus::skipped(),
+    };
+    status.set_message(message);
+    if newcomer.verdict == "never-closed" {
+        status.set_type("never-closed");
+    }
+    status
 }
 
 /// Every attempt, a line each.

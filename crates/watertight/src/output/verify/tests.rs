@@ -170,7 +170,7 @@ fn junit_fails_what_is_not_enforced_and_skips_what_is_left_open() {
         VerifyFormat::Junit,
         expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="watertight verify" tests="5" skipped="1" failures="1" errors="0">
+        <testsuites name="watertight verify" tests="6" skipped="1" failures="1" errors="0">
             <testsuite name="egress pod-ip" tests="4" skipped="0" errors="0" failures="1">
                 <testcase name="tundra on b -&gt; heron on a, tcp:10.244.0.5:8081 pod-ip" classname="egress pod-ip"/>
                 <testcase name="tundra on b -&gt; heron on a, udp:10.244.0.5:8081 pod-ip" classname="egress pod-ip"/>
@@ -185,9 +185,23 @@ fn junit_fails_what_is_not_enforced_and_skips_what_is_left_open() {
                     <skipped message="exempt: it stays open: its own node"/>
                 </testcase>
             </testsuite>
+            <testsuite name="new pod" tests="1" skipped="0" errors="0" failures="0">
+                <testcase name="a new pod under policies" classname="new pod"/>
+            </testsuite>
         </testsuites>
     "#]],
     );
+}
+
+#[test]
+fn junit_fails_a_new_pod_that_is_never_closed() {
+    let mut report = report();
+    report.new_pod.as_mut().unwrap().verdict = "never-closed".into();
+    let mut out = Vec::new();
+    render(&report, VerifyFormat::Junit, false, 100, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("failures=\"2\""), "{text}");
+    assert!(text.contains("type=\"never-closed\""), "{text}");
 }
 
 #[test]
