@@ -1,8 +1,10 @@
 //! A cluster in one file: a compressed archive of the texts, the header first.
 //!
 //! Unpacked it is a directory that reads like any other. Reading one trusts nobody: sizes are bounded,
-//! and only plain files with texts count.
+//! and only plain files with texts count. INVARIANT: an archive that is cut off or damaged anywhere, or
+//! that holds less than its header says, is an error and never a smaller cluster.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path};
 
@@ -12,6 +14,7 @@ use flate2::write::GzEncoder;
 
 use crate::header::{HEADER, Header};
 use crate::read::File;
+use crate::read::texts::directory;
 
 /// The directory in the archive.
 const ROOT: &str = "cluster";
@@ -19,8 +22,17 @@ const ROOT: &str = "cluster";
 /// No cluster has more.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// A text may not be longer.
-const LONGEST_TEXT: u64 = 1 << 30;
+/// What every archive may unpack to.
+const LEAST_BYTES: u64 = 64 << 20;
+
+/// Beyond that, no cluster is so much longer than its archive.
+const RATIO: u64 = 200;
+
+/// A text with lines may not be longer.
+const LONGEST_LINES: u64 = 1 << 30;
+
+/// Nor any other: objects are small.
+const LONGEST_TEXT: u64 = 8 << 20;
 
 /// No cluster has more texts.
 const MOST_FILES: usize = 1_000_000;
@@ -40,6 +52,17 @@ pub struct Archive {
 pub enum Error {
     /// The archive is broken or cut off.
     Broken(io::Error),
+    /// Its header cannot be read.
+    Header(serde_json::Error),
+    /// There are fewer objects of a kind in it than its header says.
+    Missing {
+        /// The kind, as the beginning of its texts.
+        texts: String,
+        /// What the header says.
+        count: usize,
+        /// What is there.
+        found: usize,
+    },
     /// It is larger than any cluster.
     TooLarge,
     /// There is nothing in it that could be read.
@@ -50,6 +73,18 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Broken(error) => write!(f, "the snapshot is broken or cut off: {error}"),
+            Self::Header(error) => {
+                write!(f, "`{HEADER}` of the snapshot cannot be read: {error}")
+            }
+            Self::Missing {
+                texts,
+                count,
+                found,
+            } => write!(
+                f,
+                "the snapshot is damaged: of {texts} it says that it has {count}, and there are \
+                 {found}; save it again"
+            ),
             Self::TooLarge => f.write_str("the snapshot unpacks to more than any cluster has"),
             Self::Empty => f.write_str("the archive is no snapshot: there are no manifests in it"),
         }
@@ -94,12 +129,42 @@ pub fn pack(files: &[File], out: impl Write) -> io::Result<()> {
 /// # Errors
 /// When it is none, or broken.
 pub fn unpack(bytes: &[u8]) -> Result<Archive, Error> {
-    let limited = GzDecoder::new(bytes).take(MOST_BYTES);
+    unpack_to(bytes, LEAST_BYTES)
+}
+
+/// The same; `least` is what every archive may unpack to.
+fn unpack_to(bytes: &[u8], least: u64) -> Result<Archive, Error> {
+    let most = (bytes.len() as u64).saturating_mul(RATIO).max(least);
+    let limited = GzDecoder::new(bytes).take(most.min(MOST_BYTES));
     let mut reader = tar::Archive::new(limited);
+    let archive = entries(&mut reader);
+    let mut rest = reader.into_inner();
+    // Only the end of the stream tells whether all of it is there and as it was written.
+    let end = match &archive {
+        Ok(_) => io::copy(&mut rest, &mut io::sink()),
+        Err(_) => Ok(0),
+    };
+    if rest.limit() == 0 {
+        return Err(Error::TooLarge);
+    }
+    let mut archive = archive?;
+    end?;
+    if archive.files.is_empty() {
+        return Err(Error::Empty);
+    }
+    archive
+        .files
+        .sort_by(|a, b| Path::new(&a.name).cmp(Path::new(&b.name)));
+    complete(&archive)?;
+    Ok(archive)
+}
+
+/// The texts, in the order of the archive.
+fn entries(reader: &mut tar::Archive<impl Read>) -> Result<Archive, Error> {
     let mut archive = Archive::default();
     for entry in reader.entries()? {
-        let entry = entry?;
-        if archive.files.len() >= MOST_FILES || entry.size() > LONGEST_TEXT {
+        let mut entry = entry?;
+        if archive.files.len() >= MOST_FILES || entry.size() > LONGEST_LINES {
             return Err(Error::TooLarge);
         }
         if !entry.header().entry_type().is_file() {
@@ -108,24 +173,53 @@ pub fn unpack(bytes: &[u8]) -> Result<Archive, Error> {
         let Some(name) = name(&entry.path()?) else {
             continue;
         };
+        if !name.ends_with(".ndjson") && entry.size() > LONGEST_TEXT {
+            return Err(Error::TooLarge);
+        }
         let mut text = String::new();
-        let mut entry = entry.take(LONGEST_TEXT);
         entry.read_to_string(&mut text)?;
         if name == HEADER {
-            archive.header = serde_json::from_str(&text).ok();
+            archive.header = Some(serde_json::from_str(&text).map_err(Error::Header)?);
         }
         archive.files.push(File { name, text });
     }
-    if reader.into_inner().limit() == 0 {
-        return Err(Error::TooLarge);
-    }
-    if archive.files.is_empty() {
-        return Err(Error::Empty);
-    }
-    archive
-        .files
-        .sort_by(|a, b| Path::new(&a.name).cmp(Path::new(&b.name)));
     Ok(archive)
+}
+
+/// Fails if there is less than the header says.
+fn complete(archive: &Archive) -> Result<(), Error> {
+    let Some(header) = &archive.header else {
+        return Ok(());
+    };
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in &archive.files {
+        let (texts, objects) = match (file.name.split_once('/'), file.name.strip_suffix(".ndjson"))
+        {
+            (Some((texts, _)), _) => (texts, 1),
+            (None, Some(lines)) => {
+                // Long lists go on in `pods-2`.
+                let parts = lines.rsplit_once('-');
+                let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+                let first = parts.filter(|(_, number)| is_number(number));
+                let objects = file.text.lines().filter(|line| !line.is_empty());
+                (first.map_or(lines, |(first, _)| first), objects.count())
+            }
+            (None, None) => continue,
+        };
+        *found.entry(texts).or_default() += objects;
+    }
+    for kind in &header.kinds {
+        let texts = directory(&kind.resource, &kind.group);
+        let found = found.get(&*texts).copied().unwrap_or_default();
+        if found < kind.count {
+            return Err(Error::Missing {
+                texts,
+                count: kind.count,
+                found,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The name of a text below the directory of the archive; none if it is no text or leads elsewhere.
@@ -187,6 +281,95 @@ mod tests {
         assert!(matches!(unpack(half), Err(Error::Broken(_))));
         assert!(matches!(unpack(&packed(&[])), Err(Error::Empty)));
         assert!(matches!(unpack(b"\x1f\x8bno"), Err(Error::Broken(_))));
+    }
+
+    fn header(count: usize) -> String {
+        let kind = crate::KindRead {
+            group: "cilium.io".into(),
+            version: "v2".into(),
+            resource: "ciliumnetworkpolicies".into(),
+            kind: "CiliumNetworkPolicy".into(),
+            state: crate::State::Complete,
+            count,
+            message: String::new(),
+        };
+        let pods = crate::KindRead {
+            group: String::new(),
+            resource: "pods".into(),
+            ..kind.clone()
+        };
+        let header = Header {
+            api_version: "watertight.dev/v1".into(),
+            kind: "Snapshot".into(),
+            metadata: crate::Named { name: "a".into() },
+            cluster: crate::About::default(),
+            taken: String::new(),
+            redacted: false,
+            kinds: vec![kind, pods],
+        };
+        header.text()
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_found() {
+        let texts: String = (0..300_u32)
+            .map(|n| format!("{}\n", n * n * 7919))
+            .collect();
+        let bytes = packed(&[file("pods.ndjson", &texts)]);
+        assert!(unpack(&bytes).is_ok());
+        for end in (bytes.len() - 40..bytes.len()).chain([20, bytes.len() / 2]) {
+            assert!(unpack(&bytes[..end]).is_err(), "cut off at {end}");
+        }
+        for at in bytes.len() - 8..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert!(matches!(unpack(&changed), Err(Error::Broken(_))), "{at}");
+        }
+    }
+
+    #[test]
+    fn what_the_header_says_has_to_be_there() {
+        let policy = |n: usize| {
+            file(
+                &format!("ciliumnetworkpolicies.cilium.io/a/{n}.yaml"),
+                "a: b\n",
+            )
+        };
+        let all = [
+            policy(1),
+            policy(2),
+            file("pods.ndjson", "{}\n"),
+            file("pods-2.ndjson", "{}\n"),
+        ];
+        let with = |count, files: &[File]| {
+            let mut files = files.to_vec();
+            files.push(file(HEADER, &header(count)));
+            unpack(&packed(&files))
+        };
+        assert!(with(2, &all).is_ok());
+        let less = with(2, &all[1..]).unwrap_err();
+        assert_eq!(
+            less.to_string(),
+            "the snapshot is damaged: of ciliumnetworkpolicies.cilium.io it says that it has 2, and \
+             there are 1; save it again"
+        );
+        assert!(matches!(with(5, &[]), Err(Error::Missing { .. })));
+        assert!(matches!(
+            with(2, &all[..3]),
+            Err(Error::Missing { found: 1, .. })
+        ));
+        let no_header = packed(&[file(HEADER, "{\"kind\": 1}"), file("a.yaml", "")]);
+        assert!(matches!(unpack(&no_header), Err(Error::Header(_))));
+    }
+
+    #[test]
+    fn archives_do_not_unpack_to_more_than_a_cluster_has() {
+        let bytes = packed(&[file("pods.ndjson", &"a".repeat(4 << 20))]);
+        assert!(bytes.len() < 10_000, "{}", bytes.len());
+        assert!(matches!(unpack_to(&bytes, 1 << 20), Err(Error::TooLarge)));
+        assert!(unpack(&bytes).is_ok());
+        let long = packed(&[file("a.yaml", &"a".repeat((8 << 20) + 1))]);
+        assert!(matches!(unpack(&long), Err(Error::TooLarge)));
     }
 
     #[test]

@@ -65,18 +65,8 @@ impl<'r> Texts<'r> {
         }
     }
 
-    /// `networkpolicies`, or `networkpolicies.projectcalico.org` for what is not part of Kubernetes.
     fn directory(&self) -> String {
-        let (name, group) = (&self.resource.name, self.resource.kind.group);
-        let is_built_in = matches!(
-            group,
-            "" | "apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io"
-        );
-        if is_built_in {
-            name.clone()
-        } else {
-            format!("{name}.{group}")
-        }
+        directory(&self.resource.name, self.resource.kind.group)
     }
 
     fn file_name(&self, namespace: Option<&str>, name: &str) -> String {
@@ -93,6 +83,20 @@ impl<'r> Texts<'r> {
             file.text.shrink_to_fit();
         }
         self.files
+    }
+}
+
+/// How texts of a kind begin: `networkpolicies`, or `networkpolicies.projectcalico.org` for what is
+/// not part of Kubernetes.
+pub(crate) fn directory(resource: &str, group: &str) -> String {
+    let is_built_in = matches!(
+        group,
+        "" | "apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io"
+    );
+    if is_built_in {
+        resource.to_owned()
+    } else {
+        format!("{resource}.{group}")
     }
 }
 
