@@ -173,7 +173,7 @@ mod of_live {
             let files = reading.files.into_iter();
             let texts = files.map(|file| text(LIVE, file.name, file.text)).collect();
             let found = vec![Given::Cluster(origin, texts)];
-            finish(Finder::new(exclude, asking), found, paths)
+            finish(Finder::new(exclude, asking), found, Vec::new(), paths)
         }
 
         /// Waits until something changes; tells what.

@@ -110,25 +110,27 @@ pub(crate) fn read(
         ..Asking::of(args, global)
     };
     let mut finder = Finder::new(exclude, asking);
-    let found = finder.cluster(&args.filename)?;
-    finish(finder, found, &args.filename)
+    let mut unreadable = Vec::new();
+    let found = finder.cluster(&args.filename, &mut unreadable)?;
+    finish(finder, found, unreadable, &args.filename)
 }
 
 /// Reads files on top of what was found of a cluster.
 fn finish(
     mut finder: Finder<'_>,
     mut found: Vec<Given>,
+    unreadable: Vec<(String, String)>,
     paths: &[PathBuf],
 ) -> anyhow::Result<Input> {
     let mut input = Input {
         sources: Sources::new(),
-        unreadable: Vec::new(),
+        unreadable,
         paths: Vec::new(),
         origin: None,
     };
     let here = [PathBuf::from(".")];
     let paths = match paths {
-        [] if found.is_empty() => &here[..],
+        [] if !finder.asking.names_cluster(paths) => &here[..],
         paths => paths,
     };
     found.extend(finder.find(paths, &mut input.unreadable)?);
@@ -176,9 +178,23 @@ impl<'a> Finder<'a> {
 
     /// The cluster that flags name; as a plugin of kubectl, that of the current context where no path
     /// is given.
-    fn cluster(&mut self, paths: &[PathBuf]) -> anyhow::Result<Vec<Given>> {
+    fn cluster(
+        &mut self,
+        paths: &[PathBuf],
+        unreadable: &mut Vec<(String, String)>,
+    ) -> anyhow::Result<Vec<Given>> {
         if let Some(path) = self.asking.live.snapshot() {
-            return self.files(&path.to_owned(), &mut Vec::new());
+            let path = path.to_owned();
+            let found = self.files(&path, unreadable)?;
+            if found.is_empty() && unreadable.is_empty() {
+                // Whoever names a cluster does not mean the directory they are in.
+                bail!(
+                    "found no YAML or JSON file in the snapshot `{}`; name a file that `watertight \
+                     snapshot save` wrote, or the directory it was unpacked to",
+                    path.display()
+                );
+            }
+            return Ok(found);
         }
         if self.asking.is_live(paths) {
             return self.live(None);
@@ -401,6 +417,48 @@ mod tests {
             namespaces: &[],
             hints: false,
             global,
+        }
+    }
+
+    #[cfg(feature = "live")]
+    #[test]
+    fn a_snapshot_without_manifests_is_not_the_directory_one_is_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let on_top = dir.path().join("on-top.yaml");
+        std::fs::write(&on_top, "a: b").unwrap();
+        let empty = dir.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        let args = |filename: Vec<PathBuf>| InputArgs {
+            filename,
+            exclude: Vec::new(),
+            live: LiveArgs {
+                snapshot: Some(empty.clone()),
+                ..LiveArgs::default()
+            },
+            namespaces: Vec::new(),
+        };
+        let global = nobody().1;
+        for paths in [vec![], vec![on_top]] {
+            let args = args(paths);
+            let one = read(&args, &GlobSet::empty(), false, &global).unwrap_err();
+            assert!(one.to_string().contains("in the snapshot `"), "{one}");
+            let exclude = GlobSet::empty();
+            let two = read_on_top(&args.filename, &[], &exclude, Asking::of(&args, &global));
+            let two = two.unwrap_err();
+            assert!(two.to_string().contains("in the snapshot `"), "{two}");
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let closed = empty.join("closed");
+            std::fs::create_dir(&closed).unwrap();
+            std::fs::set_permissions(&closed, PermissionsExt::from_mode(0)).unwrap();
+            // Some users may read everything.
+            if std::fs::read_dir(&closed).is_err() {
+                let input = read(&args(vec![]), &GlobSet::empty(), false, &global).unwrap();
+                assert_eq!((input.sources.len(), input.unreadable.len()), (0, 1));
+            }
+            std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
         }
     }
 

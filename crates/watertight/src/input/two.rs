@@ -125,11 +125,11 @@ pub(crate) fn read_on_top(
         let mut unreadable = Vec::new();
         let mut found = Vec::new();
         if side == Belongs::Both {
-            found = finder.cluster(paths)?;
+            found = finder.cluster(paths, &mut unreadable)?;
         }
         let here = [PathBuf::from(".")];
         let paths = match paths {
-            [] if side == Belongs::Both && found.is_empty() => &here[..],
+            [] if side == Belongs::Both && !asking.names_cluster(paths) => &here[..],
             paths => paths,
         };
         found.extend(finder.find(paths, &mut unreadable)?);
