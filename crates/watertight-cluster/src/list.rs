@@ -88,8 +88,16 @@ struct ListMeta {
 struct Page<'p> {
     #[serde(default)]
     metadata: ListMeta,
-    #[serde(borrow, default)]
-    items: Option<Vec<&'p RawValue>>,
+    /// Null is an empty list, for servers in Go; no list at all is no answer.
+    #[serde(borrow, default, deserialize_with = "some")]
+    items: Option<Option<Vec<&'p RawValue>>>,
+}
+
+/// A field that is there, even if it is null.
+fn some<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    of: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(of).map(Some)
 }
 
 /// Reads a list; `take` is given the objects of each page, and none if it has to start again.
@@ -164,11 +172,39 @@ fn read_page(
         .map_err(|error| format!("an answer that is no text: {error}"))?;
     let page: Page<'_> = serde_json::from_str(text)
         .map_err(|error| format!("an answer that broke off or is no list: {error}"))?;
-    let objects = page.items.unwrap_or_default();
+    let Some(objects) = page.items else {
+        return Err("an answer that is no list: it has no `items`".into());
+    };
+    let objects = objects.unwrap_or_default();
     let items = objects.into_iter().map(|object| maker.make(object.get()));
     let items = items.collect::<Result<_, _>>()?;
     progress
         .bytes
         .fetch_add(bytes.len() as u64, Ordering::Relaxed);
     Ok((page.metadata, items))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_items_is_no_list() {
+        let items = |text: &str| {
+            serde_json::from_str::<Page<'_>>(text)
+                .unwrap()
+                .items
+                .map(|items| items.map_or(0, |items| items.len()))
+        };
+        assert_eq!(items(r#"{"items": [{}, {}]}"#), Some(2));
+        assert_eq!(items(r#"{"items": null}"#), Some(0));
+        assert_eq!(items(r#"{"kind": "Status", "metadata": {}}"#), None);
+        let kind = crate::kinds::all().next().unwrap();
+        let mut maker = Maker::new(kind, "v1", false);
+        let refused = read_page(b"{}", &mut maker, &Progress::default()).map(|_| ());
+        assert_eq!(
+            refused.unwrap_err(),
+            "an answer that is no list: it has no `items`"
+        );
+    }
 }

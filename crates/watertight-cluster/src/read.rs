@@ -4,7 +4,7 @@
 //! answer was first. Who may not list a kind everywhere is asked again for the namespaces that somebody
 //! named. INVARIANT: the header says of every kind how it ended.
 
-mod lists;
+pub(crate) mod lists;
 pub(crate) mod texts;
 
 use std::path::Path;

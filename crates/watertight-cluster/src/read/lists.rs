@@ -41,6 +41,11 @@ impl Kept {
     }
 }
 
+/// Why a kind is unknown that the server says it has and does not find.
+pub(crate) fn not_found(message: &str) -> String {
+    format!("the server says that it has this kind, and has no list of it: {message}")
+}
+
 /// Reads a kind; `unsure` is why it is not known whether it is served.
 pub(super) async fn read_kind(
     connection: &Connection,
@@ -63,10 +68,8 @@ pub(super) async fn read_kind(
         Ok(ended) => ended,
         Err(Refusal::Unauthorized(message)) => return Err(Refusal::Unauthorized(message)),
         Err(Refusal::NotFound(message)) => {
-            return Ok(match unsure {
-                Some(why) => Kept::nothing(resource, State::Failed, why),
-                None => Kept::nothing(resource, State::NotServed, message),
-            });
+            let why = unsure.unwrap_or_else(|| not_found(&message));
+            return Ok(Kept::nothing(resource, State::Failed, why));
         }
         Err(Refusal::Forbidden(message)) if !wanted.namespaces.is_empty() => {
             let ended = in_namespaces(

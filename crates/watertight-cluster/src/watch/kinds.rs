@@ -10,6 +10,7 @@ use crate::header::State;
 use crate::kinds::{CONFIG_MAPS, Form};
 use crate::list::{Resource, list};
 use crate::objects::{Item, Maker};
+use crate::read::lists::not_found;
 use crate::read::{Progress, Wanted};
 use crate::request::Refusal;
 
@@ -42,10 +43,10 @@ pub(super) async fn follow<F: Future<Output = bool>>(
             return;
         }
         Refusal::Forbidden(message) => (State::Forbidden, message),
-        Refusal::NotFound(message) => match unsure {
-            Some(why) => (State::Failed, why),
-            None => (State::NotServed, message),
-        },
+        Refusal::NotFound(message) => {
+            let why = unsure.unwrap_or_else(|| not_found(&message));
+            (State::Failed, why)
+        }
         refusal => (State::Failed, refusal.to_string()),
     };
     // Rights in one namespace are enough for it; of several the first is followed.

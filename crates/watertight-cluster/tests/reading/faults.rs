@@ -268,11 +268,13 @@ async fn a_slow_server_is_waited_for_as_long_as_somebody_wants() {
 }
 
 #[tokio::test]
-async fn an_absent_list_is_no_failure_unless_nobody_knows() {
+async fn a_list_that_is_absent_though_the_server_has_it_is_not_known() {
     let cluster = cluster(Options::default()).await;
     cluster.fault(Fault::new("list", "cronjobs.batch", Effect::NotServed));
     let read = reading(&cluster).await;
-    assert_eq!(state(&read, "cronjobs"), (State::NotServed, 0));
+    assert_eq!(state(&read, "cronjobs"), (State::Failed, 0));
+    let message = &kind(&read, "cronjobs").message;
+    assert!(message.contains("has no list of it"), "{message}");
     assert_eq!(
         shop().len() - 3,
         read.header.objects(),
