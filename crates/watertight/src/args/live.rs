@@ -18,13 +18,14 @@ pub(crate) struct LiveArgs {
     /// Read a cluster from this file, as `watertight snapshot save` writes it
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
-    /// The context of the kubeconfig to use; implies --live, as all flags below do
+    /// The context of the kubeconfig to use; implies --live, as all flags below do but -A and
+    /// --request-timeout
     #[arg(long, value_name = "NAME", conflicts_with = "snapshot")]
     pub(crate) context: Option<String>,
     /// The kubeconfig file [default: KUBECONFIG, or ~/.kube/config]
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// All namespaces, as without -n
+    /// All namespaces, as without -n; names no cluster by itself
     #[arg(short = 'A', long, hide_short_help = true)]
     pub(crate) all_namespaces: bool,
     /// The cluster of the kubeconfig to use
@@ -84,23 +85,44 @@ pub(crate) struct LiveArgs {
         hide_short_help = true
     )]
     pub(crate) impersonate_uid: Option<String>,
-    /// How long to wait for one answer, as 30s or 2m; 0 waits forever [default: 60s]
+    /// How long to wait for one answer, as 30s or 2m; 0 waits forever; names no cluster by itself
+    /// [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
     pub(crate) request_timeout: Option<Duration>,
     /// Do not check the certificate of the API server
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, conflicts_with = "snapshot", hide_short_help = true)]
     pub(crate) insecure_skip_tls_verify: bool,
     /// The certificate authority of the API server
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "snapshot",
+        hide_short_help = true
+    )]
     pub(crate) certificate_authority: Option<PathBuf>,
     /// The certificate to ask with
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "snapshot",
+        hide_short_help = true
+    )]
     pub(crate) client_certificate: Option<PathBuf>,
     /// The key of that certificate
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "snapshot",
+        hide_short_help = true
+    )]
     pub(crate) client_key: Option<PathBuf>,
     /// The name that the certificate of the API server has to have
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "snapshot",
+        hide_short_help = true
+    )]
     pub(crate) tls_server_name: Option<String>,
 }
 
@@ -126,7 +148,15 @@ impl LiveArgs {
     /// Whether a live cluster is asked for: every flag that names one does.
     pub(crate) fn is_live(&self) -> bool {
         self.live
-            || self.kubeconfig.is_some()
+            || self.insecure_skip_tls_verify
+            || [
+                &self.kubeconfig,
+                &self.certificate_authority,
+                &self.client_certificate,
+                &self.client_key,
+            ]
+            .into_iter()
+            .any(Option::is_some)
             || [
                 &self.context,
                 &self.cluster,
@@ -134,6 +164,7 @@ impl LiveArgs {
                 &self.server,
                 &self.token,
                 &self.impersonate,
+                &self.tls_server_name,
             ]
             .into_iter()
             .any(Option::is_some)
@@ -207,6 +238,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(all(test, feature = "live"))]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -230,6 +263,38 @@ mod tests {
         };
         assert!(args.is_live());
         assert!(!LiveArgs::default().is_live());
+        #[derive(clap::Parser)]
+        struct Only {
+            #[command(flatten)]
+            live: LiveArgs,
+        }
+        let parsed = |line: &str| Only::try_parse_from(line.split(' '));
+        for flag in [
+            "--kubeconfig=a",
+            "--cluster=a",
+            "--user=a",
+            "--server=a",
+            "--token=a",
+            "--as=a",
+            "--insecure-skip-tls-verify",
+            "--certificate-authority=a",
+            "--client-certificate=a",
+            "--client-key=a",
+            "--tls-server-name=a",
+        ] {
+            let alone = parsed(&format!("watertight {flag}")).unwrap();
+            assert!(alone.live.is_live(), "{flag}");
+            let both = parsed(&format!("watertight {flag} --snapshot=a"));
+            assert!(both.is_err(), "{flag}");
+        }
+        for flag in ["-A", "--request-timeout=1s", "--snapshot=a"] {
+            assert!(
+                !parsed(&format!("watertight {flag}"))
+                    .unwrap()
+                    .live
+                    .is_live()
+            );
+        }
         assert_eq!(args.flags(Some("dev")).context.as_deref(), Some("dev"));
         assert_eq!(args.flags(Some("")).context.as_deref(), Some("prod"));
     }
