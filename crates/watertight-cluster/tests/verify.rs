@@ -284,6 +284,22 @@ async fn what_fails_or_is_stopped_is_cleaned_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_was_made_nothing_is_left_behind() {
+    let cluster = cluster(Mode::Enforces).await;
+    cluster.fault(Fault::new("create", "namespaces", Effect::Forbidden));
+    cluster.fault(Fault::new("delete", "namespaces", Effect::Forbidden));
+    let failed = ended(&cluster, &options()).await;
+    assert!(failed.result.is_err());
+    assert_eq!(failed.left_behind, Vec::<String>::new());
+    cluster.heal();
+    let mut options = options();
+    options.nodes = vec!["gone".into()];
+    let failed = ended(&cluster, &options).await;
+    let error = failed.result.unwrap_err().to_string();
+    assert!(error.ends_with("there is no node `gone`"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_removed_is_told_and_cleaned_later() {
     let cluster = cluster(Mode::Enforces).await;
     cluster.fault(Fault::new("create", "services", Effect::Forbidden));

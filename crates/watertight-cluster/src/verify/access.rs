@@ -59,6 +59,14 @@ impl fmt::Debug for Access {
     }
 }
 
+/// `Pods`, `NetworkPolicies`
+fn plural(kind: &str) -> String {
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{kind}s"),
+    }
+}
+
 /// A kind: group, version and name.
 pub(super) type Kind = (&'static str, &'static str, &'static str);
 
@@ -115,7 +123,7 @@ impl Access {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Vec<Value>, Error> {
-        let asked = || format!("list {}s{}", kind.2, within(namespace));
+        let asked = || format!("list {}{}", plural(kind.2), within(namespace));
         let api = self.api(kind, namespace);
         let mut found = Vec::new();
         let mut params = ListParams::default().labels(selector).limit(500);
@@ -159,8 +167,8 @@ impl Access {
     ) -> Result<(), Error> {
         let asked = || {
             format!(
-                "delete {}s with {selector}{}",
-                kind.2,
+                "delete {} with {selector}{}",
+                plural(kind.2),
                 within(Some(namespace))
             )
         };
@@ -328,5 +336,16 @@ fn other(asked: String, error: &dyn std::error::Error) -> Error {
         asked,
         code: 0,
         message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_spelled_in_the_plural() {
+        assert_eq!(plural("Pod"), "Pods");
+        assert_eq!(plural("NetworkPolicy"), "NetworkPolicies");
     }
 }

@@ -3,10 +3,12 @@
 //!
 //! INVARIANT: nothing without the label of a run is ever deleted.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::access::{ACCOUNT, Access, CONFIG_MAP, DEPLOYMENT, Error, NAMESPACE, POLICY, SERVICE};
-use super::objects::{EXPIRES, RUN};
+use super::objects::{self, EXPIRES, RUN};
 
 /// A run that has left something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +23,36 @@ pub struct Run {
     pub expires: Option<u64>,
 }
 
-/// Removes what a run has made, and says what could not be removed.
+/// How often removal is tried.
+const TRIES: usize = 3;
+/// Between those.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// The command that removes all of a run by hand: everything is in its namespace, or owned by its ConfigMap.
+#[must_use]
+pub fn by_hand(run: &Run) -> String {
+    let root = objects::root_of(&run.id);
+    if run.owns_namespace {
+        format!("kubectl delete namespace {}", run.namespace)
+    } else {
+        format!("kubectl -n {} delete configmap {root}", run.namespace)
+    }
+}
+
+/// Removes what a run has made, and says what could not be removed. A call may fail once.
 pub async fn remove(access: &Access, run: &Run) -> Vec<String> {
+    let mut left = remove_once(access, run).await;
+    for _ in 1..TRIES {
+        if left.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        left = remove_once(access, run).await;
+    }
+    left
+}
+
+async fn remove_once(access: &Access, run: &Run) -> Vec<String> {
     let mut left = Vec::new();
     let mut note = |result: Result<(), Error>| {
         if let Err(error) = result {
@@ -99,6 +129,19 @@ mod tests {
         );
         assert!(!has_expired(&found, 99));
         assert!(has_expired(&found, 100));
+        assert_eq!(
+            by_hand(&found),
+            "kubectl delete namespace watertight-verify-abc"
+        );
+        let inside = Run {
+            namespace: "shop".into(),
+            owns_namespace: false,
+            ..found
+        };
+        assert_eq!(
+            by_hand(&inside),
+            "kubectl -n shop delete configmap watertight-verify-abc"
+        );
         let other = json!({"metadata": {"name": "shop", "labels": {"team": "shop"}}});
         assert_eq!(run(&other, "/metadata/name", true), None);
     }

@@ -27,7 +27,13 @@ const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 /// The name of what owns everything, and of a namespace of our own.
 #[must_use]
 pub fn root(options: &Options) -> String {
-    format!("watertight-verify-{}", options.id)
+    root_of(&options.id)
+}
+
+/// The same by the id of a run.
+#[must_use]
+pub fn root_of(id: &str) -> String {
+    format!("watertight-verify-{id}")
 }
 
 /// Where everything is.

@@ -70,11 +70,9 @@ impl Runner<'_> {
         };
         if let Some(namespace) = objects.own_namespace() {
             (self.tell)(&format!("making namespace {}", self.namespace));
-            self.has_made = true;
-            self.access.create(&namespace).await?;
+            self.first(&namespace).await?;
         }
-        self.has_made = true;
-        let root = self.access.create(&objects.root()).await?;
+        let root = self.first(&objects.root()).await?;
         let uid = root.pointer("/metadata/uid").and_then(Value::as_str);
         let uid = uid.unwrap_or_default().to_owned();
         let objects = Objects {
@@ -86,6 +84,20 @@ impl Runner<'_> {
             self.access.create(&object).await?;
         }
         Ok(uid)
+    }
+
+    /// Makes an object that may be the first of all. A request may be stopped after it was sent, so what is
+    /// asked for counts as made, until an answer says that it is not.
+    async fn first(&mut self, object: &Value) -> Result<Value, Error> {
+        let had_made = std::mem::replace(&mut self.has_made, true);
+        let made = self.access.create(object).await;
+        if made
+            .as_ref()
+            .is_err_and(|error| (400..500).contains(&error.code))
+        {
+            self.has_made = had_made;
+        }
+        made
     }
 
     /// Waits for the pods of the actors; those of every node may fail, the others must not.

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
+use watertight_cluster::verify::clean::by_hand;
 use watertight_cluster::verify::image::{Image, Tool};
 use watertight_cluster::verify::objects::Objects;
 use watertight_cluster::verify::plan::{Options, Patience, layout, refused};
@@ -78,12 +79,19 @@ async fn verified(
             say(&one_line(line));
         }
     };
-    let ended = run::verify(connection.client, options, &tell, stopped()).await;
+    let by_hand = by_hand(&run::run_of(options));
+    let ended = tokio::select! {
+        ended = run::verify(connection.client, options, &tell, stopped(1)) => ended,
+        () = stopped(2) => {
+            say(&format!("stopped while removing; `{by_hand}` removes what may be left"));
+            return Ok(None);
+        }
+    };
     for left in &ended.left_behind {
         say(&format!("note: left behind: {}", one_line(left)));
     }
     if !ended.left_behind.is_empty() {
-        say("note: `watertight verify clean --all` tries again");
+        say(&format!("note: `{by_hand}` removes it"));
     }
     match ended.result {
         Ok(ran) => Ok(Some(answer::report(
@@ -108,20 +116,32 @@ async fn verified(
     }
 }
 
-/// Ctrl-C, or being told to end.
-async fn stopped() {
+/// So many times Ctrl-C, being told to end, or the terminal gone.
+async fn stopped(times: usize) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+        let (terminate, hangup, interrupt) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+            signal(SignalKind::interrupt()),
+        );
+        if let (Ok(mut terminate), Ok(mut hangup), Ok(mut interrupt)) =
+            (terminate, hangup, interrupt)
+        {
+            for _ in 0..times {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
             return;
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+    for _ in 0..times {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 async fn dry_run(args: &VerifyArgs, options: &Options) -> anyhow::Result<Exit> {
@@ -226,6 +246,7 @@ fn id() -> String {
 
 fn exit(report: &VerifyReport) -> Exit {
     match &*report.verdict {
+        "enforced" if !report.left_behind.is_empty() => Exit::Unable,
         "enforced" => Exit::Clean,
         "not-enforced" => Exit::Findings,
         _ => Exit::Unable,
