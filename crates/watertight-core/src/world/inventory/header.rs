@@ -24,7 +24,7 @@ word_enum! {
         Forbidden => "forbidden",
         /// The cluster has no such kind.
         NotServed => "not-served",
-        /// The API server did not answer.
+        /// The API server did not answer, or not with a list.
         Failed => "failed",
         /// Some objects were read, others not.
         Partial => "partial",
@@ -75,9 +75,17 @@ impl KindRead {
         let why = match self.state {
             KindState::Forbidden => "403, forbidden",
             KindState::Partial => "the answer ended early",
+            _ if self.has_answered() => "the API server answered with no list",
             _ => "the API server did not answer",
         };
         format!("{name} {went} ({why})")
+    }
+
+    /// Whether there was an answer, though none that could be used: the message says so.
+    fn has_answered(&self) -> bool {
+        let begins = ["an answer that ", "the server says that "];
+        let message = self.message.as_deref().unwrap_or_default();
+        begins.iter().any(|begin| message.starts_with(begin))
     }
 
     /// What is not known because of it: half a sentence.
@@ -196,5 +204,42 @@ impl Snapshot {
         let kinds = self.kinds.iter();
         let missing = kinds.filter(|kind| kind.state.is_incomplete());
         missing.map(KindRead::finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    #[test]
+    fn an_answer_that_is_no_list_is_an_answer() {
+        let read = |message: &str| KindRead {
+            group: "".into(),
+            version: "v1".into(),
+            resource: "pods".into(),
+            kind: "Pod".into(),
+            state: KindState::Failed,
+            count: None,
+            message: Some(message.into()),
+            span: Span {
+                file: Sources::new().add_text("a", String::new()).unwrap(),
+                start: 0,
+                end: 0,
+            },
+        };
+        for (message, why) in [
+            (
+                "an answer that is no list: it has no `items`",
+                "the API server answered with no list",
+            ),
+            (
+                "https://a refuses connections",
+                "the API server did not answer",
+            ),
+        ] {
+            let complaint = read(message).complaint();
+            assert_eq!(complaint, format!("pods could not be listed ({why})"));
+        }
     }
 }
