@@ -452,7 +452,7 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             let closed = empty.join("closed");
             std::fs::create_dir(&closed).unwrap();
-            std::fs::set_permissions(&closed, PermissionsExt::from_mode(0)).unwrap();
+            std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
             // Some users may read everything.
             if std::fs::read_dir(&closed).is_err() {
                 let input = read(&args(vec![]), &GlobSet::empty(), false, &global).unwrap();
