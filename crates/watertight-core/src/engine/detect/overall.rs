@@ -19,15 +19,17 @@ pub(super) fn judge(
     let mut causes = Vec::new();
     let conflict = conflict(&acting);
     causes.extend(conflict.clone());
-    if candidates.is_empty() {
-        causes.push(none_found(
-            world,
-            provider.as_ref().map(|(provider, _)| *provider),
-        ));
-    }
+    let nothing = candidates.is_empty().then(|| {
+        let provider = provider.as_ref().map(|(provider, _)| *provider);
+        none_found(world, provider)
+    });
+    let otherwise = nothing
+        .as_ref()
+        .map_or(State::NotEnforced, |cause| cause.state);
+    causes.extend(nothing);
     let all: Vec<NodeState> = world
         .node_ids()
-        .map(|node| state_of(world, node, &acting, &candidates, conflict.is_some()))
+        .map(|node| state_of(world, node, &acting, otherwise, conflict.is_some()))
         .collect();
     let own = acting.iter().map(|of| of.found.state).max();
     let mut state = match (own, &conflict) {
@@ -152,11 +154,12 @@ fn none_found(world: &World, provider: Option<Provider>) -> Cause {
     }
 }
 
+/// What becomes of policies on a node; `otherwise` is what does where no engine acts.
 fn state_of(
     world: &World,
     node: NodeId,
     acting: &[&Candidate<'_>],
-    all: &[Candidate<'_>],
+    otherwise: State,
     conflict: bool,
 ) -> NodeState {
     let kind = nodes::kind(world, node);
@@ -164,7 +167,7 @@ fn state_of(
         node,
         pool: nodes::pool(world, node),
         kind,
-        state: State::NotEnforced,
+        state: otherwise,
         because: String::new(),
         proof: Vec::new(),
     };
@@ -176,6 +179,7 @@ fn state_of(
         NodeKind::Virtual => Some("a virtual node runs no agent, so nothing polices its pods"),
     };
     if let Some(text) = outside {
+        found.state = State::NotEnforced;
         found.because = text.to_owned();
         found.proof.push(Proof {
             object: format!("Node {}", world[node].name),
@@ -208,9 +212,6 @@ fn state_of(
         if conflict && state.is_enforced() {
             found.state = State::Conflict;
         }
-    } else if all.is_empty() {
-        let provider = super::provider::find(world).map(|(provider, _)| provider);
-        found.state = none_found(world, provider).state;
     }
     found
 }
