@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use watertight_core::analysis::diff::{Difference, Judged, Level, Shifted, compare, share_names};
+use watertight_core::analysis::felt::{self, Felt};
 use watertight_core::analysis::map::{Answer, By, OutsideRow, Question, ReachMap, Span};
 use watertight_core::engine::{Profile, Switches};
 use watertight_core::eval::Evaluator;
@@ -154,7 +155,9 @@ impl Two {
 
     fn compare(&self, by: By) -> Difference {
         let evals = self.evaluators();
-        let rows = [Reach::new(&evals[0]), Reach::new(&evals[1])];
+        let [old, new] = &self.worlds;
+        let felt = Felt::find(&self.sources, old, new);
+        let rows = felt::rows([&evals[0], &evals[1]], felt.as_ref());
         let pinned: Vec<String> = Switches::names().map(str::to_owned).collect();
         let judged = [0, 1].map(|at| Judged {
             eval: &evals[at],
@@ -162,7 +165,7 @@ impl Two {
             profile: &self.profile,
             pinned: &pinned,
         });
-        compare(&self.sources, &judged[0], &judged[1], by)
+        compare(&self.sources, &judged[0], &judged[1], by, felt.as_ref())
     }
 
     fn agrees(&self, by: By) -> Result<(), String> {

@@ -152,7 +152,7 @@ impl<'a> Comparison<'a> {
         let judged_by = [(eval_old, before), (eval_new, after)];
         // The comparison does not keep all cores busy by itself.
         let (difference, findings) = rayon::join(
-            || compare(&two.sources, judged_old, judged_new, by),
+            || compare(&two.sources, judged_old, judged_new, by, felt.as_ref()),
             || self.findings(&two, judged_by, [&old, &new], felt.as_ref()),
         );
         let difference = ManuallyDrop::new(difference);

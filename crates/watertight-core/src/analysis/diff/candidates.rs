@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::Judged;
 use super::joint::{Columns, Joint, Match, group_pairs};
+use crate::analysis::felt::Felt;
 use crate::analysis::map::{Look, Seen, Unit, Views};
 use crate::eval::Family;
 use crate::eval::reach::{Band, Reach, RowId, SetId, Side};
@@ -60,7 +61,12 @@ struct Pairs<'j> {
 
 impl Candidates {
     /// Finds them.
-    pub(super) fn find(joint: &Joint, judged: [&Judged<'_, '_>; 2], views: [Views<'_>; 2]) -> Self {
+    pub(super) fn find(
+        joint: &Joint,
+        judged: [&Judged<'_, '_>; 2],
+        views: [Views<'_>; 2],
+        felt: Option<&Felt>,
+    ) -> Self {
         let [old, new] = judged;
         let everybody = || 0..u32::try_from(joint.units.len()).unwrap_or(u32::MAX);
         if old.eval.switches != new.eval.switches || old.profile.engine != new.profile.engine {
@@ -69,10 +75,30 @@ impl Candidates {
                 receivers: everybody().collect(),
             };
         }
+        let has = |of: fn(&Views<'_>) -> bool| views.iter().any(of);
+        let readings = [
+            (Reading::Plain, true),
+            (Reading::Other, has(|views| views.other.is_some())),
+            (Reading::Strict, has(|views| views.strict.is_some())),
+        ];
+        let readings = readings.into_iter().filter(|(_, is_there)| *is_there);
+        let readings: Vec<_> = readings
+            .map(|(reading, _)| (reading, views.map(|views| reading.reach(views))))
+            .collect();
+        // Where classes are the same, rows are compared without asking who is in them.
+        let mut reaches = readings.iter().map(|(_, reaches)| reaches);
+        let felt = felt.filter(|_| reaches.all(|[old, new]| old.has_classes_of(new)));
+        let may_differ = |unit: &Unit| match (felt, unit.namespace) {
+            (Some(felt), Some(namespace)) => felt.is_touched(namespace),
+            _ => true,
+        };
         let places = Places::new(joint, judged);
         let mut found = Self::default();
         let mut pairs: Vec<Pairs<'_>> = Vec::new();
         for (number, of) in (0..).zip(&joint.units) {
+            if !joint.both(*of).into_iter().flatten().any(may_differ) {
+                continue;
+            }
             match same_members(joint, judged, &places, *of) {
                 Some(looks) => pairs.push(Pairs {
                     unit: number,
@@ -84,15 +110,11 @@ impl Candidates {
                 }
             }
         }
-        let has = |of: fn(&Views<'_>) -> bool| views.iter().any(of);
-        let readings = [
-            (Reading::Plain, true),
-            (Reading::Other, has(|views| views.other.is_some())),
-            (Reading::Strict, has(|views| views.strict.is_some())),
-        ];
-        for (reading, _) in readings.into_iter().filter(|(_, is_there)| *is_there) {
-            let reaches = views.map(|views| reading.reach(views));
-            let columns = columns(judged, reaches, reading, &pairs);
+        for (reading, reaches) in readings {
+            let columns = match felt {
+                Some(_) => Columns::same(reaches.map(Reach::classes)),
+                None => columns(judged, reaches, reading, &pairs),
+            };
             let differing = |direction: Direction| {
                 let sides = reaches.map(|reach| reach.side(direction));
                 let mut rows = Rows::new(sides, &columns);

@@ -12,6 +12,7 @@ use super::change::Level;
 use super::joint::Joint;
 use super::objects::{Changed, NamespaceChange, UnitChange};
 use super::{Judged, OutsideChange, PairChange};
+use crate::analysis::felt::Felt;
 use crate::analysis::map::Unit;
 use crate::eval::reach::Outcome;
 use crate::eval::{Connection, Decision, Evaluator, Judged as Judgement, Party, Verdict};
@@ -46,6 +47,7 @@ pub(super) struct Causes<'c, 'e, 'w> {
     pub joint: &'c Joint,
     pub judged: [&'c Judged<'e, 'w>; 2],
     pub changed: &'c Changed,
+    felt: Option<&'c Felt>,
     of_unit: FxHashMap<u32, usize>,
     of_namespace: BTreeMap<&'c str, usize>,
     /// By unit: the possible causes at its own end, as source and as destination.
@@ -58,9 +60,8 @@ impl<'c, 'e, 'w> Causes<'c, 'e, 'w> {
     pub(super) fn new(
         joint: &'c Joint,
         judged: [&'c Judged<'e, 'w>; 2],
-        changed: &'c Changed,
-        units: &'c [UnitChange],
-        namespaces: &'c [NamespaceChange],
+        (changed, units, namespaces): (&'c Changed, &'c [UnitChange], &'c [NamespaceChange]),
+        felt: Option<&'c Felt>,
     ) -> Self {
         let of_unit = units.iter().enumerate();
         let of_unit = of_unit.map(|(at, change)| (change.unit, at)).collect();
@@ -72,6 +73,7 @@ impl<'c, 'e, 'w> Causes<'c, 'e, 'w> {
             joint,
             judged,
             changed,
+            felt,
             of_unit,
             of_namespace,
             source_keys: Vec::new(),
@@ -108,8 +110,13 @@ impl<'c, 'e, 'w> Causes<'c, 'e, 'w> {
             let [before, after] = self.judged;
             let old = old.map(|unit| (before, &self.joint.old, unit));
             let new = new.map(|unit| (after, &self.joint.new, unit));
+            // Changed policies are about pods of their namespace.
+            let is_touched = |unit: &Unit| match (self.felt, unit.namespace) {
+                (Some(felt), Some(namespace)) => felt.is_touched(namespace),
+                _ => true,
+            };
             for (side, is_old) in [(old, true), (new, false)] {
-                let Some((judged, units, unit)) = side else {
+                let Some((judged, units, unit)) = side.filter(|(.., unit)| is_touched(unit)) else {
                     continue;
                 };
                 // Members of one group have the same policies.

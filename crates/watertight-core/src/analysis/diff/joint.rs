@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Judged;
+use crate::analysis::felt::Felt;
 use crate::analysis::map::{By, Unit, Units, Views};
 use crate::eval::Party;
 use crate::sets::Runs;
@@ -36,7 +37,12 @@ pub(super) struct Joint {
 }
 
 impl Joint {
-    pub(super) fn new(judged: [&Judged<'_, '_>; 2], views: [Views<'_>; 2], by: By) -> Self {
+    pub(super) fn new(
+        judged: [&Judged<'_, '_>; 2],
+        views: [Views<'_>; 2],
+        by: By,
+        felt: Option<&Felt>,
+    ) -> Self {
         let units = |apart: bool| {
             let of = |judged: &Judged<'_, '_>, views: Views<'_>| {
                 let world = judged.eval.world;
@@ -45,6 +51,11 @@ impl Joint {
                 Arc::new(Units::new(judged.eval, views, by, endpoints, &nodes, apart))
             };
             let ([old, new], [before, after]) = (judged, views);
+            if felt.is_some() {
+                let units = of(old, before);
+                let again = Arc::new(units.again(new.eval, after));
+                return (units, again);
+            }
             crate::parallel::both(|| of(old, before), || of(new, after))
         };
         let ((mut old, mut new), mut apart) = (units(by == By::Pod), by == By::Pod);
@@ -256,6 +267,14 @@ impl Columns {
             of_new: Lists::new(new, &by_new),
             plain,
         }
+    }
+
+    /// For two worlds that have the same classes under the same numbers. A class that nothing is in
+    /// counts too.
+    pub(super) fn same([old, new]: [usize; 2]) -> Self {
+        let same = |class: u32| (class, class);
+        let classes = (0..).take(old.max(new)).map(same);
+        Self::new(classes.collect(), [old, new])
     }
 
     /// Whether a set of old classes and a set of new ones are the same columns.

@@ -32,6 +32,7 @@ use self::causes::Causes;
 use self::joint::Joint;
 use self::objects::Changed;
 use self::pairs::{Collected, Keys, Maps};
+use crate::analysis::felt::Felt;
 use crate::analysis::map::{Alternatives, By, End, Ends, Outside, ReachMap, UnitKind};
 use crate::engine::Profile;
 use crate::eval::reach::Reach;
@@ -130,30 +131,35 @@ pub fn share_names(old: &mut World, new: &mut World) {
     }
 }
 
-/// Compares two worlds. Objects and places of both are in the same `sources`; see [`share_names`].
+/// Compares two worlds. Objects and places of both are in the same `sources`; see [`share_names`]. Where
+/// `felt` says what differs, only that is looked at.
 #[must_use]
 pub fn compare(
     sources: &Sources,
     old: &Judged<'_, '_>,
     new: &Judged<'_, '_>,
     by: By,
+    felt: Option<&Felt>,
 ) -> Difference {
     let judged = [old, new];
     let worlds = judged.map(|judged| judged.eval.world);
-    let also = judged.map(|judged| {
-        Arc::new(Alternatives::new(
-            judged.eval,
-            judged.profile,
-            judged.pinned,
-        ))
-    });
+    let asked = judged.map(|judged| (judged.eval, judged.profile, judged.pinned));
+    let also = Alternatives::of_two(asked, felt).map(Arc::new);
     let views = [also[0].views(old.reach), also[1].views(new.reach)];
-    let joint = Joint::new(judged, views, by);
-    let candidates = Candidates::find(&joint, judged, views);
-    let changed = Changed::find(sources, worlds);
-    let workloads = objects::units(&joint, worlds);
-    let namespaces = objects::namespaces(worlds);
-    let causes = Causes::new(&joint, judged, &changed, &workloads, &namespaces);
+    let ((joint, candidates), changed) = crate::parallel::both(
+        || {
+            let joint = Joint::new(judged, views, by, felt);
+            let candidates = Candidates::find(&joint, judged, views, felt);
+            (joint, candidates)
+        },
+        || Changed::find(sources, worlds),
+    );
+    let (workloads, namespaces) = match felt {
+        // Nothing but NetworkPolicies differs.
+        Some(_) => (Vec::new(), Vec::new()),
+        None => (objects::units(&joint, worlds), objects::namespaces(worlds)),
+    };
+    let causes = Causes::new(&joint, judged, (&changed, &workloads, &namespaces), felt);
     let (pairs, outside) = changes(&joint, judged, also, &candidates, &causes);
     let why = |(causes, example)| Why { causes, example };
     let of_pairs = crate::parallel::map(&pairs, |change| why(causes.of_pair(change)));

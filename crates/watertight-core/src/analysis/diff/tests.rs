@@ -107,7 +107,7 @@ fn compared_assuming(dns: bool, old: &[&str], new: &[&str], preview: Option<&Pre
         profile: &profile,
         pinned: &[],
     });
-    let difference = compare(&sources, &judged[0], &judged[1], By::Workload);
+    let difference = compare(&sources, &judged[0], &judged[1], By::Workload, None);
     Compared {
         sources,
         difference,

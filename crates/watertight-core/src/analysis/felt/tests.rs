@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
 use super::{Felt, rows};
+use crate::analysis::diff::{Judged, compare};
+use crate::analysis::map::By;
 use crate::check::{CheckOptions, State, judge_two};
 use crate::diag::{Finding, Markers};
 use crate::engine::Profile;
@@ -17,11 +19,31 @@ use crate::report::diff::delta;
 use crate::source::{FileId, Sources};
 use crate::world::{self, Assume, World};
 
+/// Two nodes, and a pod on the network of one of them.
+const NODES: &str = "\
+apiVersion: v1
+kind: Node
+metadata: {name: one}
+status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: two}
+status: {addresses: [{type: InternalIP, address: 192.168.0.2}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: agent, namespace: ops, labels: {app: web}}
+spec: {nodeName: one, hostNetwork: true, containers: [{name: c, image: i}]}
+status: {phase: Running, podIP: 192.168.0.1, podIPs: [{ip: 192.168.0.1}]}
+---
+";
+
 const NAMESPACES: [&str; 4] = ["kube-system", "ops", "shop", "team"];
 
 /// Pods of three applications in each namespace but the first, which has the cluster's DNS.
 fn cluster() -> String {
-    let mut out = String::new();
+    let mut out = NODES.to_owned();
     let mut ip = 0;
     for namespace in NAMESPACES {
         let apps: &[&str] = match namespace {
@@ -47,7 +69,7 @@ fn cluster() -> String {
             let _ = write!(
                 out,
                 "apiVersion: v1\nkind: Pod\nmetadata: {{name: {app}, namespace: {namespace}, labels: {{{label}}}}}\n\
-                 spec: {{containers: [{{name: c, image: i, ports: [{port}]}}]}}\n\
+                 spec: {{nodeName: one, containers: [{{name: c, image: i, ports: [{port}]}}]}}\n\
                  status: {{phase: Running, podIP: 10.0.0.{ip}, podIPs: [{{ip: 10.0.0.{ip}}}]}}\n---\n"
             );
         }
@@ -140,6 +162,31 @@ impl Two {
     }
 
     /// What the change brings and settles, in full.
+    /// What differs, in every way of grouping. Of pods that are alike, another one may be the example.
+    fn difference(
+        &self,
+        evals: &[Evaluator<'_>; 2],
+        rows: &[Reach; 2],
+        felt: Option<&Felt>,
+    ) -> String {
+        let profile = Profile::reference();
+        let [old, new] = [0, 1].map(|at| Judged {
+            eval: &evals[at],
+            reach: &rows[at],
+            profile: &profile,
+            pinned: &[],
+        });
+        let by = [By::Pod, By::Workload, By::Namespace];
+        let all = by.map(|by| {
+            let mut found = compare(&self.sources, &old, &new, by, felt);
+            let pairs = found.pairs.iter_mut().map(|(_, why)| why);
+            let outside = found.outside.iter_mut().map(|(_, why)| why);
+            pairs.chain(outside).for_each(|why| why.example = None);
+            found
+        });
+        format!("{all:#?}")
+    }
+
     fn delta(&self, evals: &[Evaluator<'_>; 2], rows: &[Reach; 2], felt: Option<&Felt>) -> String {
         let state = |at: usize, belongs| State {
             eval: &evals[at],
@@ -209,6 +256,8 @@ proptest! {
                 prop_assert_eq!(of(&narrow[1]), of(&full[1]));
             }
         }
+        let expected = two.difference(&evals, &full, None);
+        prop_assert_eq!(two.difference(&evals, &narrow, Some(&felt)), expected);
         let expected = two.delta(&evals, &full, None);
         prop_assert_eq!(two.delta(&evals, &narrow, Some(&felt)), expected);
     }

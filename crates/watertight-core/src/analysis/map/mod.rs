@@ -33,6 +33,7 @@ pub use services::{ServiceBackend, ServicePort};
 pub use source::{Connection, SourceRow};
 pub use units::{By, Isolation, Unit, UnitKind, Units};
 
+use crate::analysis::felt::{self, Felt};
 use crate::analysis::readings::{Point, Readings};
 use crate::engine::{Engine, HostNetwork, NodeLocal, Profile};
 use crate::eval::reach::Reach;
@@ -66,20 +67,30 @@ impl<'w> Alternatives<'w> {
         profile: &Profile,
         pinned: &[String],
     ) -> Self {
-        let mut hosts = eval.world.endpoints.iter();
-        let has_hosts = hosts.any(|endpoint| endpoint.host_network.is_some());
-        let other = (has_hosts
-            && is_open(profile, pinned, Point::HostNetwork)
-            && eval.switches.host_network == HostNetwork::NodeIp)
-            .then(|| {
-                let mut switches = eval.switches;
-                switches.host_network = HostNetwork::PodLabels;
-                let eval = Evaluator::new(eval.world, eval.ruleset, switches);
-                let reach = Reach::new(&eval);
-                (eval, reach)
-            });
+        let other = other(eval, profile, pinned);
+        Self::with(eval, other.map(|eval| (Reach::new(&eval), eval)))
+    }
+
+    /// Those of two worlds; `felt` says what differs.
+    pub(in crate::analysis) fn of_two(
+        judged: [(&Evaluator<'w>, &Profile, &[String]); 2],
+        felt: Option<&Felt>,
+    ) -> [Self; 2] {
+        let [(old, ..), (new, ..)] = judged;
+        let others = judged.map(|(eval, profile, pinned)| other(eval, profile, pinned));
+        let [before, after] = match others {
+            [Some(before), Some(after)] => {
+                let [old_rows, new_rows] = felt::rows([&before, &after], felt);
+                [Some((old_rows, before)), Some((new_rows, after))]
+            }
+            others => others.map(|eval| eval.map(|eval| (Reach::new(&eval), eval))),
+        };
+        [Self::with(old, before), Self::with(new, after)]
+    }
+
+    fn with(eval: &Evaluator<'w>, other: Option<(Reach, Evaluator<'w>)>) -> Self {
         Self {
-            other,
+            other: other.map(|(reach, eval)| (eval, reach)),
             strict: strict(eval),
             owned: OnceLock::new(),
         }
@@ -98,6 +109,17 @@ impl<'w> Alternatives<'w> {
             strict: self.strict.as_ref(),
         }
     }
+}
+
+/// The evaluator that takes host-network pods for pods with labels, where that may be so.
+fn other<'w>(eval: &Evaluator<'w>, profile: &Profile, pinned: &[String]) -> Option<Evaluator<'w>> {
+    let mut hosts = eval.world.endpoints.iter();
+    let may_be = eval.switches.host_network == HostNetwork::NodeIp
+        && is_open(profile, pinned, Point::HostNetwork)
+        && hosts.any(|endpoint| endpoint.host_network.is_some());
+    let mut switches = eval.switches;
+    switches.host_network = HostNetwork::PodLabels;
+    may_be.then(|| Evaluator::new(eval.world, eval.ruleset, switches))
 }
 
 /// Whether the reading of a point is open: nobody has named an engine or set its switch.

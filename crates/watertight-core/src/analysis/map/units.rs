@@ -418,20 +418,47 @@ impl Units {
             let end = members.partition_point(|(unit, _, _)| *unit <= at);
             let (own, rest) = members.split_at_checked(end).unwrap_or((members, &[]));
             members = rest;
-            units.push(world, *key, own);
+            let own: Vec<_> = own.iter().map(|(_, look, party)| (*look, *party)).collect();
+            let called = (key.name(world), key.kind(world), key.order(world).0);
+            units.push(world, called, &own);
         }
         units
     }
 
-    fn push(&mut self, world: &World, key: Key, members: &[(u32, Look, Party)]) {
+    /// The same units under other rows: those of a world with the same pods and nodes.
+    pub(in crate::analysis) fn again(&self, eval: &Evaluator<'_>, views: Views<'_>) -> Self {
+        let mut units = Self {
+            units: Vec::with_capacity(self.units.len()),
+            groups: Vec::with_capacity(self.groups.len()),
+            parties: Vec::with_capacity(self.parties.len()),
+            nodes: Vec::with_capacity(self.nodes.len()),
+        };
+        for unit in &self.units {
+            let members = self.parties_of(unit).iter();
+            let looks = members.filter_map(|party| Some((views.look(eval, *party)?, *party)));
+            let mut members: Vec<_> = looks.collect();
+            members.sort_unstable();
+            let called = (unit.name.clone(), unit.kind, unit.namespace);
+            units.push(eval.world, called, &members);
+        }
+        units
+    }
+
+    /// Adds a unit; its members are in order.
+    fn push(
+        &mut self,
+        world: &World,
+        (name, kind, namespace): (String, UnitKind, Option<NamespaceId>),
+        members: &[(Look, Party)],
+    ) {
         let (first_group, first_party) = (self.groups.len(), self.parties.len());
-        for alike in members.chunk_by(|a, b| a.1 == b.1) {
-            let Some((_, look, _)) = alike.first() else {
+        for alike in members.chunk_by(|a, b| a.0 == b.0) {
+            let Some((look, _)) = alike.first() else {
                 continue;
             };
             let (parties, nodes) = (self.parties.len(), self.nodes.len());
             let mut places: Vec<NodeId> = Vec::new();
-            for (_, _, party) in alike {
+            for (_, party) in alike {
                 self.parties.push(*party);
                 places.extend(match party {
                     Party::Endpoint(id) => world[*id].node,
@@ -461,14 +488,14 @@ impl Units {
         let on_host = groups
             .iter()
             .filter(|group| group.look.standing == Standing::HostPod);
-        let assumed = |member: &(u32, Look, Party)| match member.2 {
+        let assumed = |member: &(Look, Party)| match member.1 {
             Party::Endpoint(id) => world[id].assumed,
             _ => false,
         };
         self.units.push(Unit {
-            name: key.name(world),
-            kind: key.kind(world),
-            namespace: key.order(world).0,
+            name,
+            kind,
+            namespace,
             members: members.len(),
             on_host: on_host.map(|group| group.parties.len()).sum(),
             assumed: members.iter().all(assumed),

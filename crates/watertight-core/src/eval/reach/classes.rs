@@ -489,6 +489,14 @@ impl Classes {
     }
 
     /// The class of an endpoint; none if it owns no address.
+    /// Whether everything is in a class of the same number.
+    pub(super) fn number_as(&self, other: &Self) -> bool {
+        self.classes.len() == other.classes.len()
+            && self.of_endpoint == other.of_endpoint
+            && self.of_node == other.of_node
+            && self.of_name == other.of_name
+    }
+
     pub(super) fn of_endpoint(&self, id: EndpointId) -> Option<u32> {
         let class = self.of_endpoint.get(id.index()).copied();
         class.filter(|class| *class != NOBODY)

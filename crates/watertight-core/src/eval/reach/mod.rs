@@ -119,6 +119,11 @@ impl Reach {
         self.classes.len()
     }
 
+    /// Whether the pods, nodes and names of both are in classes of the same numbers.
+    pub(crate) fn has_classes_of(&self, other: &Self) -> bool {
+        self.classes.number_as(&other.classes)
+    }
+
     /// The class of an endpoint; none if it owns no address (K-33, K-86).
     #[must_use]
     pub fn class_of(&self, endpoint: EndpointId) -> Option<u32> {
