@@ -3,14 +3,15 @@
 //! Texts fall into words, and every word that is not known to be harmless is replaced by `x1`, `x2` and
 //! so on, the same word by the same number everywhere: in names, label values, selectors, DNS names and
 //! names of ports. So what selects what, and what owns what, stays as it is, and with it every verdict.
-//! Kept are addresses, numbers, label keys of well-known domains, enumerations of the API, and what
-//! names network engines, with their images. Dropped are annotations, variables and arguments of what
-//! is no network engine, and whatever else the server said.
+//! Kept are addresses, numbers, label keys of well-known domains, enumerations of the API, what names
+//! network engines, with their images, and what tells who provides the cluster. Dropped are annotations,
+//! variables and arguments of what is no network engine, and whatever else the server said.
 //!
 //! Selectors that look at parts of words (`contains`, `starts with`) do not survive.
 
 mod containers;
 mod documents;
+mod nodes;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 
 use self::containers::{arguments, container, is_container, variables};
 use self::documents::documents;
+use self::nodes::{provider, told};
 use self::words::is_known;
 use crate::header::{HEADER, Header};
 use crate::kinds;
@@ -91,12 +93,17 @@ fn is_well_known(domain: &str) -> bool {
 const WELL_KNOWN: &[&str] = &[
     "antrea.io",
     "cilium.io",
+    "cloud.google.com",
+    "eks.amazonaws.com",
     "istio.io",
     "k8s.io",
     "k8s.ovn.org",
+    "kubernetes.azure.com",
     "kubernetes.io",
+    "microk8s.io",
     "openshift.io",
     "projectcalico.org",
+    "tanzu.vmware.com",
     "tigera.io",
     "watertight.dev",
 ];
@@ -250,6 +257,7 @@ fn mapping(map: &mut Map<String, Value>, names: &mut Renamer) {
             ("args" | "command", words) if is_container => arguments(words, names),
             ("env", variables) if is_container => self::variables(variables, names),
             ("annotations", Value::Object(annotations)) => told(annotations),
+            ("providerID", Value::String(id)) => *id = provider(id, names),
             ("key", Value::String(key)) => *key = names.key(key),
             (key, Value::Object(labels)) if LABELS.contains(&key) && is_labels(labels) => {
                 *labels = self::labels(labels, names);
@@ -282,16 +290,4 @@ fn labels(map: &Map<String, Value>, names: &mut Renamer) -> Map<String, Value> {
         renamed.insert(names.key(key), value.into());
     }
     renamed
-}
-
-/// Of annotations, that findings are suppressed stays, and what names a backend of an engine.
-fn told(annotations: &mut Map<String, Value>) {
-    annotations.retain(|key, _| {
-        key.starts_with("ignore.watertight.dev/") || key == "flannel.alpha.coreos.com/backend-type"
-    });
-    for (key, reason) in annotations.iter_mut() {
-        if key.starts_with("ignore.") {
-            *reason = "redacted".into();
-        }
-    }
 }

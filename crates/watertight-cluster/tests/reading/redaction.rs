@@ -77,12 +77,13 @@ fn same_verdicts(reading: &Reading) {
 /// The engines with their states, and that of each node: with names from `name`.
 fn detected(world: &World, mut name: impl FnMut(&str) -> String) -> Vec<String> {
     let found = detect(world);
-    let mut lines = vec![format!("{:?}", found.state)];
+    let provider = found.provider.as_ref().map(|(provider, _)| provider);
+    let mut lines = vec![format!("{:?} {provider:?}", found.state)];
     for engine in &found.engines {
-        let causes = engine.causes.len();
+        let causes: Vec<_> = engine.causes.iter().map(|cause| cause.id).collect();
         lines.push(format!(
-            "{:?} {:?} {:?}, causes: {causes}",
-            engine.engine, engine.version, engine.state
+            "{:?} {:?} {:?} {:?}, causes: {causes:?}",
+            engine.engine, engine.version, engine.modes, engine.state
         ));
     }
     let nodes = found.nodes.iter();
@@ -227,4 +228,85 @@ async fn engines_and_nodes_without_names_are_as_they_were() {
         same_verdicts(&reading);
     }
     assert_eq!(seen.len(), 4, "{seen:#?}");
+}
+
+/// A node with labels, annotations, an id of its provider and the version of its kubelet.
+fn node(labels: serde_json::Value, args: &str, id: &str, kubelet: &str) -> serde_json::Value {
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "ledger-1", "labels": labels,
+            "annotations": {"k3s.io/node-args": args, "k3s.io/hostname": "ledger-1"}},
+        "spec": {"providerID": id},
+        "status": {"nodeInfo": {"kubeletVersion": kubelet, "operatingSystem": "linux"}},
+    })
+}
+
+#[tokio::test]
+async fn k3s_without_names_is_the_same_k3s() {
+    let mut seen = BTreeSet::new();
+    for args in [
+        r#"["server","--token","ledger-hush","--node-name","ledger"]"#,
+        r#"["server","--token","ledger-hush","--disable-network-policy"]"#,
+        r#"["server","--flannel-backend","none","--disable-network-policy=true"]"#,
+        r#"["agent","--server","https://ledger.corp.example"]"#,
+    ] {
+        let cluster = cluster(fake_cluster::Options::default()).await;
+        let node = node(json!({}), args, "k3s://ledger-1", "v1.36.2+k3s1");
+        cluster.store().put(node).unwrap();
+        let reading = try_reading(&cluster, &Wanted::default()).await.unwrap();
+        let found = detected(&world(&reading), str::to_owned);
+        assert!(found.iter().any(|line| line.contains("K3s")), "{found:#?}");
+        seen.insert(found);
+        same_verdicts(&reading);
+        let redacted = watertight_cluster::redact::redact(&reading);
+        let nodes = redacted
+            .files
+            .iter()
+            .find(|file| file.name == "nodes.ndjson");
+        let nodes = &nodes.unwrap().text;
+        assert!(
+            !nodes.contains("ledger") && !nodes.contains("corp"),
+            "{nodes}"
+        );
+    }
+    assert_eq!(seen.len(), 3, "two of them turn policies off: {seen:#?}");
+}
+
+#[tokio::test]
+async fn providers_without_names_are_the_same_providers() {
+    let label = |key: &str| node(json!({key: "ledger"}), "", "", "v1.36.2");
+    let config = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "kube-system"}, "data": {}})
+    };
+    let mut seen = BTreeSet::new();
+    for object in [
+        label("minikube.k8s.io/name"),
+        label("microk8s.io/cluster"),
+        label("cloud.google.com/gke-nodepool"),
+        label("kubernetes.azure.com/agentpool"),
+        label("eks.amazonaws.com/nodegroup"),
+        label("com.docker.ucp.orchestrator.kubernetes"),
+        node(json!({}), "", "kind://docker/ledger/ledger-1", "v1.36.2"),
+        node(json!({}), "", "", "v1.36.2+rke2r1"),
+        config("aws-auth"),
+        config("eks-certificates-controller"),
+        config("rke2"),
+    ] {
+        let cluster = cluster(fake_cluster::Options::default()).await;
+        // Its id would be the first to tell.
+        cluster.store().remove("nodes", "", "n1").unwrap();
+        let mut object = object;
+        if let Some(annotations) = object.pointer_mut("/metadata/annotations") {
+            *annotations = json!({});
+        }
+        cluster.store().put(object.clone()).unwrap();
+        let reading = try_reading(&cluster, &Wanted::default()).await.unwrap();
+        let found = detect(&world(&reading)).provider;
+        let provider = found.map(|(provider, _)| provider);
+        assert!(provider.is_some(), "{object}");
+        seen.insert(format!("{provider:?}"));
+        same_verdicts(&reading);
+    }
+    assert_eq!(seen.len(), 8, "{seen:?}");
 }

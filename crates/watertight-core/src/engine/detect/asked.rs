@@ -154,6 +154,9 @@ pub(crate) const ANNOTATIONS: &[&str] = &[
     "rke2.io/node-args",
 ];
 
+/// Flags that are about the network among the arguments that k3s and RKE2 write on their nodes.
+pub const NODE_FLAGS: &[&str] = &["--cni", "--disable-network-policy", "--flannel-backend"];
+
 /// Groups of CustomResourceDefinitions.
 pub(crate) const CRD_GROUPS: &[&str] = &[
     "cilium.io",

@@ -25,7 +25,7 @@ mod traps;
 pub(crate) use self::asked::{
     ANNOTATIONS, CRD_GROUPS, DEPLOYMENTS, KEYS, PATHS, PROVIDER_SERVICES,
 };
-pub use self::asked::{CONFIG_MAPS, FLAGS, SETTINGS, VARIABLES};
+pub use self::asked::{CONFIG_MAPS, FLAGS, NODE_FLAGS, SETTINGS, VARIABLES};
 pub use self::nodes::NodeKind;
 pub use self::provider::Provider;
 pub use self::state::{Cause, Proof, State};

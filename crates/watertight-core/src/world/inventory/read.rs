@@ -7,8 +7,8 @@ use super::{
 };
 use crate::document::{Kind, Node};
 use crate::engine::detect::{
-    ANNOTATIONS, CONFIG_MAPS, CRD_GROUPS, DEPLOYMENTS, FLAGS, KEYS, PATHS, PROVIDER_SERVICES,
-    SETTINGS, VARIABLES,
+    ANNOTATIONS, CONFIG_MAPS, CRD_GROUPS, DEPLOYMENTS, FLAGS, KEYS, NODE_FLAGS, PATHS,
+    PROVIDER_SERVICES, SETTINGS, VARIABLES,
 };
 use crate::source::Span;
 
@@ -334,8 +334,7 @@ fn network_args(text: &str) -> String {
             kept.push((*word).to_owned());
         }
         let flag = word.split('=').next().unwrap_or_default();
-        let is_about = ["--disable-network-policy", "--flannel-backend", "--cni"];
-        if !is_about.contains(&flag) {
+        if !NODE_FLAGS.contains(&flag) {
             continue;
         }
         let next = words.get(index + 1).filter(|next| !next.starts_with('-'));
