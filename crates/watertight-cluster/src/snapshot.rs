@@ -11,6 +11,7 @@ use std::path::{Component, Path};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use watertight_core::source::MAX_FILE_BYTES;
 
 use crate::header::{HEADER, Header};
 use crate::read::File;
@@ -19,22 +20,21 @@ use crate::read::texts::directory;
 /// The directory in the archive.
 const ROOT: &str = "cluster";
 
-/// No cluster has more.
+/// What all texts together may come to. 100,000 pods are some 50 MiB.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// What every archive may unpack to.
+/// What every archive may unpack to, however small it is.
 const LEAST_BYTES: u64 = 64 << 20;
 
-/// Beyond that, no cluster is so much longer than its archive.
+/// Beyond that, an archive may unpack to so many times its size: objects that are nearly alike come to
+/// some 30 times, and compression to a thousand at most.
 const RATIO: u64 = 200;
 
-/// A text with lines may not be longer.
-const LONGEST_LINES: u64 = 1 << 30;
+/// A text may be as long as a file. One with a single object never comes near it; one with all objects
+/// of a large cluster, as `kubectl get` prints them, has some hundred megabytes.
+const LONGEST_TEXT: u64 = MAX_FILE_BYTES as u64;
 
-/// Nor any other: objects are small.
-const LONGEST_TEXT: u64 = 8 << 20;
-
-/// No cluster has more texts.
+/// There may not be more texts: each is a policy, or all objects of a kind.
 const MOST_FILES: usize = 1_000_000;
 
 /// What is in a snapshot.
@@ -63,8 +63,17 @@ pub enum Error {
         /// What is there.
         found: usize,
     },
-    /// It is larger than any cluster.
-    TooLarge,
+    /// It unpacks to more than this, which is more than any cluster has.
+    TooLarge(u64),
+    /// There are more texts in it than any cluster has.
+    TooMany,
+    /// One text is too long.
+    TooLong {
+        /// Its name.
+        name: String,
+        /// Its length.
+        bytes: u64,
+    },
     /// There is nothing in it that could be read.
     Empty,
 }
@@ -85,7 +94,24 @@ impl std::fmt::Display for Error {
                 "the snapshot is damaged: of {texts} it says that it has {count}, and there are \
                  {found}; save it again"
             ),
-            Self::TooLarge => f.write_str("the snapshot unpacks to more than any cluster has"),
+            Self::TooLarge(most) => write!(
+                f,
+                "the snapshot unpacks to more than {} MiB, far more than a cluster that is packed so small; \
+                 if you know where it is from, unpack it with tar and name the directory",
+                most >> 20
+            ),
+            Self::TooMany => write!(
+                f,
+                "the snapshot has more than {MOST_FILES} texts; if you know where it is from, unpack it \
+                 with tar and name the directory"
+            ),
+            Self::TooLong { name, bytes } => write!(
+                f,
+                "`{name}` of the snapshot has {} MiB, and texts of more than {} MiB are not read; unpack \
+                 it with tar, cut that file into several, and name the directory",
+                bytes >> 20,
+                LONGEST_TEXT >> 20
+            ),
             Self::Empty => f.write_str("the archive is no snapshot: there are no manifests in it"),
         }
     }
@@ -135,7 +161,8 @@ pub fn unpack(bytes: &[u8]) -> Result<Archive, Error> {
 /// The same; `least` is what every archive may unpack to.
 fn unpack_to(bytes: &[u8], least: u64) -> Result<Archive, Error> {
     let most = (bytes.len() as u64).saturating_mul(RATIO).max(least);
-    let limited = GzDecoder::new(bytes).take(most.min(MOST_BYTES));
+    let most = most.min(MOST_BYTES);
+    let limited = GzDecoder::new(bytes).take(most);
     let mut reader = tar::Archive::new(limited);
     let archive = entries(&mut reader);
     let mut rest = reader.into_inner();
@@ -145,7 +172,7 @@ fn unpack_to(bytes: &[u8], least: u64) -> Result<Archive, Error> {
         Err(_) => Ok(0),
     };
     if rest.limit() == 0 {
-        return Err(Error::TooLarge);
+        return Err(Error::TooLarge(most));
     }
     let mut archive = archive?;
     end?;
@@ -164,8 +191,8 @@ fn entries(reader: &mut tar::Archive<impl Read>) -> Result<Archive, Error> {
     let mut archive = Archive::default();
     for entry in reader.entries()? {
         let mut entry = entry?;
-        if archive.files.len() >= MOST_FILES || entry.size() > LONGEST_LINES {
-            return Err(Error::TooLarge);
+        if archive.files.len() >= MOST_FILES {
+            return Err(Error::TooMany);
         }
         if !entry.header().entry_type().is_file() {
             continue;
@@ -173,8 +200,9 @@ fn entries(reader: &mut tar::Archive<impl Read>) -> Result<Archive, Error> {
         let Some(name) = name(&entry.path()?) else {
             continue;
         };
-        if !name.ends_with(".ndjson") && entry.size() > LONGEST_TEXT {
-            return Err(Error::TooLarge);
+        if entry.size() > LONGEST_TEXT {
+            let bytes = entry.size();
+            return Err(Error::TooLong { name, bytes });
         }
         let mut text = String::new();
         entry.read_to_string(&mut text)?;
@@ -366,10 +394,42 @@ mod tests {
     fn archives_do_not_unpack_to_more_than_a_cluster_has() {
         let bytes = packed(&[file("pods.ndjson", &"a".repeat(4 << 20))]);
         assert!(bytes.len() < 10_000, "{}", bytes.len());
-        assert!(matches!(unpack_to(&bytes, 1 << 20), Err(Error::TooLarge)));
+        let error = unpack_to(&bytes, 1 << 20).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the snapshot unpacks to more than 1 MiB"),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("unpack it with tar and name the directory"),
+            "{error}"
+        );
         assert!(unpack(&bytes).is_ok());
-        let long = packed(&[file("a.yaml", &"a".repeat((8 << 20) + 1))]);
-        assert!(matches!(unpack(&long), Err(Error::TooLarge)));
+    }
+
+    #[test]
+    fn a_text_of_many_objects_may_be_long() {
+        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n";
+        let texts = [file("all.yaml", &object.repeat(200_000))];
+        assert!(texts.iter().all(|file| file.text.len() > 8 << 20));
+        assert_eq!(unpack(&packed(&texts)).unwrap().files, texts);
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_named_before_it_is_read() {
+        // What is announced and not there would take long to make.
+        let mut header = tar::Header::new_ustar();
+        header.set_path("cluster/all.yaml").unwrap();
+        header.set_size((2 << 30) + (1 << 20));
+        header.set_mode(0o644);
+        header.set_cksum();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(header.as_bytes()).unwrap();
+        let error = unpack(&packed.finish().unwrap()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`all.yaml` of the snapshot has 2049 MiB, and texts of more than 2048 MiB are not read; \
+             unpack it with tar, cut that file into several, and name the directory"
+        );
     }
 
     #[test]
