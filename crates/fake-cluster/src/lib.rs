@@ -18,6 +18,7 @@ mod schedule;
 mod server;
 mod status;
 mod store;
+mod tls;
 mod watches;
 mod writes;
 
@@ -26,3 +27,4 @@ pub use kinds::Kind;
 pub use runtime::{Exec, ExitStatus, NoRuntime, Runtime};
 pub use server::{FakeCluster, Options};
 pub use store::Store;
+pub use tls::{Authority, Identity, Tls};

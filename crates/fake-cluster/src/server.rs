@@ -22,6 +22,7 @@ use crate::paths::Target;
 use crate::runtime::Runtime;
 use crate::status::{Refusal, json_response};
 use crate::store::{Place, Store};
+use crate::tls::Tls;
 use crate::{controllers, discovery, exec, watches, writes};
 
 /// What a server is like.
@@ -39,6 +40,8 @@ pub struct Options {
     pub controllers: bool,
     /// The only token that is let in; none lets everybody in.
     pub token: Option<String>,
+    /// How it speaks TLS; plain HTTP if not at all.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -50,6 +53,7 @@ impl Default for Options {
             bookmarks: Duration::from_millis(200),
             controllers: false,
             token: None,
+            tls: None,
         }
     }
 }
@@ -68,6 +72,10 @@ struct Shared {
     options: Options,
     faults: Mutex<Vec<Fault>>,
     requests: Mutex<Vec<String>>,
+    /// Resources that were listed or watched, with the field selectors.
+    selectors: Mutex<Vec<(String, String)>>,
+    /// Of the last request.
+    headers: Mutex<Vec<(String, String)>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -91,16 +99,26 @@ impl FakeCluster {
             options,
             faults: Mutex::default(),
             requests: Mutex::default(),
+            selectors: Mutex::default(),
+            headers: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let router = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&shared));
-        let mut tasks = vec![tokio::spawn(async move {
-            // It ends with the runtime or by abort.
-            let _ = axum::serve(listener, router).await;
-        })];
+        // They end with the runtime or by abort.
+        let mut tasks = vec![match &shared.options.tls {
+            None => tokio::spawn(async move {
+                let _ = axum::serve(listener, router).await;
+            }),
+            Some(tls) => {
+                let listener = tls.listen(listener)?;
+                tokio::spawn(async move {
+                    let _ = axum::serve(listener, router).await;
+                })
+            }
+        }];
         if runs {
             tasks.push(tokio::spawn(controllers::follow(store, runtime)));
         }
@@ -111,10 +129,13 @@ impl FakeCluster {
         })
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, or `https`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.shared.options.tls {
+            None => format!("http://{}", self.address),
+            Some(_) => format!("https://{}", self.address),
+        }
     }
 
     /// A kubeconfig for this server, with one context of that name.
@@ -171,6 +192,30 @@ impl FakeCluster {
             .unwrap_or_else(PoisonError::into_inner);
         requests.clone()
     }
+
+    /// The field selectors of all lists and watches of a resource, in order; empty ones for all objects.
+    #[must_use]
+    pub fn selectors(&self, resource: &str) -> Vec<String> {
+        let selectors = self
+            .shared
+            .selectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let of = selectors.iter().filter(|(of, _)| of == resource);
+        of.map(|(_, selector)| selector.clone()).collect()
+    }
+
+    /// The values of a header of the last request, in order.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Vec<String> {
+        let headers = self
+            .shared
+            .headers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let named = headers.iter().filter(|(of, _)| of == name);
+        named.map(|(_, value)| value.clone()).collect()
+    }
 }
 
 impl Drop for FakeCluster {
@@ -191,6 +236,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let path = parts.uri.path().to_owned();
     let target = Target::parse(&path);
+    shared.note(&parts);
     let effect = shared.effect(&parts, target.as_ref(), &query);
     if let Some(Effect::Slow(time)) = effect {
         tokio::time::sleep(time).await;
@@ -300,6 +346,16 @@ fn verb(method: &Method, target: &Target, query: &Query) -> &'static str {
 }
 
 impl Shared {
+    /// Keeps the headers of a request.
+    fn note(&self, parts: &Parts) {
+        let headers = parts.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), value.into_owned())
+        });
+        let mut last = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = headers.collect();
+    }
+
     /// What goes wrong with this request; it is noted.
     fn effect(&self, parts: &Parts, target: Option<&Target>, query: &Query) -> Option<Effect> {
         let (resource, namespace, verb) = match target {
@@ -326,6 +382,12 @@ impl Shared {
                 .to_owned(),
         );
         drop(requests);
+        if matches!(verb, "list" | "watch") {
+            let selector = query.get("fieldSelector").unwrap_or_default().to_owned();
+            let selectors = self.selectors.lock();
+            let mut selectors = selectors.unwrap_or_else(PoisonError::into_inner);
+            selectors.push((resource.clone(), selector));
+        }
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = faults.iter_mut().find(|fault| fault.is_of(&asked))?;
         fault.times = fault.times.map(|times| times - 1);

@@ -1,21 +1,26 @@
 //! From flags and environment to a client, as `kubectl` finds its cluster.
 //!
 //! `--kubeconfig`, or the files of `KUBECONFIG`, or `~/.kube/config`; without any of them the service
-//! account of the pod. Flags win over what the files say. Whatever is missing is an [`Error`] that says
-//! what to do next.
+//! account of the pod. Flags win over all of them. Whatever is missing is an [`Error`] that says what to
+//! do next.
 
 mod error;
 mod files;
+mod pod;
+mod proxy;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kube::Client;
-use kube::config::{AuthInfo, Cluster, Config, Kubeconfig, NamedCluster, NamedContext};
+use kube::config::{AuthInfo, Cluster, Config, ExecAuthCluster, Kubeconfig};
 
-pub use self::error::{Error, explain_transport};
+pub use self::error::Error;
+pub(crate) use self::error::explain_transport;
 use self::files::{find_context, named, read};
+pub use self::pod::Pod;
+pub use self::proxy::Proxies;
 
 /// How long to wait for one answer if nobody says.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -76,8 +81,10 @@ pub struct Environment {
     pub kubeconfig: Option<OsString>,
     /// The home directory.
     pub home: Option<PathBuf>,
-    /// Whether this is a pod with a service account.
-    pub in_cluster: bool,
+    /// What this is given as a pod with a service account, if it is one.
+    pub pod: Option<Pod>,
+    /// The proxies that are asked for by name.
+    pub proxies: Proxies,
 }
 
 impl Environment {
@@ -85,12 +92,11 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        let token = "/var/run/secrets/kubernetes.io/serviceaccount/token";
         Self {
             kubeconfig: std::env::var_os("KUBECONFIG"),
             home: std::env::var_os(home).map(PathBuf::from),
-            in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
-                && std::path::Path::new(token).exists(),
+            pod: Pod::of_process(),
+            proxies: Proxies::of_process(),
         }
     }
 }
@@ -104,6 +110,8 @@ pub struct Connection {
     pub context: String,
     /// The address of the API server.
     pub server: String,
+    /// The address of the proxy on the way, if there is one; without who logs in there.
+    pub proxy: Option<String>,
     /// The namespace of the context, if it names one.
     pub namespace: Option<String>,
     /// How long to wait for one answer.
@@ -132,6 +140,7 @@ pub fn connect(flags: &Flags, environment: &Environment) -> Result<Connection, E
     } = find(flags, environment)?;
     let server = config.cluster_url.to_string();
     let server = server.trim_end_matches('/').to_owned();
+    let proxy = config.proxy_url.as_ref().map(proxy::shown);
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // Answers are waited for, and asked for again, where it is known what for.
     config.default_retry = false;
@@ -140,6 +149,7 @@ pub fn connect(flags: &Flags, environment: &Environment) -> Result<Connection, E
         client,
         context: context.unwrap_or_else(|| server.clone()),
         server,
+        proxy,
         namespace,
         timeout: flags.request_timeout.unwrap_or(DEFAULT_TIMEOUT),
     })
@@ -164,31 +174,33 @@ fn find(flags: &Flags, environment: &Environment) -> Result<Found, Error> {
     let (kubeconfig, looked_at) = read(flags, environment)?;
     let nothing_named = flags.context.is_none() && flags.server.is_none();
     let is_empty = kubeconfig.contexts.is_empty() && kubeconfig.clusters.is_empty();
-    if is_empty && nothing_named && flags.cluster.is_none() {
-        if !environment.in_cluster {
-            return Err(Error::NoKubeconfig(looked_at));
+    let chosen = if is_empty && nothing_named && flags.cluster.is_none() {
+        match &environment.pod {
+            Some(pod) => pod.chosen()?,
+            None => return Err(Error::NoKubeconfig(looked_at)),
         }
-        let mut config =
-            Config::incluster().map_err(|error| Error::InCluster(error.to_string()))?;
-        let namespace = Some(config.default_namespace.clone());
-        impersonate(flags, &mut config.auth_info);
-        return Ok(Found {
-            config,
-            context: Some("in-cluster".into()),
-            namespace,
-            exec: None,
-        });
-    }
-    select(flags, kubeconfig)
+    } else {
+        select(flags, &kubeconfig)?
+    };
+    used(flags, environment, chosen)
 }
 
-/// Makes one context of one cluster and one user out of everything, so that what is found is what is
-/// used.
-fn select(flags: &Flags, kubeconfig: Kubeconfig) -> Result<Found, Error> {
-    let context = find_context(flags, &kubeconfig)?;
+/// One cluster and one user, as files name them.
+struct Chosen {
+    /// What to call the cluster in errors.
+    name: String,
+    cluster: Cluster,
+    user: AuthInfo,
+    context: Option<String>,
+    namespace: Option<String>,
+}
+
+/// The cluster and the user that flags and the context name.
+fn select(flags: &Flags, kubeconfig: &Kubeconfig) -> Result<Chosen, Error> {
+    let context = find_context(flags, kubeconfig)?;
     let cluster_name = flags.cluster.as_deref();
     let cluster_name = cluster_name.or(context.as_ref().map(|(_, of)| of.cluster.as_str()));
-    let mut cluster = match cluster_name {
+    let cluster = match cluster_name {
         Some(name) => {
             let clusters = kubeconfig.clusters.iter();
             let clusters = clusters.map(|of| (of.name.as_str(), of.cluster.as_ref()));
@@ -201,7 +213,7 @@ fn select(flags: &Flags, kubeconfig: Kubeconfig) -> Result<Found, Error> {
     let user_name = user_name.or(context.as_ref().and_then(|(_, of)| of.user.as_deref()));
     let users = kubeconfig.auth_infos.iter();
     let users = users.map(|of| (of.name.as_str(), of.auth_info.as_ref()));
-    let mut user = match user_name {
+    let user = match user_name {
         // What a context names need not be there, what somebody names must.
         Some(name) if flags.user.is_some() => named("user", name, users)?.cloned(),
         Some(name) => users
@@ -211,67 +223,116 @@ fn select(flags: &Flags, kubeconfig: Kubeconfig) -> Result<Found, Error> {
         None => None,
     }
     .unwrap_or_default();
-    override_cluster(flags, &mut cluster);
-    override_user(flags, &mut user);
-    if cluster.server.as_deref().is_none_or(str::is_empty) {
-        return Err(Error::NoServer(cluster_name.unwrap_or_default().into()));
-    }
-    let exec = user.exec.as_ref().map(|exec| Exec {
-        command: exec.command.clone().unwrap_or_default(),
-        hint: exec.install_hint.clone(),
-    });
     let (name, namespace) = match &context {
         Some((name, of)) => (Some((*name).to_owned()), of.namespace.clone()),
         None => (None, None),
     };
-    let config = one(cluster, user)
-        .map_err(|error| Error::Kubeconfig(format!("the kubeconfig cannot be used: {error}")))?;
-    Ok(Found {
-        config,
+    Ok(Chosen {
+        name: cluster_name.unwrap_or_default().to_owned(),
+        cluster,
+        user,
         context: name,
         namespace: namespace.filter(|name| !name.is_empty()),
+    })
+}
+
+/// What was chosen as flags change it.
+fn used(flags: &Flags, environment: &Environment, chosen: Chosen) -> Result<Found, Error> {
+    let Chosen {
+        name,
+        mut cluster,
+        mut user,
+        context,
+        namespace,
+    } = chosen;
+    override_cluster(flags, &mut cluster);
+    override_user(flags, &mut user);
+    let Some(server) = cluster.server.take().filter(|server| !server.is_empty()) else {
+        return Err(Error::NoServer(name));
+    };
+    let server = with_scheme(server, &cluster, &user);
+    let url: http::Uri = server
+        .parse()
+        .ok()
+        .filter(|url: &http::Uri| url.host().is_some())
+        .ok_or_else(|| Error::Server(server.clone()))?;
+    cluster.server = Some(server);
+    let mut config = Config::new(url);
+    config.proxy_url = proxy::of(
+        &config.cluster_url,
+        cluster.proxy_url.as_deref(),
+        &environment.proxies,
+    )?;
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.disable_compression = cluster.disable_compression.unwrap_or(false);
+    if !config.accept_invalid_certs {
+        authority(&cluster, &mut config)?;
+    }
+    if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
+        exec.cluster = ExecAuthCluster::try_from(&cluster).ok();
+    }
+    config.tls_server_name = cluster.tls_server_name;
+    let exec = user.exec.as_ref().map(|exec| Exec {
+        command: exec.command.clone().unwrap_or_default(),
+        hint: exec.install_hint.clone(),
+    });
+    config.auth_info = user;
+    Ok(Found {
+        config,
+        context,
+        namespace,
         exec,
     })
 }
 
-/// The configuration of one cluster and one user.
-fn one(cluster: Cluster, user: AuthInfo) -> Result<Config, kube::config::KubeconfigError> {
-    const NAME: &str = "chosen";
-    let kubeconfig = Kubeconfig {
-        clusters: vec![NamedCluster {
-            name: NAME.into(),
-            cluster: Some(cluster),
-            ..NamedCluster::default()
-        }],
-        auth_infos: vec![kube::config::NamedAuthInfo {
-            name: NAME.into(),
-            auth_info: Some(user),
-            ..Default::default()
-        }],
-        contexts: vec![NamedContext {
-            name: NAME.into(),
-            context: Some(kube::config::Context {
-                cluster: NAME.into(),
-                user: Some(NAME.into()),
-                ..Default::default()
-            }),
-            ..NamedContext::default()
-        }],
-        current_context: Some(NAME.into()),
-        ..Kubeconfig::default()
+/// The address of a server, as kubectl completes it: without a scheme, it is one that speaks plain HTTP,
+/// unless something is said about certificates.
+fn with_scheme(server: String, cluster: &Cluster, user: &AuthInfo) -> String {
+    if server.contains("://") {
+        return server;
+    }
+    let has_certificates = cluster.insecure_skip_tls_verify == Some(true)
+        || cluster.certificate_authority.is_some()
+        || cluster.certificate_authority_data.is_some()
+        || user.client_certificate.is_some()
+        || user.client_certificate_data.is_some();
+    let scheme = if has_certificates { "https" } else { "http" };
+    format!("{scheme}://{server}")
+}
+
+/// Whom to trust: the certificate authority of the cluster, or else those of the system.
+fn authority(cluster: &Cluster, config: &mut Config) -> Result<(), Error> {
+    let file = cluster.certificate_authority.as_deref();
+    let file = file.filter(|file| !file.is_empty() && cluster.certificate_authority_data.is_none());
+    let what = match file {
+        Some(file) => format!("the certificate authority `{file}`"),
+        None => "the certificate authority in the kubeconfig".to_owned(),
     };
-    Config::try_from(kubeconfig)
+    let unusable = |why: String| {
+        Error::Credentials(format!(
+            "{what} cannot be used: {why}; name the right one with --certificate-authority"
+        ))
+    };
+    let read = ExecAuthCluster::try_from(cluster);
+    let read = read.map_err(|error| unusable(error::deepest(&error)))?;
+    let Some(text) = read.certificate_authority_data else {
+        return Ok(());
+    };
+    let parts = pem::parse_many(text).map_err(|error| unusable(error.to_string()))?;
+    let certificates = parts.into_iter().filter(|part| part.tag() == "CERTIFICATE");
+    let certificates: Vec<_> = certificates.map(pem::Pem::into_contents).collect();
+    if certificates.is_empty() {
+        return Err(unusable("there is no PEM certificate in it".into()));
+    }
+    config.root_cert = Some(certificates);
+    // Whoever follows a cluster for days meets new ones.
+    config.root_cert_file = file.map(PathBuf::from);
+    Ok(())
 }
 
 fn override_cluster(flags: &Flags, cluster: &mut Cluster) {
-    if let Some(server) = &flags.server {
-        // As kubectl has it: without a scheme, it is a server that speaks plain HTTP.
-        let with_scheme = server.contains("://");
-        cluster.server = Some(if with_scheme {
-            server.clone()
-        } else {
-            format!("http://{server}")
-        });
+    if flags.server.is_some() {
+        cluster.server.clone_from(&flags.server);
     }
     if let Some(path) = &flags.certificate_authority {
         cluster.certificate_authority = Some(path.display().to_string());
@@ -290,7 +351,9 @@ fn override_user(flags: &Flags, user: &mut AuthInfo) {
         *user = AuthInfo {
             token: Some(token.as_str().into()),
             impersonate: user.impersonate.take(),
+            impersonate_uid: user.impersonate_uid.take(),
             impersonate_groups: user.impersonate_groups.take(),
+            impersonate_user_extra: user.impersonate_user_extra.take(),
             ..AuthInfo::default()
         };
     }
@@ -302,10 +365,6 @@ fn override_user(flags: &Flags, user: &mut AuthInfo) {
         user.client_key = Some(path.display().to_string());
         user.client_key_data = None;
     }
-    impersonate(flags, user);
-}
-
-fn impersonate(flags: &Flags, user: &mut AuthInfo) {
     if flags.impersonate.is_some() {
         user.impersonate.clone_from(&flags.impersonate);
     }

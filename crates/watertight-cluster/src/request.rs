@@ -154,7 +154,7 @@ impl Connection {
             Ok(Err(kube::Error::Auth(error))) => {
                 return Attempt::Refused(Refusal::Unauthorized(error.to_string()));
             }
-            Ok(Err(error)) => return again(explain_transport(&self.server, &error)),
+            Ok(Err(error)) => return again(explain_transport(self, &error)),
             Ok(Ok(answer)) => answer,
         };
         if head.status.is_success() {

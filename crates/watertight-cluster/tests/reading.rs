@@ -16,6 +16,7 @@ mod reading {
     mod rbac;
     mod recorded;
     mod redaction;
+    mod tls;
     mod watching;
     mod worlds;
 }

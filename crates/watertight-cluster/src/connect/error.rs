@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
-use super::Exec;
+use super::{Connection, Exec};
 
 /// Why there is no cluster to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub enum Error {
     },
     /// The cluster has no address.
     NoServer(String),
+    /// The address of the cluster is none.
+    Server(String),
+    /// The proxy that is named here is none that could be used.
+    Proxy(&'static str),
     /// The command that gives credentials.
     Exec(String),
     /// Anything else about credentials and certificates.
@@ -43,7 +47,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoKubeconfig(paths) => {
-                write!(f, "no cluster to connect to: there is no kubeconfig")?;
+                write!(f, "no cluster to connect to: no kubeconfig names one")?;
                 for (index, path) in paths.iter().enumerate() {
                     let before = if index == 0 { " at" } else { "," };
                     write!(f, "{before} `{}`", path.display())?;
@@ -81,6 +85,16 @@ impl std::fmt::Display for Error {
                 f,
                 "cluster `{name}` of the kubeconfig has no server; name one with --server"
             ),
+            Self::Server(server) => write!(
+                f,
+                "`{server}` is no address of an API server; write it as https://HOST:PORT"
+            ),
+            // There may be a password in it.
+            Self::Proxy(from) => write!(
+                f,
+                "{from} is no address of a proxy that can be used; write it as http://HOST:PORT, \
+                 https://HOST:PORT or socks5://HOST:PORT"
+            ),
         }
     }
 }
@@ -102,10 +116,27 @@ impl Error {
     /// Why no client could be made.
     pub(super) fn of_client(error: kube::Error, exec: Option<Exec>) -> Self {
         use kube::client::AuthError;
+        let from_command = exec.is_some();
         let exec = exec.unwrap_or_default();
         let command = &exec.command;
-        let kube::Error::Auth(error) = error else {
-            return Self::Credentials(format!("the credentials cannot be used: {error}"));
+        let error = match error {
+            kube::Error::Auth(error) => error,
+            kube::Error::RustlsTls(_) | kube::Error::InferKubeconfig(_) => {
+                let why = deepest(&error);
+                return Self::Credentials(match from_command {
+                    true => format!(
+                        "the client certificate that `{command}` gives cannot be used: {why}; run it by \
+                         hand to see"
+                    ),
+                    false => format!(
+                        "the client certificate or its key cannot be used: {why}; name both of them \
+                         with --client-certificate and --client-key"
+                    ),
+                });
+            }
+            error => {
+                return Self::Credentials(format!("the credentials cannot be used: {error}"));
+            }
         };
         let hint = match exec.hint.as_deref().map(str::trim) {
             Some(hint) if !hint.is_empty() => {
@@ -138,29 +169,79 @@ impl Error {
     }
 }
 
+/// What an error says where it began.
+pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
+}
+
 /// Why no answer came from a server, in one sentence with what to do.
-#[must_use]
-pub fn explain_transport(server: &str, error: &(dyn StdError + 'static)) -> String {
-    let mut last = error.to_string();
+pub(crate) fn explain_transport(
+    connection: &Connection,
+    error: &(dyn StdError + 'static),
+) -> String {
+    let Connection { server, proxy, .. } = connection;
     let mut kind = None;
     let mut cause = Some(error);
     let mut texts = String::new();
     while let Some(error) = cause {
-        last = error.to_string();
-        texts.push_str(&last);
+        texts.push_str(&error.to_string());
         texts.push('\n');
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
             kind = Some(error.kind());
         }
         cause = error.source();
     }
+    let last = texts.lines().last().unwrap_or_default();
     let has = |text: &str| texts.contains(text);
-    if kind == Some(std::io::ErrorKind::ConnectionRefused) || has("Connection refused") {
+    // The proxy is what is connected to.
+    let reached = match proxy {
+        Some(proxy) => format!("the proxy {proxy}"),
+        None => server.clone(),
+    };
+    if has("proxy authorization required") {
         return format!(
-            "{server} refuses connections; is the cluster running, and is it the right context?"
+            "{reached} wants to know who asks; name it as http://USER:PASSWORD@HOST:PORT in proxy-url of \
+             the kubeconfig or in HTTPS_PROXY"
         );
     }
-    if has("UnknownIssuer") || has("unknown certificate authority") || has("self-signed") {
+    if has("tunnel error") && has("unsuccessful") {
+        return format!(
+            "{reached} makes no connection to {server}; does it know the name, and may it go there? \
+             NO_PROXY names servers that need no proxy"
+        );
+    }
+    if kind == Some(std::io::ErrorKind::ConnectionRefused) || has("Connection refused") {
+        return match proxy {
+            Some(_) => format!(
+                "{reached} refuses connections; is proxy-url of the kubeconfig, or HTTPS_PROXY, right?"
+            ),
+            None => format!(
+                "{server} refuses connections; is the cluster running, and is it the right context?"
+            ),
+        };
+    }
+    if has("received fatal alert") {
+        let alert = last.rsplit(' ').next().unwrap_or_default();
+        return match alert {
+            "CertificateRequired" => format!(
+                "{server} wants a client certificate; name one with --client-certificate and \
+                 --client-key, or choose another user with --context or --user"
+            ),
+            "BadCertificate" | "UnknownCA" | "UnknownCa" | "CertificateUnknown"
+            | "CertificateExpired" | "CertificateRevoked" | "AccessDenied" | "DecryptError" => {
+                format!(
+                    "{server} does not accept the client certificate ({alert}); log in again, or name \
+                 another one with --client-certificate and --client-key"
+                )
+            }
+            _ => format!("{server} ends the TLS connection ({alert}); is it the right address?"),
+        };
+    }
+    if has("UnknownIssuer") || has("unknown certificate authority") || has("BadSignature") {
         return format!(
             "the certificate of {server} is signed by nobody who is trusted here; name its authority \
              with --certificate-authority"
@@ -171,6 +252,12 @@ pub fn explain_transport(server: &str, error: &(dyn StdError + 'static)) -> Stri
             "the certificate of {server} is for another name ({last}); name it with --tls-server-name"
         );
     }
+    if has("certificate expired") || has("peer certificate: Expired") {
+        return format!(
+            "the certificate of {server} has expired; it has to be renewed, or is the clock of this \
+             machine wrong?"
+        );
+    }
     if has("certificate") || has("tls") || has("TLS") || has("InvalidContentType") {
         return format!(
             "no TLS with {server}: {last}; is it an https address, and does the kubeconfig have its \
@@ -179,14 +266,13 @@ pub fn explain_transport(server: &str, error: &(dyn StdError + 'static)) -> Stri
     }
     if has("dns error") || has("failed to lookup address") {
         return format!(
-            "the name of {server} cannot be resolved; does this machine need a VPN for it?"
+            "the name of {reached} cannot be resolved; does this machine need a VPN for it?"
         );
     }
     if kind == Some(std::io::ErrorKind::TimedOut) || has("timed out") || has("deadline") {
         return format!(
-            "{server} does not answer; does this machine need a VPN or a proxy for it? \
-             --request-timeout waits longer"
+            "{reached} does not answer; does this machine need a VPN or a proxy for it?"
         );
     }
-    format!("no answer from {server}: {last}")
+    format!("no answer from {server}: {last}; is it the address of an API server?")
 }

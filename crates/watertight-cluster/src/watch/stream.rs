@@ -87,7 +87,8 @@ impl Stream {
         path: &str,
         query: &str,
     ) -> Result<Self, Refusal> {
-        let uri = format!("{path}?{query}&timeoutSeconds={SERVER_SECONDS}");
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let uri = format!("{path}{separator}{query}&timeoutSeconds={SERVER_SECONDS}");
         let request = Request::get(uri)
             .header(header::ACCEPT, crate::request::JSON)
             // Events must not wait for a compressor.
@@ -106,7 +107,7 @@ impl Stream {
                 _ => Refusal::Failed(status.message.clone()),
             },
             kube::Error::Auth(error) => Refusal::Unauthorized(error.to_string()),
-            error => Refusal::Failed(explain_transport(&connection.server, &error)),
+            error => Refusal::Failed(explain_transport(connection, &error)),
         })?;
         let body: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(body);
         Ok(Self {
@@ -130,7 +131,7 @@ impl Stream {
             if line.is_empty() {
                 continue;
             }
-            // What cannot be read is lost, and so is the watch: the list begins again.
+            // What cannot be read ends the watch, which is begun again before it.
             let event: Line<'_> = serde_json::from_str(&line).map_err(|_| End::Broken)?;
             let object: Object =
                 serde_json::from_str(event.object.get()).map_err(|_| End::Broken)?;
