@@ -25,4 +25,4 @@ pub use connect::{Connection, Environment, Flags, connect};
 pub use header::{About, HEADER, Header, KindRead, Named, State};
 pub use read::{File, Progress, Reading, Wanted, read};
 pub use request::Refusal;
-pub use watch::{Change, Watch, watch};
+pub use watch::{Change, Changes, Watch, watch};

@@ -80,8 +80,6 @@ struct ListMeta {
     resource_version: String,
     #[serde(rename = "continue", default)]
     next: String,
-    #[serde(default)]
-    remaining_item_count: u64,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +111,7 @@ pub(crate) async fn list(
         Form::Names(_) => NAMES,
         _ => JSON,
     };
+    maker.begin();
     let mut next = String::new();
     let mut count = 0;
     let mut restarts = 0;
@@ -127,7 +126,9 @@ pub(crate) async fn list(
         match connection.get_as(&page, accept, read).await {
             Ok((meta, items)) => {
                 count += items.len();
-                progress.add(items.len(), meta.remaining_item_count);
+                progress
+                    .objects
+                    .fetch_add(items.len() as u64, Ordering::Relaxed);
                 take(Some(items));
                 next = meta.next;
                 if next.is_empty() {
@@ -147,6 +148,8 @@ pub(crate) async fn list(
                 restarts += 1;
                 count = 0;
                 next.clear();
+                message.clear();
+                maker.begin();
                 take(None);
             }
             Err(Refusal::Unauthorized(message)) => return Err(Refusal::Unauthorized(message)),

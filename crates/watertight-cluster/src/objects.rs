@@ -1,6 +1,6 @@
 //! From one object of an answer to its text.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -27,8 +27,8 @@ pub(crate) struct Maker {
     api_version: String,
     /// Whether what tells what pods need is kept.
     hints: bool,
-    /// Owners of which a pod has told what there is to tell.
-    told: BTreeSet<(String, String, String)>,
+    /// Owners of which a pod has told what there is to tell, and which pod it was.
+    told: BTreeMap<(String, String, String), String>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +51,17 @@ struct Owner {
     kind: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    controller: Option<bool>,
+}
+
+impl Meta {
+    /// The controlling owner, or else the first, as core has it.
+    fn owner(&self) -> Option<&Owner> {
+        let mut owners = self.owner_references.iter();
+        let controls = owners.find(|owner| owner.controller == Some(true));
+        controls.or(self.owner_references.first())
+    }
 }
 
 impl Maker {
@@ -68,8 +79,13 @@ impl Maker {
             head,
             api_version,
             hints,
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
         }
+    }
+
+    /// A list begins: what was told of one that broke off does not count.
+    pub(crate) fn begin(&mut self) {
+        self.told.clear();
     }
 
     /// The text of an object.
@@ -90,13 +106,16 @@ impl Maker {
         let mut line = self.line(object, first).map_err(broken)?;
         let mut meta = named(&line).map_err(broken)?;
         if is_pod {
-            let owner = meta.owner_references.first();
+            let owner = meta.owner();
             let of_daemon = owner.is_some_and(|owner| owner.kind == "DaemonSet");
             let of = owner.map(|owner| {
                 let namespace = meta.namespace.clone().unwrap_or_default();
                 (namespace, owner.kind.clone(), owner.name.clone())
             });
-            let tells = self.hints && of.is_none_or(|of| self.told.insert(of));
+            let tells = self.hints
+                && of.is_none_or(|of| {
+                    *self.told.entry(of).or_insert(meta.name.clone()) == meta.name
+                });
             let shape = if of_daemon {
                 shapes::DAEMON_PODS
             } else {

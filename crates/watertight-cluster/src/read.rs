@@ -47,22 +47,12 @@ impl Wanted {
 pub struct Progress {
     /// Objects so far.
     pub objects: AtomicU64,
-    /// Objects that the server says are still to come of lists that have begun.
-    pub to_come: AtomicU64,
     /// Bytes of answers so far.
     pub bytes: AtomicU64,
     /// Kinds that are done.
     pub kinds: AtomicU64,
     /// Kinds that there are.
     pub all_kinds: AtomicU64,
-}
-
-impl Progress {
-    pub(crate) fn add(&self, objects: usize, to_come: u64) {
-        self.objects.fetch_add(objects as u64, Ordering::Relaxed);
-        // Only long lists come in pages, and they are read one page after the other.
-        self.to_come.fetch_max(to_come, Ordering::Relaxed);
-    }
 }
 
 /// A text.

@@ -2,13 +2,14 @@
 //!
 //! Where the server can, a list comes as the beginning of its watch; elsewhere it is listed first.
 //! Bookmarks say from where to go on when a watch ends, and a moment that the server has forgotten
-//! (410) begins the kind again, with what has gone in between. INVARIANT: what [`Watch::reading`] gives
-//! is what [`crate::read()`] would give, a moment later.
+//! (410) begins the kind again, with what has gone in between. Kinds and rights are those of the
+//! beginning: a kind that is installed later is not followed. INVARIANT: what [`Watch::reading`] gives is
+//! what [`crate::read()`] would give, a moment later.
 
 mod kinds;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +17,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 
-use self::kinds::follow;
+use self::kinds::{Scope, Split, follow};
 use crate::connect::Connection;
 use crate::discovery::{Served, discover};
 use crate::header::{About, Header, KindRead, State};
 use crate::list::Resource;
 use crate::objects::Item;
+use crate::read::lists::in_some;
 use crate::read::texts::Texts;
 use crate::read::{Error, File, Reading, Wanted, header, kinds_to_read, resource, version};
 use crate::request::Refusal;
@@ -50,17 +52,28 @@ pub struct Change {
     pub text: Option<String>,
 }
 
+/// What has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Objects, in the order in which they were told.
+    pub objects: Vec<Change>,
+    /// Kinds of which more, or less, is known than before.
+    pub kinds: Vec<KindRead>,
+}
+
 /// What the follower of a kind tells.
 #[derive(Debug)]
-pub(crate) enum Told {
+enum Told {
+    /// The kind is followed in these scopes, and not as a whole.
+    Split(Vec<Scope>, Split),
     /// An object is there, as the text says.
     Put(Item),
     /// An object has gone.
     Gone(Place),
-    /// Everything that was there has been told; only these objects are there.
-    Synced(Vec<Place>, Option<String>),
-    /// The kind cannot be followed.
-    Ended(State, String),
+    /// Everything in a scope has been told; only these objects are there.
+    Synced(usize, Vec<Place>),
+    /// A scope cannot be followed.
+    Ended(usize, State, String),
     /// The server does not know who asks.
     Unauthorized(String),
 }
@@ -69,11 +82,66 @@ pub(crate) enum Told {
 #[derive(Debug)]
 struct Followed {
     resource: Resource,
-    state: State,
-    message: String,
     objects: BTreeMap<Place, String>,
-    /// Lists that are not complete yet: one for the cluster, or one for each namespace.
-    to_come: usize,
+    /// What is followed, and how that stands, once it is known; nothing of a kind that is not served.
+    scopes: Vec<(Scope, Option<(State, String)>)>,
+    /// Why there are several scopes, if there are.
+    split: Option<Split>,
+}
+
+impl Followed {
+    /// Whether some list is not complete yet, nor known to be impossible.
+    fn is_to_come(&self) -> bool {
+        self.scopes.iter().any(|(_, known)| known.is_none())
+    }
+
+    /// How it stands with the kind, as one reading would say it.
+    fn state(&self) -> (State, String) {
+        let known = || self.scopes.iter().filter_map(|(_, known)| known.as_ref());
+        let lost = known().find(|(state, _)| *state == State::Partial);
+        match (&self.split, lost) {
+            (_, Some(lost)) => lost.clone(),
+            (None, None) => {
+                let nothing = (State::NotServed, String::new());
+                known().next().cloned().unwrap_or(nothing)
+            }
+            (Some(Split::ByName), None) => {
+                let refused = known().rfind(|(state, _)| *state != State::Complete);
+                match refused {
+                    None => (State::Complete, String::new()),
+                    Some(refused) if self.objects.is_empty() => refused.clone(),
+                    Some((_, message)) => (State::Partial, message.clone()),
+                }
+            }
+            (Some(Split::Forbidden(why)), None) => {
+                let is_read = |known: &Option<(State, String)>| {
+                    known
+                        .as_ref()
+                        .is_some_and(|(state, _)| *state == State::Complete)
+                };
+                let read = self.scopes.iter().filter(|(_, known)| is_read(known));
+                let mut read: Vec<String> = read
+                    .filter_map(|(scope, _)| scope.namespace.as_ref().or(scope.name.as_ref()))
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                read.sort();
+                in_some(&read, why.clone())
+            }
+        }
+    }
+
+    fn read(&self) -> KindRead {
+        let (state, message) = self.state();
+        KindRead {
+            group: self.resource.kind.group.into(),
+            version: self.resource.version.clone(),
+            resource: self.resource.name.clone(),
+            kind: self.resource.kind.kind.into(),
+            state,
+            count: self.objects.len(),
+            message,
+        }
+    }
 }
 
 /// A cluster that is followed.
@@ -83,7 +151,8 @@ pub struct Watch {
     about: About,
     kinds: Vec<Followed>,
     told: Receiver<(usize, Told)>,
-    tasks: JoinSet<()>,
+    /// All watches end with this.
+    _tasks: JoinSet<()>,
 }
 
 /// Begins to follow a cluster, and waits until all of it has been read.
@@ -118,12 +187,12 @@ pub async fn watch(connection: &Connection, wanted: &Wanted) -> Result<Watch, Er
                 .await;
             });
         }
+        let everywhere = is_served.then(|| (Scope::default(), None));
         followed.push(Followed {
             resource,
-            state: State::NotServed,
-            message: String::new(),
             objects: BTreeMap::new(),
-            to_come: usize::from(is_served),
+            scopes: everywhere.into_iter().collect(),
+            split: None,
         });
     }
     let mut watch = Watch {
@@ -135,9 +204,9 @@ pub async fn watch(connection: &Connection, wanted: &Wanted) -> Result<Watch, Er
         },
         kinds: followed,
         told,
-        tasks,
+        _tasks: tasks,
     };
-    while watch.kinds.iter().any(|kind| kind.to_come > 0) {
+    while watch.kinds.iter().any(Followed::is_to_come) {
         let Some((index, told)) = watch.told.recv().await else {
             break;
         };
@@ -152,8 +221,9 @@ impl Watch {
     ///
     /// # Errors
     /// When the server does not know any more who asks.
-    pub async fn changed(&mut self) -> Result<Vec<Change>, Error> {
-        let mut changes = Vec::new();
+    pub async fn changed(&mut self) -> Result<Changes, Error> {
+        let mut objects = Vec::new();
+        let mut before: BTreeMap<usize, (State, String)> = BTreeMap::new();
         let mut latest = None;
         loop {
             let told = match latest {
@@ -163,7 +233,14 @@ impl Watch {
                     let until = until.min(latest);
                     match tokio::time::timeout_at(until, self.told.recv()).await {
                         Ok(told) => told,
-                        Err(_) => return Ok(changes),
+                        Err(_) => {
+                            let kinds = before.into_iter().filter_map(|(index, before)| {
+                                let kind = self.kinds.get(index)?;
+                                (kind.state() != before).then(|| kind.read())
+                            });
+                            let kinds = kinds.collect();
+                            return Ok(Changes { objects, kinds });
+                        }
                     }
                 }
             };
@@ -171,8 +248,14 @@ impl Watch {
                 let why = "every watch of the cluster has ended".to_owned();
                 return Err(Error::NoAnswer(why));
             };
-            changes.extend(self.take(index, told)?);
-            if latest.is_none() && !changes.is_empty() {
+            let state = self.kinds.get(index).map(Followed::state);
+            objects.extend(self.take(index, told)?);
+            if let Some(state) = state
+                && self.kinds.get(index).map(Followed::state).as_ref() != Some(&state)
+            {
+                before.entry(index).or_insert(state);
+            }
+            if latest.is_none() && !(objects.is_empty() && before.is_empty()) {
                 latest = Some(tokio::time::Instant::now() + LATEST);
             }
         }
@@ -198,15 +281,7 @@ impl Watch {
     }
 
     fn header(&self) -> Header {
-        let kinds = self.kinds.iter().map(|kind| KindRead {
-            group: kind.resource.kind.group.into(),
-            version: kind.resource.version.clone(),
-            resource: kind.resource.name.clone(),
-            kind: kind.resource.kind.kind.into(),
-            state: kind.state,
-            count: kind.objects.len(),
-            message: kind.message.clone(),
-        });
+        let kinds = self.kinds.iter().map(Followed::read);
         header(&self.connection, self.about.clone(), kinds.collect())
     }
 
@@ -238,32 +313,28 @@ impl Watch {
                 let gone = kind.objects.remove(&place);
                 gone.map(|_| change(place, None)).into_iter().collect()
             }
-            Told::Synced(places, namespace) => {
-                kind.to_come = kind.to_come.saturating_sub(1);
-                match &namespace {
-                    None => {
-                        kind.state = State::Complete;
-                        kind.message.clear();
-                    }
-                    Some(namespace) => {
-                        kind.state = State::Partial;
-                        kind.message = format!("read in `{namespace}` only");
-                    }
-                }
-                let here: std::collections::BTreeSet<_> = places.into_iter().collect();
-                let is_gone = |place: &&Place| {
-                    !here.contains(*place) && (namespace.is_none() || place.0 == namespace)
+            Told::Split(scopes, split) => {
+                kind.scopes = scopes.into_iter().map(|scope| (scope, None)).collect();
+                kind.split = Some(split);
+                Vec::new()
+            }
+            Told::Synced(number, places) => {
+                let Some((scope, known)) = kind.scopes.get_mut(number) else {
+                    return Ok(Vec::new());
                 };
+                *known = Some((State::Complete, String::new()));
+                let here: BTreeSet<_> = places.into_iter().collect();
+                let is_gone = |place: &&Place| !here.contains(*place) && scope.has(place);
                 let gone: Vec<Place> = kind.objects.keys().filter(is_gone).cloned().collect();
                 for place in &gone {
                     kind.objects.remove(place);
                 }
                 gone.into_iter().map(|place| change(place, None)).collect()
             }
-            Told::Ended(state, message) => {
-                kind.to_come = kind.to_come.saturating_sub(1);
-                kind.state = state;
-                kind.message = message;
+            Told::Ended(number, state, message) => {
+                if let Some((_, known)) = kind.scopes.get_mut(number) {
+                    *known = Some((state, message));
+                }
                 Vec::new()
             }
             Told::Unauthorized(message) => {
@@ -271,10 +342,5 @@ impl Watch {
                 return Err(Error::of(&self.connection, refusal));
             }
         })
-    }
-
-    /// Ends all watches.
-    pub fn stop(&mut self) {
-        self.tasks.abort_all();
     }
 }

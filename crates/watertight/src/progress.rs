@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,46 +13,23 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) struct Progress {
     /// The bytes that are read so far.
     pub(crate) done: Arc<AtomicU64>,
-    stop: Option<(Sender<()>, std::thread::JoinHandle<()>)>,
+    _drawn: Drawn,
 }
 
 impl Progress {
     /// Starts watching; draws nothing before a second has passed.
     pub(crate) fn start(total: u64, wanted: bool) -> Self {
         let done = Arc::new(AtomicU64::new(0));
-        let stop = (wanted && std::io::IsTerminal::is_terminal(&std::io::stderr())).then(|| {
-            let (sender, receiver) = channel();
-            let watched = Arc::clone(&done);
-            let thread = std::thread::spawn(move || draw(&receiver, &watched, total));
-            (sender, thread)
+        let watched = Arc::clone(&done);
+        let template = "reading {bar:30} {bytes}/{total_bytes} {elapsed}";
+        let drawn = Drawn::start(wanted, Some(total), template, move |bar| {
+            bar.set_position(watched.load(Ordering::Relaxed).min(total));
         });
-        Self { done, stop }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some((sender, thread)) = self.stop.take() {
-            drop(sender);
-            let _ = thread.join();
+        Self {
+            done,
+            _drawn: drawn,
         }
     }
-}
-
-fn draw(stop: &Receiver<()>, done: &AtomicU64, total: u64) {
-    if stop.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
-        return;
-    }
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    if let Ok(style) =
-        ProgressStyle::with_template("reading {bar:30} {bytes}/{total_bytes} {elapsed}")
-    {
-        bar.set_style(style);
-    }
-    while stop.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
-        bar.set_position(done.load(Ordering::Relaxed).min(total));
-    }
-    bar.finish_and_clear();
 }
 
 /// Shows how far the reading of a live cluster is, until it is dropped.
@@ -60,40 +38,10 @@ pub(crate) fn of_cluster(
     context: &str,
     progress: &Arc<watertight_cluster::Progress>,
     wanted: bool,
-) -> Option<impl Drop + use<>> {
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    (wanted && is_terminal).then(|| {
-        let (sender, receiver) = channel();
-        let (watched, context) = (Arc::clone(progress), crate::output::one_line(context));
-        let thread = std::thread::spawn(move || draw_cluster(&receiver, &watched, &context));
-        Drawn(Some((sender, thread)))
-    })
-}
-
-/// A bar that is drawn by a thread.
-#[cfg(feature = "live")]
-struct Drawn(Option<(Sender<()>, std::thread::JoinHandle<()>)>);
-
-#[cfg(feature = "live")]
-impl Drop for Drawn {
-    fn drop(&mut self) {
-        if let Some((sender, thread)) = self.0.take() {
-            drop(sender);
-            let _ = thread.join();
-        }
-    }
-}
-
-#[cfg(feature = "live")]
-fn draw_cluster(stop: &Receiver<()>, progress: &watertight_cluster::Progress, context: &str) {
-    if stop.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
-        return;
-    }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} reading {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    while stop.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
+) -> Drawn {
+    let (progress, context) = (Arc::clone(progress), crate::output::one_line(context));
+    let template = "{spinner} reading {msg} {elapsed}";
+    Drawn::start(wanted, None, template, move |bar| {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (objects, bytes) = (of(&progress.objects), of(&progress.bytes));
         let (kinds, all) = (of(&progress.kinds), of(&progress.all_kinds));
@@ -106,6 +54,50 @@ fn draw_cluster(stop: &Receiver<()>, progress: &watertight_cluster::Progress, co
         };
         bar.set_message(format!("{context}: {told}"));
         bar.tick();
+    })
+}
+
+/// A bar that a thread draws until this is dropped; none where nobody looks.
+#[derive(Debug)]
+pub(crate) struct Drawn(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Drawn {
+    fn start(
+        wanted: bool,
+        total: Option<u64>,
+        template: &'static str,
+        update: impl Fn(&ProgressBar) + Send + 'static,
+    ) -> Self {
+        if !wanted || !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            return Self(None);
+        }
+        let (sender, stop) = channel();
+        let thread = std::thread::spawn(move || {
+            let stop: std::sync::mpsc::Receiver<()> = stop;
+            let waits = |millis| {
+                stop.recv_timeout(Duration::from_millis(millis)) == Err(RecvTimeoutError::Timeout)
+            };
+            if !waits(1000) {
+                return;
+            }
+            let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            while waits(100) {
+                update(&bar);
+            }
+            bar.finish_and_clear();
+        });
+        Self(Some((sender, thread)))
     }
-    bar.finish_and_clear();
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        if let Some((sender, thread)) = self.0.take() {
+            drop(sender);
+            let _ = thread.join();
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! One kind: its lists, the way around what is forbidden, and the texts.
 
+use std::collections::BTreeSet;
+
 use super::texts::Texts;
 use super::{File, Progress, Wanted};
 use crate::connect::Connection;
@@ -71,7 +73,10 @@ pub(super) async fn read_kind(
             let why = unsure.unwrap_or_else(|| not_found(&message));
             return Ok(Kept::nothing(resource, State::Failed, why));
         }
-        Err(Refusal::Forbidden(message)) if !wanted.namespaces.is_empty() => {
+        // Of ConfigMaps only those that are known by name are asked for, and that was done.
+        Err(Refusal::Forbidden(message))
+            if !wanted.namespaces.is_empty() && !matches!(resource.kind.form, Form::ByName(_)) =>
+        {
             let ended = in_namespaces(
                 connection,
                 resource,
@@ -108,9 +113,12 @@ async fn in_namespaces(
 ) -> Result<Ended, Refusal> {
     let mut read = Vec::new();
     let mut count = 0;
-    for namespace in &wanted.namespaces {
+    // Who names one twice has it once.
+    let namespaces: BTreeSet<_> = wanted.namespaces.iter().collect();
+    for namespace in namespaces {
         let asked = if resource.kind.namespaced {
             let path = resource.path(Some(namespace));
+            texts.begin();
             let take = |items| texts.take(items);
             list(connection, resource, &path, maker, progress, take).await
         } else if resource.name == "namespaces" {
@@ -128,19 +136,24 @@ async fn in_namespaces(
             Err(_) => {}
         }
     }
-    let (state, message) = match read.is_empty() {
-        true => (State::Forbidden, forbidden),
-        false => (
-            State::Partial,
-            format!("read in {} only: {forbidden}", read.join(", ")),
-        ),
-    };
+    let (state, message) = in_some(&read, forbidden);
     Ok(Ended {
         state,
         count,
         message,
         resource_version: String::new(),
     })
+}
+
+/// What is known of a kind that may be read in some namespaces only.
+pub(crate) fn in_some(read: &[String], forbidden: String) -> (State, String) {
+    match read {
+        [] => (State::Forbidden, forbidden),
+        read => (
+            State::Partial,
+            format!("read in {} only: {forbidden}", read.join(", ")),
+        ),
+    }
 }
 
 /// One object by its path.
@@ -187,6 +200,7 @@ async fn by_name(
             None => {
                 let selector = encode(&format!("metadata.name={name}"));
                 let path = format!("{}?fieldSelector={selector}", resource.path(None));
+                texts.begin();
                 let take = |items| texts.take(items);
                 list(connection, resource, &path, maker, progress, take).await
             }

@@ -12,6 +12,8 @@ const LONGEST_TEXT: usize = 256 << 20;
 pub(crate) struct Texts<'r> {
     resource: &'r Resource,
     files: Vec<File>,
+    /// Where the list began that is read now: the number of texts, and the length of the last one.
+    begun: (usize, usize),
 }
 
 impl<'r> Texts<'r> {
@@ -19,13 +21,24 @@ impl<'r> Texts<'r> {
         Self {
             resource,
             files: Vec::new(),
+            begun: (0, 0),
         }
+    }
+
+    /// Another list begins; those before it stay if it has to begin again.
+    pub(crate) fn begin(&mut self) {
+        let last = self.files.last().map_or(0, |file| file.text.len());
+        self.begun = (self.files.len(), last);
     }
 
     /// Takes the objects of a page; none if the list begins again.
     pub(crate) fn take(&mut self, items: Option<Vec<Item>>) {
         let Some(items) = items else {
-            self.files.clear();
+            let (files, length) = self.begun;
+            self.files.truncate(files);
+            if let Some(last) = self.files.last_mut() {
+                last.text.truncate(length);
+            }
             return;
         };
         for item in items {

@@ -129,6 +129,7 @@ const POD_OF_ENGINE: Keep = Fields(&[
     ("serviceAccountName", All),
     ("containers", CONTAINERS_OF_ENGINE),
     ("initContainers", CONTAINERS_OF_ENGINE),
+    ("ephemeralContainers", CONTAINERS),
 ]);
 
 const POD_STATUS: Keep = Fields(&[("phase", All), ("podIP", All), ("podIPs", All)]);

@@ -143,6 +143,79 @@ async fn rights_in_one_namespace_are_enough_for_it() {
 }
 
 #[tokio::test]
+async fn rights_in_a_namespace_are_no_reason_to_read_its_config_maps() {
+    let cluster = cluster(Options::default()).await;
+    for verb in ["list", "get"] {
+        cluster.fault(Fault::new(verb, "configmaps", Effect::Forbidden).in_namespace(""));
+        cluster
+            .fault(Fault::new(verb, "configmaps", Effect::Forbidden).in_namespace("kube-system"));
+    }
+    let wanted = Wanted {
+        namespaces: vec!["shop".into()],
+        ..Wanted::default()
+    };
+    let reading = try_reading(&cluster, &wanted).await.unwrap();
+    assert_eq!(state(&reading, "configmaps"), (State::Forbidden, 0));
+    let asked = cluster.requests();
+    assert!(
+        !asked.contains(&"list configmaps shop".to_owned()),
+        "{asked:?}"
+    );
+    assert!(
+        !reading
+            .files
+            .iter()
+            .any(|file| file.text.contains("PASSWORD"))
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_begins_again_costs_no_other_namespace() {
+    let cluster = cluster(Options::default()).await;
+    cluster
+        .store()
+        .put(pod("zoo", "bear", "bear", 99, None))
+        .unwrap();
+    cluster.fault(Fault::new("list", "pods", Effect::Forbidden).in_namespace(""));
+    cluster.fault(
+        Fault::new("list", "pods", Effect::Gone)
+            .in_namespace("zoo")
+            .times(1),
+    );
+    let wanted = Wanted {
+        // Who names one twice has it once.
+        namespaces: ["shop", "zoo", "shop"].map(Into::into).into(),
+        ..Wanted::default()
+    };
+    let reading = try_reading(&cluster, &wanted).await.unwrap();
+    assert_eq!(state(&reading, "pods"), (State::Partial, 7));
+    assert_eq!(text(&reading, "pods.ndjson").lines().count(), 7);
+    let message = &kind(&reading, "pods").message;
+    assert!(
+        message.starts_with("read in `shop`, `zoo` only: "),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_begins_again_tells_what_pods_need_again() {
+    let cluster = many_pods(Options::default()).await;
+    cluster.fault(
+        Fault::new("list", "pods", Effect::Gone)
+            .on_later_pages()
+            .times(1),
+    );
+    let wanted = Wanted {
+        hints: true,
+        ..Wanted::default()
+    };
+    let reading = try_reading(&cluster, &wanted).await.unwrap();
+    let pods = text(&reading, "pods.ndjson").lines();
+    let of_many = pods.filter(|line| line.contains("\"many-0") && line.contains("db.shop:5432"));
+    assert_eq!(of_many.count(), 1);
+}
+
+#[tokio::test]
 async fn unknown_credentials_end_it() {
     let cluster = cluster(Options {
         token: Some("right".into()),

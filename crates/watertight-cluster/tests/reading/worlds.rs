@@ -9,7 +9,7 @@ use watertight_core::manifest;
 use watertight_core::source::Sources;
 use watertight_core::world::{Assume, World, read_with_hints};
 
-use super::fixtures::{cluster, text, try_reading};
+use super::fixtures::{cluster, pod, text, try_reading};
 
 async fn told(cluster: &FakeCluster) -> Reading {
     let wanted = Wanted {
@@ -153,4 +153,37 @@ async fn one_pod_tells_for_all_of_its_owner() {
     assert_eq!(with_values.count(), 5, "of two pods of web one");
     let plain = try_reading(&cluster, &Wanted::default()).await.unwrap();
     assert!(!text(&plain, "pods.ndjson").contains("db.shop:5432"));
+}
+
+#[tokio::test]
+async fn pods_of_daemon_sets_keep_whether_they_are_ready() {
+    let cluster = cluster(Options::default()).await;
+    // The controlling owner counts, wherever it stands.
+    let mut owned = pod("shop", "agent-y", "agent", 70, Some(("DaemonSet", "agent")));
+    owned["metadata"]["ownerReferences"] = serde_json::json!([
+        {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "n"},
+        {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": true},
+    ]);
+    cluster.store().put(owned).unwrap();
+    for wanted in [false, true] {
+        let wanted = Wanted {
+            hints: wanted,
+            ..Wanted::default()
+        };
+        let slim = slim(&try_reading(&cluster, &wanted).await.unwrap());
+        let world = |sources: &Sources| {
+            let options = manifest::Options::default();
+            let world = manifest_world(sources, &options);
+            let unready = world.inventory.unready.iter();
+            let mut names: Vec<_> = unready.map(|id| world.endpoint_name(*id)).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(world(&slim), ["shop/agent-x", "shop/agent-y"]);
+        assert_eq!(world(&full(&cluster)), world(&slim));
+    }
+}
+
+fn manifest_world(sources: &Sources, options: &manifest::Options) -> World {
+    watertight_core::world::read(sources, options, &Assume::default(), None).0
 }

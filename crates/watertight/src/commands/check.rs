@@ -98,10 +98,13 @@ impl Run<'_> {
             self.judge(input, started)?;
             say("watching the cluster for changes; press Ctrl-C to stop");
             let changes = following.changed()?;
-            for change in changes.iter().take(MOST_CHANGES) {
+            for kind in &changes.kinds {
+                say(&stands(kind));
+            }
+            for change in changes.objects.iter().take(MOST_CHANGES) {
                 say(&told(change));
             }
-            let more = changes.len().saturating_sub(MOST_CHANGES);
+            let more = changes.objects.len().saturating_sub(MOST_CHANGES);
             if more > 0 {
                 say(&format!("... and {}", count(more, "more change")));
             }
@@ -325,6 +328,16 @@ fn told(change: &watertight_cluster::Change) -> String {
         None => change.name.clone(),
     };
     format!("{what}: {} {}", change.kind, one_line(&name))
+}
+
+/// `pods: partial: no changes are told any more: ...`
+#[cfg(feature = "live")]
+fn stands(kind: &watertight_cluster::KindRead) -> String {
+    let name = one_line(&kind.resource);
+    match kind.message.as_str() {
+        "" => format!("{name}: {}", kind.state.word()),
+        message => format!("{name}: {}: {}", kind.state.word(), one_line(message)),
+    }
 }
 
 fn fail_on(args: &CheckArgs, config: &Config) -> anyhow::Result<Severity> {

@@ -66,7 +66,8 @@ mod of_live {
     use anyhow::{Context as _, anyhow};
     use globset::GlobSet;
     use watertight_cluster::{
-        Change, Environment, Header, Progress, Reading, Wanted, Watch, connect, snapshot,
+        Changes, Connection, Environment, Header, Progress, Reading, Wanted, Watch, connect,
+        snapshot,
     };
 
     use super::{LIVE, Origin, Text, text};
@@ -113,19 +114,27 @@ mod of_live {
         global: &Global,
     ) -> anyhow::Result<Reading> {
         let runtime = runtime()?;
-        let flags = args.flags(context);
         let done = Arc::new(Progress::default());
         runtime.block_on(async {
-            let connection = connect(&flags, &Environment::of_process())?;
-            let mut wanted = wanted.clone();
-            if wanted.namespaces.is_empty() {
-                // Who has rights in one namespace has it in the context.
-                wanted.namespaces.extend(connection.namespace.clone());
-            }
+            let (connection, wanted) = connected(args, context, wanted.clone())?;
             let _shown = progress::of_cluster(&connection.context, &done, !global.quiet);
             let reading = watertight_cluster::read(&connection, &wanted, &done).await;
             reading.map_err(|error| anyhow!("{error}"))
         })
+    }
+
+    /// A connection, and what is wanted through it.
+    fn connected(
+        args: &LiveArgs,
+        context: Option<&str>,
+        mut wanted: Wanted,
+    ) -> anyhow::Result<(Connection, Wanted)> {
+        let connection = connect(&args.flags(context), &Environment::of_process())?;
+        if wanted.namespaces.is_empty() {
+            // Who has rights in one namespace has it in the context.
+            wanted.namespaces.extend(connection.namespace.clone());
+        }
+        Ok((connection, wanted))
     }
 
     /// Waits for many answers at once, on two threads: making texts of them takes the time.
@@ -148,13 +157,8 @@ mod of_live {
         /// Begins to follow the cluster of some flags.
         pub(crate) fn start(asking: Asking<'_>) -> anyhow::Result<Self> {
             let runtime = runtime()?;
-            let flags = asking.live.flags(None);
-            let mut wanted = asking.wanted();
             let watch = runtime.block_on(async {
-                let connection = connect(&flags, &Environment::of_process())?;
-                if wanted.namespaces.is_empty() {
-                    wanted.namespaces.extend(connection.namespace.clone());
-                }
+                let (connection, wanted) = connected(asking.live, None, asking.wanted())?;
                 let watch = watertight_cluster::watch(&connection, &wanted).await;
                 watch.map_err(|error| anyhow!("{error}"))
             })?;
@@ -177,7 +181,7 @@ mod of_live {
         }
 
         /// Waits until something changes; tells what.
-        pub(crate) fn changed(&mut self) -> anyhow::Result<Vec<Change>> {
+        pub(crate) fn changed(&mut self) -> anyhow::Result<Changes> {
             let changed = self.runtime.block_on(self.watch.changed());
             changed.map_err(|error| anyhow!("{error}"))
         }
