@@ -14,7 +14,7 @@ use super::{LiveArgs, OutputTarget};
     after_help = "Examples:
   watertight snapshot save                       the cluster of the current context
   watertight snapshot save prod.tar.gz --context prod
-  watertight snapshot save bug.tar.gz --redact   names replaced, for a bug report
+  watertight snapshot save bug.tar.gz --redact   names replaced, to be shown to others
   watertight snapshot show prod.tar.gz
   watertight check prod.tar.gz
 
@@ -38,10 +38,10 @@ pub(crate) enum SnapshotVerb {
 /// Arguments of `snapshot save`.
 #[derive(Args, Debug)]
 pub(crate) struct SnapshotSaveArgs {
-    /// The file, or `-` for standard output [default: CONTEXT.tar.gz]
+    /// The file, or `-` for standard output [default: CONTEXT.tar.gz, cluster.tar.gz with --redact]
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Replace names, label values and images, so that it can be shown to others
+    /// Replace names and label values, and leave out what else tells whose it is, for a bug report
     #[arg(long)]
     pub(crate) redact: bool,
     /// Write over a file that is no snapshot

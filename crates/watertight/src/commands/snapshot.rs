@@ -46,8 +46,10 @@ fn save(args: &SnapshotSaveArgs, global: &Global) -> anyhow::Result<Exit> {
             file
         }
     };
+    let mut of = one_line(&reading.header.metadata.name);
     if args.redact {
         reading = redact::redact(&reading);
+        of.push_str(", redacted,");
     }
     let mut bytes = Vec::new();
     snapshot::pack(&reading.files, &mut bytes)?;
@@ -69,9 +71,8 @@ fn save(args: &SnapshotSaveArgs, global: &Global) -> anyhow::Result<Exit> {
     }
     if !global.quiet {
         say(&format!(
-            "wrote {} of {} to `{shown}` ({} KiB) in {} ms",
+            "wrote {} of {of} to `{shown}` ({} KiB) in {} ms",
             count(reading.header.objects(), "object"),
-            one_line(&reading.header.metadata.name),
             bytes.len().div_ceil(1024),
             started.elapsed().as_millis()
         ));

@@ -159,7 +159,7 @@ pub(crate) fn text(report: &SnapshotReport, out: &mut dyn Write) -> io::Result<(
         line("taken", &format!("{taken}{age}"))?;
     }
     if report.redacted {
-        line("redacted", "names, label values and images are replaced")?;
+        line("redacted", "names and label values are replaced")?;
     }
     line(
         "engine",

@@ -206,6 +206,41 @@ fn a_redacted_snapshot_names_nobody_and_judges_alike() {
     assert_eq!(rules(&checked.stdout), rules(&named.stdout));
 }
 
+/// What `diagnose` comes to, without names.
+fn diagnosed(live: &Live, snapshot: &str) -> Value {
+    let ran = live.project.run(&["diagnose", "--snapshot", snapshot, "-o", "json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let steps = report["steps"].as_array().unwrap().iter().map(|step| {
+        let items = step["items"].as_array().unwrap();
+        let ids: Vec<_> = items.iter().map(|item| item["id"].clone()).collect();
+        json!([step["name"], step["state"], ids])
+    });
+    json!([ran.code, report["answer"], report["enforcement"], steps.collect::<Vec<_>>()])
+}
+
+#[test]
+fn a_redacted_k3s_is_diagnosed_alike() {
+    let mut seen = Vec::new();
+    for flag in ["--disable-network-policy", "--node-name=ledger"] {
+        let live = Live::new();
+        let args = json!(["server", "--token", "hush", flag]).to_string();
+        let node = json!({"apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": "n1", "annotations": {"k3s.io/node-args": args}},
+            "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
+                "nodeInfo": {"kubeletVersion": "v1.36.2+k3s1", "operatingSystem": "linux"}}});
+        live.cluster.store().put(node).unwrap();
+        live.run(&["snapshot", "save", "named.tar.gz"]);
+        let saved = live.run(&["snapshot", "save", "--redact", "bug.tar.gz"]);
+        let told = "wrote 5 objects of prod, redacted, to `bug.tar.gz`";
+        assert!(saved.stderr.contains(told), "{}", saved.stderr);
+        let named = diagnosed(&live, "named.tar.gz");
+        assert_eq!(named, diagnosed(&live, "bug.tar.gz"));
+        seen.push(named);
+    }
+    assert!(seen[0].to_string().contains("k3s-disabled"), "{}", seen[0]);
+    assert_ne!(seen[0], seen[1]);
+}
+
 #[test]
 fn what_may_not_be_read_is_said() {
     let live = Live::new();
