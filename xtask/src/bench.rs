@@ -9,6 +9,7 @@ mod build;
 mod goals;
 mod inside;
 mod lanes;
+mod live;
 mod machine;
 mod measure;
 mod packets;
@@ -30,6 +31,7 @@ use crate::synth::{self, Format, Mix, Size, SynthArgs};
 
 pub(crate) use inside::{InsideArgs, inside};
 use lanes::{Programs, World, measure_in_turns};
+pub(crate) use live::{ServeArgs, serve};
 use parse::Inventory;
 pub(crate) use parse::{ParseArgs, parse};
 pub(crate) use scratch::Scratch;
@@ -67,6 +69,17 @@ pub(crate) struct BenchArgs {
     /// Measure packets, rules in the kernel and labs instead; Linux only
     #[arg(long, conflicts_with_all = ["sizes", "mixes", "dirs", "binary", "keep"])]
     packets: bool,
+    /// Measure the reading of live clusters instead, of an API server in memory
+    #[arg(long, conflicts_with_all = ["sizes", "mixes", "dirs", "keep", "packets"])]
+    live: bool,
+    /// Pods of those clusters
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1000,100000",
+        requires = "live"
+    )]
+    pods: Vec<usize>,
     /// Print Markdown
     #[arg(long)]
     markdown: bool,
@@ -78,6 +91,9 @@ pub(crate) struct BenchArgs {
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     if args.packets {
         return packets::run(args);
+    }
+    if args.live {
+        return live::run(args);
     }
     let product = match &args.binary {
         Some(path) => path.clone(),

@@ -36,6 +36,8 @@ enum Command {
     BenchPeak(bench::PeakArgs),
     #[command(hide = true)]
     BenchInside(bench::InsideArgs),
+    #[command(hide = true)]
+    BenchServe(bench::ServeArgs),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::BenchParse(args) => bench::parse(&args),
         Command::BenchPeak(args) => bench::peak(args),
         Command::BenchInside(args) => bench::inside(&args),
+        Command::BenchServe(args) => bench::serve(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

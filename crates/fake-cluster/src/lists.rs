@@ -1,5 +1,7 @@
 //! Lists, in pages, and single objects; in full or as metadata only.
 
+use std::ops::Bound;
+
 use serde_json::{Value, json};
 
 use crate::kinds::Kind;
@@ -63,11 +65,13 @@ pub(crate) fn list(
         }
         None => (inner.version, None),
     };
-    let all = inner.objects.get(&kind.key());
+    let from = match &behind {
+        Some(behind) => Bound::Excluded(behind),
+        None => Bound::Unbounded,
+    };
+    let all = inner.objects.get(&kind.key()).into_iter();
     let wanted = all
-        .into_iter()
-        .flatten()
-        .filter(|(place, _)| behind.as_ref().is_none_or(|behind| *place > behind))
+        .flat_map(|all| all.range::<Place, _>((from, Bound::Unbounded)))
         .filter(|(_, object)| query.wants(target, object));
     let mut page: Vec<_> = wanted.take(limit.saturating_add(1)).collect();
     let mut metadata = json!({"resourceVersion": version.to_string()});
