@@ -184,6 +184,21 @@ fn a_snapshot_is_the_cluster() {
     assert_eq!(changed.code, 1, "{changed:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn only_its_owner_may_read_a_snapshot() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let live = Live::new();
+    let file = live.project.path().join("prod.tar.gz");
+    let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(live.run(&["snapshot", "save"]).code, 0);
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    assert_eq!(live.run(&["snapshot", "save"]).code, 0);
+    assert_eq!(mode(), 0o600, "also of one that was there");
+}
+
 #[test]
 fn a_redacted_snapshot_names_nobody_and_judges_alike() {
     let live = Live::new();
@@ -208,14 +223,21 @@ fn a_redacted_snapshot_names_nobody_and_judges_alike() {
 
 /// What `diagnose` comes to, without names.
 fn diagnosed(live: &Live, snapshot: &str) -> Value {
-    let ran = live.project.run(&["diagnose", "--snapshot", snapshot, "-o", "json"]);
+    let ran = live
+        .project
+        .run(&["diagnose", "--snapshot", snapshot, "-o", "json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     let steps = report["steps"].as_array().unwrap().iter().map(|step| {
         let items = step["items"].as_array().unwrap();
         let ids: Vec<_> = items.iter().map(|item| item["id"].clone()).collect();
         json!([step["name"], step["state"], ids])
     });
-    json!([ran.code, report["answer"], report["enforcement"], steps.collect::<Vec<_>>()])
+    json!([
+        ran.code,
+        report["answer"],
+        report["enforcement"],
+        steps.collect::<Vec<_>>()
+    ])
 }
 
 #[test]
