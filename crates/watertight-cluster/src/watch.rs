@@ -12,6 +12,7 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, channel};
@@ -25,7 +26,9 @@ use crate::list::Resource;
 use crate::objects::Item;
 use crate::read::lists::in_some;
 use crate::read::texts::Texts;
-use crate::read::{Error, File, Reading, Wanted, header, kinds_to_read, resource, version};
+use crate::read::{
+    Error, File, Progress, Reading, Wanted, header, kinds_to_read, resource, version,
+};
 use crate::request::Refusal;
 
 /// Changes that come together are told together.
@@ -159,7 +162,11 @@ pub struct Watch {
 ///
 /// # Errors
 /// As [`crate::read()`].
-pub async fn watch(connection: &Connection, wanted: &Wanted) -> Result<Watch, Error> {
+pub async fn watch(
+    connection: &Connection,
+    wanted: &Wanted,
+    progress: &Progress,
+) -> Result<Watch, Error> {
     let refused = |refusal| Error::of(connection, refusal);
     let version = match version(connection).await {
         Ok(version) => version,
@@ -206,10 +213,22 @@ pub async fn watch(connection: &Connection, wanted: &Wanted) -> Result<Watch, Er
         told,
         _tasks: tasks,
     };
-    while watch.kinds.iter().any(Followed::is_to_come) {
+    let kinds = watch.kinds.len() as u64;
+    progress.all_kinds.store(kinds, Ordering::Relaxed);
+    loop {
+        let to_come = watch.kinds.iter().filter(|kind| kind.is_to_come()).count() as u64;
+        progress.kinds.store(kinds - to_come, Ordering::Relaxed);
+        if to_come == 0 {
+            break;
+        }
         let Some((index, told)) = watch.told.recv().await else {
             break;
         };
+        if let Told::Put(item) = &told {
+            let bytes = item.text.len() as u64;
+            progress.bytes.fetch_add(bytes, Ordering::Relaxed);
+            progress.objects.fetch_add(1, Ordering::Relaxed);
+        }
         watch.take(index, told)?;
     }
     crate::read::anything(&watch.header().kinds, &wanted)?;

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use fake_cluster::{Effect, FakeCluster, Fault, Options};
 use serde_json::json;
-use watertight_cluster::{Change, Changes, Reading, State, Wanted, Watch, watch};
+use watertight_cluster::{Change, Changes, Progress, Reading, State, Wanted, Watch, watch};
 
 use super::fixtures::{cluster, connected, flags, pod, reading, state, try_reading};
 
 async fn watching(cluster: &FakeCluster) -> Watch {
     let connection = connected(&flags(cluster));
-    watch(&connection, &Wanted::default()).await.unwrap()
+    let progress = Progress::default();
+    let watch = watch(&connection, &Wanted::default(), &progress).await;
+    assert!(progress.objects.into_inner() > 10, "what is read is shown");
+    assert_eq!(progress.kinds.into_inner(), progress.all_kinds.into_inner());
+    watch.unwrap()
 }
 
 async fn all_changes(watch: &mut Watch) -> Changes {
@@ -129,7 +133,9 @@ async fn all_namespaces_with_rights_are_followed() {
         ..Wanted::default()
     };
     let connection = connected(&flags(&cluster));
-    let mut watch = watch(&connection, &wanted).await.unwrap();
+    let mut watch = watch(&connection, &wanted, &Progress::default())
+        .await
+        .unwrap();
     let followed = watch.reading();
     assert_eq!(state(&followed, "pods"), (State::Partial, 7));
     assert_eq!(state(&followed, "services"), (State::Partial, 1));

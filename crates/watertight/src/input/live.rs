@@ -159,7 +159,10 @@ mod of_live {
             let runtime = runtime()?;
             let watch = runtime.block_on(async {
                 let (connection, wanted) = connected(asking.live, None, asking.wanted())?;
-                let watch = watertight_cluster::watch(&connection, &wanted).await;
+                let done = Arc::new(Progress::default());
+                let wants_to_see = !asking.global.quiet;
+                let _shown = progress::of_cluster(&connection.context, &done, wants_to_see);
+                let watch = watertight_cluster::watch(&connection, &wanted, &done).await;
                 watch.map_err(|error| anyhow!("{error}"))
             })?;
             Ok(Self { runtime, watch })
