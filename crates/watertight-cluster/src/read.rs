@@ -221,8 +221,10 @@ pub(crate) async fn version(connection: &Connection) -> Result<String, Refusal> 
         git_version: String,
     }
     let read = |bytes: bytes::Bytes| {
-        serde_json::from_slice::<Version>(&bytes)
-            .map_err(|_| format!("{} is no Kubernetes API server", connection.server))
+        serde_json::from_slice::<Version>(&bytes).map_err(|_| {
+            let server = &connection.server;
+            format!("{server} answers, but is no Kubernetes API server; is it the right address?")
+        })
     };
     let version = connection
         .get_as("/version", crate::request::JSON, read)
@@ -305,8 +307,9 @@ pub(crate) fn anything(read: &[KindRead], wanted: &Wanted) -> Result<(), Error> 
         };
         return Err(Error::Forbidden(message));
     }
-    let message = of_state(State::Failed).map(|kind| kind.message.clone());
-    Err(Error::NoAnswer(message.unwrap_or_else(|| {
-        "the server serves no kind that could be read".into()
-    })))
+    let why = of_state(State::Failed).map(|kind| kind.message.as_str());
+    let why = why.unwrap_or("the server serves no kind that could be read");
+    Err(Error::NoAnswer(format!(
+        "{why}; is it the address of a Kubernetes API server?"
+    )))
 }

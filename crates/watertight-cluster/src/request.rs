@@ -180,6 +180,10 @@ fn refused(status: StatusCode, headers: &http::HeaderMap, bytes: &[u8]) -> Attem
     } else {
         told.message
     };
+    if status == StatusCode::BAD_REQUEST && message.contains("HTTP request to an HTTPS server") {
+        let why = format!("{message}; write the address of the server with https://");
+        return Attempt::Refused(Refusal::Failed(why));
+    }
     Attempt::Refused(match status {
         StatusCode::UNAUTHORIZED => Refusal::Unauthorized(message),
         StatusCode::FORBIDDEN => Refusal::Forbidden(message),

@@ -207,7 +207,8 @@ async fn by_name(
         };
         match asked {
             Ok(ended) => count += ended.count,
-            Err(Refusal::NotFound(_)) => {}
+            // One of them that is not there is none; a list of them always is.
+            Err(Refusal::NotFound(_)) if namespace.is_some() => {}
             Err(Refusal::Unauthorized(message)) => return Err(Refusal::Unauthorized(message)),
             Err(refusal) => refused = Some(refusal),
         }

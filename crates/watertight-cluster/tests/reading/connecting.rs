@@ -195,6 +195,54 @@ async fn nobody_there_is_told_from_nobody_trusted() {
     assert!(tls.contains("TLS"), "{tls}");
 }
 
+/// The address of a server that answers everything alike.
+fn elsewhere(answer: &'static str) -> String {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let answer = format!("HTTP/1.1 {answer}");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn servers_of_something_else_are_told_from_api_servers() {
+    for (answer, told) in [
+        (
+            "200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+            "SERVER answers, but is no Kubernetes API server; is it the right address?",
+        ),
+        (
+            "404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+            "the server did not say what it serves: no (404); is it the address of a Kubernetes API server?",
+        ),
+        (
+            "400 Bad Request\r\nContent-Length: 48\r\nConnection: close\r\n\r\n\
+             Client sent an HTTP request to an HTTPS server.\n",
+            "Client sent an HTTP request to an HTTPS server. (400); write the address of the server with \
+             https://",
+        ),
+    ] {
+        let server = elsewhere(answer);
+        let connection = connected(&Flags {
+            server: Some(server.clone()),
+            ..Flags::default()
+        });
+        let progress = std::sync::Arc::default();
+        let read = watertight_cluster::read(&connection, &Wanted::default(), &progress).await;
+        let error = read.unwrap_err().to_string();
+        assert_eq!(error.replace(&server, "SERVER"), told);
+    }
+}
+
 #[tokio::test]
 async fn a_kubeconfig_of_a_server_leads_to_it() {
     let cluster = cluster(Options {
