@@ -122,7 +122,19 @@ impl Error {
         let error = match error {
             kube::Error::Auth(error) => error,
             kube::Error::RustlsTls(_) | kube::Error::InferKubeconfig(_) => {
-                let why = deepest(&error);
+                let (text, why) = (error.to_string(), deepest(&error));
+                if text.contains("root certificate") || text.contains("root CA") {
+                    return Self::Credentials(format!(
+                        "the certificate authority of the cluster cannot be used: {why}; name the right \
+                         one with --certificate-authority"
+                    ));
+                }
+                if text.contains("server name") {
+                    return Self::Credentials(format!(
+                        "the name that the certificate of the server has to have is none: {why}; name the \
+                         right one with --tls-server-name"
+                    ));
+                }
                 return Self::Credentials(match from_command {
                     true => format!(
                         "the client certificate that `{command}` gives cannot be used: {why}; run it by \

@@ -147,12 +147,22 @@ async fn an_authority_that_is_none_is_named() {
         "",
         "no certificate",
         "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     ] {
         let wrong = ask(&flags(write(dir.path(), "wrong", text)))
             .await
             .unwrap_err();
-        assert!(wrong.contains("cannot be used: "), "{wrong}");
+        assert!(wrong.starts_with("the certificate authority "), "{wrong}");
+        assert!(wrong.contains(" cannot be used: "), "{wrong}");
     }
+    let unnamed = Flags {
+        server: Some("https://127.0.0.1:1".into()),
+        insecure_skip_tls_verify: true,
+        tls_server_name: Some("a b".into()),
+        ..Flags::default()
+    };
+    let unnamed = ask(&unnamed).await.unwrap_err();
+    assert!(unnamed.ends_with("with --tls-server-name"), "{unnamed}");
     let data = json!({"server": "https://127.0.0.1:1", "certificate-authority-data": "?"});
     let wrong = ask(&named(kubeconfig(dir.path(), &data, &json!({}))))
         .await
