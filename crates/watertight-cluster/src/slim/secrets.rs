@@ -35,27 +35,69 @@ fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|part| name.contains(part))
 }
 
-/// `postgres://user:password@db:5432` without who logs in.
-fn without_user(text: &str) -> Cow<'_, str> {
-    if !text.contains('@') {
+/// A text without who logs in and with what: `postgres://user:password@db:5432`,
+/// `user:password@tcp(db:3306)/shop`, `host=db password=x`, `?user=me&password=x`.
+fn without_logins(text: &str) -> Cow<'_, str> {
+    if !text.contains(['@', '=']) {
         return Cow::Borrowed(text);
     }
     let mut left = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once("://") {
-        left.push_str(before);
-        left.push_str("://");
-        let end = |c: char| matches!(c, '/' | '?' | '#' | ',' | ' ' | '"' | '\'' | ';');
-        let length = behind.find(end).unwrap_or(behind.len());
-        let (authority, after) = behind.split_at_checked(length).unwrap_or((behind, ""));
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        left.push_str(host);
-        rest = after;
+    let ends_pair = |c: char| c.is_whitespace() || matches!(c, '&' | ';' | ',' | '?');
+    for part in without_users(text).split_inclusive(ends_pair) {
+        let pair = part.trim_end_matches(ends_pair);
+        let end = part.strip_prefix(pair).unwrap_or_default();
+        match pair.split_once('=') {
+            Some((name, value)) if is_secret(name) && !is_switch(value) => {
+                left.push_str(name);
+                left.push('=');
+            }
+            Some((name, value)) => {
+                left.push_str(name);
+                left.push('=');
+                left.push_str(without_login(value));
+            }
+            None => left.push_str(without_login(pair)),
+        }
+        left.push_str(end);
     }
-    left.push_str(rest);
     Cow::Owned(left)
+}
+
+/// `user:password@host` without what is before the host.
+fn without_login(text: &str) -> &str {
+    match text.rsplit_once('@') {
+        Some((login, host)) if login.contains(':') && !text.contains("://") => host,
+        _ => text,
+    }
+}
+
+/// URLs without what is before their hosts.
+fn without_users(text: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    let mut parts = text.split("://");
+    left.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        left.push_str("://");
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+        let (url, behind) = part
+            .split_at_checked(part.find(ends).unwrap_or(part.len()))
+            .unwrap_or((part, ""));
+        let authority = url.split(['/', '?', '#', ',', ';']).next().unwrap_or(url);
+        let is_port = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+        let names_port = authority
+            .rsplit_once(':')
+            .is_none_or(|(_, port)| is_port(port));
+        // Passwords are not always encoded as they should be.
+        let from = match authority.rfind('@') {
+            Some(at) => Some(at),
+            None if names_port => None,
+            None => url.rfind('@'),
+        };
+        let host = from.and_then(|at| url.get(at + 1..)).unwrap_or(url);
+        left.push_str(host);
+        left.push_str(behind);
+    }
+    left
 }
 
 /// Whether a text is one long word without any structure, as keys and tokens are.
@@ -98,7 +140,7 @@ pub(crate) fn without_credentials(text: &str) -> Option<String> {
     let variable: Variable<'_> = serde_json::from_str(text).ok()?;
     let name = &variable.name;
     if let Some(value) = variable.value {
-        let value = without_user(&value);
+        let value = without_logins(&value);
         if is_secret(name) && !is_switch(&value) || !is_harmless(&value) {
             return None;
         }
@@ -137,7 +179,7 @@ pub(crate) fn without_secrets(text: &str) -> Option<String> {
         if value.is_some_and(|value| !value.is_empty() && !is_harmless(value)) {
             continue;
         }
-        left.push(without_user(argument));
+        left.push(without_logins(argument));
     }
     (!left.is_empty()).then(|| json!(left).to_string())
 }
@@ -177,6 +219,46 @@ mod tests {
             url.contains("postgres://db:5432/x,redis://cache:1"),
             "{url}"
         );
+    }
+
+    #[test]
+    fn logins_go_in_every_spelling_and_hosts_stay() {
+        for (value, left) in [
+            ("postgres://me:hunter2@db:5432/x", "postgres://db:5432/x"),
+            ("amqp://me:hun/ter2@mq:5672", "amqp://mq:5672"),
+            (
+                "redis://:hun,ter2@a:1,redis://:hunter2@b:2",
+                "redis://a:1,redis://b:2",
+            ),
+            ("https://cdn:8080/lib@2", "https://cdn:8080/lib@2"),
+            (
+                "me:hunter2@tcp(db:3306)/shop?tls=true",
+                "tcp(db:3306)/shop?tls=true",
+            ),
+            ("--dsn=me:hunter2@db:3306", "--dsn=db:3306"),
+            (
+                "host=db user=me password=hunter2 port=5432",
+                "host=db user=me password= port=5432",
+            ),
+            (
+                "Server=db,1433;User Id=sa;Password=hunter2;",
+                "Server=db,1433;User Id=sa;Password=;",
+            ),
+            (
+                "jdbc:mysql://db:3306/x?user=me&password=hunter2&ssl=true",
+                "jdbc:mysql://db:3306/x?user=me&password=&ssl=true",
+            ),
+            ("admin@shop.example", "admin@shop.example"),
+            ("a=b", "a=b"),
+        ] {
+            assert_eq!(without_logins(value), left);
+            let variable = json!({"name": "A", "value": value}).to_string();
+            let kept = without_credentials(&variable).unwrap();
+            assert!(
+                !kept.contains("hunter2") && !kept.contains("ter2"),
+                "{kept}"
+            );
+        }
     }
 
     #[test]
