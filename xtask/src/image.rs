@@ -141,7 +141,10 @@ fn machine(binary: &[u8]) -> anyhow::Result<Arch> {
     match number(0x12, 2) {
         Some(0x3e) => Ok(Arch::Amd64),
         Some(0xb7) => Ok(Arch::ARM64),
-        other => bail!("it is for machine {other:?}, which is neither x86-64 nor AArch64"),
+        Some(other) => {
+            bail!("it is for ELF machine {other}, which is neither x86-64 nor AArch64")
+        }
+        None => bail!("its header is cut off"),
     }
 }
 
@@ -292,7 +295,7 @@ mod tests {
         assert!(told(&elf(&[1])[..0x41]).contains("cut off"));
         let mut other = elf(&[1]);
         other[0x12] = 0x28;
-        assert!(told(&other).contains("machine"));
+        assert!(told(&other).contains("ELF machine 40, which"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod controllers;
 mod discovery;
+mod ephemeral;
 mod exec;
 mod faults;
 mod kinds;

@@ -15,6 +15,7 @@ use futures::stream;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::ephemeral::{self, Said};
 use crate::faults::{Asked, Effect, Fault};
 use crate::kinds::Kind;
 use crate::lists::{self, Query};
@@ -76,6 +77,7 @@ struct Shared {
     selectors: Mutex<Vec<(String, String)>>,
     /// Of the last request.
     headers: Mutex<Vec<(String, String)>>,
+    said: Said,
 }
 
 impl std::fmt::Debug for Shared {
@@ -101,6 +103,7 @@ impl FakeCluster {
             requests: Mutex::default(),
             selectors: Mutex::default(),
             headers: Mutex::default(),
+            said: Said::default(),
         });
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -457,7 +460,15 @@ impl Shared {
             }
             Some("log") => {
                 let pod = controllers::pod(&self.store, &at.0, &at.1)?;
-                return Ok(Response::new(Body::from(self.runtime.logs(&pod))));
+                let container = query.get("container").unwrap_or_default();
+                let said = self.said.of(&at, container);
+                let said = said.unwrap_or_else(|| self.runtime.logs(&pod));
+                return Ok(Response::new(Body::from(said)));
+            }
+            Some("ephemeralcontainers") if parts.method == Method::PATCH => {
+                let patch = read(body)?;
+                let pod = ephemeral::add(&self.store, &self.runtime, &self.said, &at, &patch)?;
+                return Ok(json_response(StatusCode::OK, &pod));
             }
             _ => {}
         }

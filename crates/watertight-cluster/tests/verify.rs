@@ -14,7 +14,6 @@ use fake_cluster::{Effect, FakeCluster, Fault, Options as Served};
 use kube::{Client, Config};
 use serde_json::json;
 use watertight_cluster::verify::access::Access;
-use watertight_cluster::verify::image::Image;
 use watertight_cluster::verify::plan::{Options, Patience};
 use watertight_cluster::verify::run::{Ended, verify};
 use watertight_cluster::verify::{answer, clean};
@@ -56,15 +55,6 @@ async fn cluster(mode: Mode) -> FakeCluster {
 
 fn options() -> Options {
     Options {
-        id: "abc123".into(),
-        namespace: None,
-        image: Image::own(),
-        nodes: Vec::new(),
-        per_node: false,
-        udp: true,
-        services: true,
-        surroundings: true,
-        internet: Vec::new(),
         patience: Patience {
             ready: Duration::from_secs(30),
             settle: Duration::from_secs(6),
@@ -73,8 +63,7 @@ fn options() -> Options {
             attempt: Duration::from_millis(300),
             pause: Duration::from_millis(50),
         },
-        new_pod: true,
-        expires: 1_000,
+        ..Options::new("abc123".into(), 1_000)
     }
 }
 
@@ -103,6 +92,12 @@ fn with(report: &VerifyReport, verdict: &str) -> Vec<String> {
                 claim.target, claim.reason
             )
         })
+        .collect()
+}
+
+fn new_pods(report: &VerifyReport) -> Vec<String> {
+    let pods = report.new_pods.iter();
+    pods.map(|pod| format!("{} {}", pod.direction, pod.verdict))
         .collect()
 }
 
@@ -152,7 +147,7 @@ async fn an_engine_that_enforces_is_proved_to() {
             .iter()
             .all(|timing| timing.after.is_some_and(|after| after < 1500.0))
     );
-    assert_eq!(report.new_pod.as_ref().unwrap().verdict, "closed");
+    assert_eq!(new_pods(&report), ["egress closed", "ingress closed"]);
     settled(&cluster).await;
 }
 
@@ -162,7 +157,10 @@ async fn an_engine_that_does_nothing_is_caught() {
     let report = report(&cluster, &options()).await;
     assert_eq!(report.verdict, "not-enforced");
     assert_eq!(report.counts.enforced, 0);
-    assert_eq!(report.new_pod.as_ref().unwrap().verdict, "never-closed");
+    assert_eq!(
+        new_pods(&report),
+        ["egress never-closed", "ingress never-closed"]
+    );
     settled(&cluster).await;
 }
 
@@ -313,5 +311,43 @@ async fn what_cannot_be_removed_is_told_and_cleaned_later() {
     assert_eq!(runs.len(), 1);
     assert!(runs[0].owns_namespace && clean::has_expired(&runs[0], 1_000));
     assert_eq!(clean::remove(&access, &runs[0]).await, Vec::<String>::new());
+    settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_was_replaced_is_no_packet_loss() {
+    let cluster = Arc::new(cluster(Mode::Enforces).await);
+    let mut options = options();
+    (options.services, options.surroundings, options.new_pod) = (false, false, false);
+    options.patience.settle = Duration::from_secs(2);
+    let watched = Arc::clone(&cluster);
+    let replacing = tokio::spawn(async move {
+        let policies = "networkpolicies.networking.k8s.io";
+        while watched.store().all(policies).is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let pods = watched.store().all("pods");
+        let name = |pod: &serde_json::Value| {
+            let name = pod.pointer("/metadata/name").and_then(|name| name.as_str());
+            name.unwrap_or_default().to_owned()
+        };
+        let server = pods.iter().find(|pod| name(pod).starts_with("quartz-"));
+        let server = name(server.unwrap());
+        watched
+            .store()
+            .remove("pods", "watertight-verify-abc123", &server);
+        server
+    });
+    let report = report(&cluster, &options).await;
+    let server = replacing.await.unwrap();
+    let (to_it, others): (Vec<_>, Vec<_>) =
+        report.claims.iter().partition(|claim| claim.to == "quartz");
+    assert!(!to_it.is_empty() && !others.is_empty());
+    for claim in to_it {
+        let reason = format!("pod `{server}` was replaced while it was tried");
+        assert_eq!((&*claim.verdict, &claim.reason), ("inconclusive", &reason));
+    }
+    assert!(others.iter().all(|claim| claim.verdict == "enforced"));
+    assert_eq!(report.verdict, "inconclusive");
     settled(&cluster).await;
 }

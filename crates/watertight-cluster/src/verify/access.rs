@@ -7,11 +7,11 @@ use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{
     ApiResource, AttachParams, AttachedProcess, DeleteParams, DynamicObject, GroupVersionKind,
-    ListParams, LogParams, PostParams,
+    ListParams, LogParams, Patch, PatchParams, PostParams,
 };
 use kube::{Api, Client};
 use serde_json::Value;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// What went wrong.
 #[derive(Clone, Debug)]
@@ -87,8 +87,11 @@ impl Access {
         Self { client }
     }
 
-    fn api(&self, kind: Kind, namespace: Option<&str>) -> Api<DynamicObject> {
-        let (group, version, name) = kind;
+    fn api(
+        &self,
+        (group, version, name): (&str, &str, &str),
+        namespace: Option<&str>,
+    ) -> Api<DynamicObject> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, name));
         match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
@@ -104,12 +107,8 @@ impl Access {
             word("/metadata/name").unwrap_or_default(),
         );
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         let namespace = word("/metadata/namespace");
-        let api: Api<DynamicObject> = match namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
+        let api = self.api((group, version, kind), namespace);
         let asked = || format!("create {kind} `{name}`{}", within(namespace));
         let typed: DynamicObject =
             serde_json::from_value(object.clone()).map_err(|error| other(asked(), &error))?;
@@ -139,6 +138,33 @@ impl Access {
                 Some(more) if !more.is_empty() => params = params.continue_token(&more),
                 _ => return Ok(found),
             }
+        }
+    }
+
+    pub(super) async fn get(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, Error> {
+        let asked = || format!("read {} `{namespace}/{name}`", kind.2);
+        let found = self.api(kind, Some(namespace)).get(name).await;
+        value(found.map_err(|error| refused(asked(), &error))?, asked)
+    }
+
+    /// Changes a part of a pod that is a resource of its own, as `kubectl debug` does.
+    pub(super) async fn patch_part(
+        &self,
+        asked: String,
+        (namespace, pod): (&str, &str),
+        part: &str,
+        patch: &Value,
+    ) -> Result<(), Error> {
+        let api = self.pods(namespace);
+        let (params, patch) = (PatchParams::default(), Patch::Strategic(patch));
+        match api.patch_subresource(part, pod, &params, &patch).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(refused(asked, &error)),
         }
     }
 
@@ -209,53 +235,48 @@ impl Access {
             .map_err(|error| refused(format!("run a command in pod `{namespace}/{pod}`"), &error))
     }
 
-    /// Runs a command, and gives what it printed and why there may be too little of it.
+    /// Runs a command, and gives what it printed and why there may be too little of it. What was printed before
+    /// the time was over counts.
     pub(super) async fn exec(
         &self,
         (namespace, pod, container): (&str, &str, &str),
         command: Vec<String>,
         limit: Duration,
     ) -> Result<(String, String), Error> {
-        let asked = || format!("run a command in pod `{namespace}/{pod}`");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
         let run = async {
             let mut process = self.start(namespace, pod, container, command).await?;
             let status = process.take_status();
-            let (mut out, mut err) = (Vec::new(), Vec::new());
             let (mut stdout, mut stderr) = (process.stdout(), process.stderr());
-            let read_out = async {
-                if let Some(stdout) = &mut stdout {
-                    let _ = stdout.read_to_end(&mut out).await;
-                }
-            };
-            let read_err = async {
-                if let Some(stderr) = &mut stderr {
-                    let _ = stderr.read_to_end(&mut err).await;
-                }
-            };
-            tokio::join!(read_out, read_err);
-            let ended = match status {
+            tokio::join!(
+                drained(stdout.as_mut(), &mut out),
+                drained(stderr.as_mut(), &mut err)
+            );
+            Ok(match status {
                 Some(status) => status.await.and_then(|status| status.message),
                 None => None,
-            };
-            let printed = String::from_utf8_lossy(&out).into_owned();
-            let why = [
-                ended.unwrap_or_default(),
-                String::from_utf8_lossy(&err).trim().to_owned(),
-            ];
-            let mut why: Vec<String> = why.into_iter().filter(|text| !text.is_empty()).collect();
-            if why.is_empty() {
-                why.push("the command printed nothing about it".into());
-            }
-            Ok((printed, why.join(": ")))
+            })
         };
-        match tokio::time::timeout(limit, run.boxed()).await {
-            Ok(done) => done,
-            Err(_) => Err(Error {
-                asked: asked(),
-                code: 0,
-                message: format!("no answer within {} s", limit.as_secs()),
-            }),
+        let late = format!("no answer within {} s", limit.as_secs());
+        let ended = match tokio::time::timeout(limit, run.boxed()).await {
+            Ok(ended) => ended?,
+            Err(_) if out.is_empty() => {
+                return Err(Error {
+                    asked: format!("run a command in pod `{namespace}/{pod}`"),
+                    code: 0,
+                    message: late,
+                });
+            }
+            Err(_) => Some(late),
+        };
+        let printed = String::from_utf8_lossy(&out).into_owned();
+        let told = String::from_utf8_lossy(&err).trim().to_owned();
+        let why = [ended.unwrap_or_default(), told];
+        let mut why: Vec<String> = why.into_iter().filter(|text| !text.is_empty()).collect();
+        if why.is_empty() {
+            why.push("the command printed nothing about it".into());
         }
+        Ok((printed, why.join(": ")))
     }
 
     /// The same in the container that `kubectl exec` takes: the first one, unless an annotation says otherwise.
@@ -293,6 +314,13 @@ impl Access {
         };
         let logs = self.pods(namespace).logs(pod, &params).await;
         logs.map_err(|error| refused(format!("read the log of pod `{namespace}/{pod}`"), &error))
+    }
+}
+
+/// Reads to the end, or to where reading breaks off.
+async fn drained(from: Option<&mut (impl AsyncRead + Unpin)>, into: &mut Vec<u8>) {
+    if let Some(from) = from {
+        let _ = from.read_to_end(into).await;
     }
 }
 

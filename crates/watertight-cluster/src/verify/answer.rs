@@ -3,7 +3,6 @@
 use watertight_core::report::verify::{
     VerifyAttempt, VerifyClaim, VerifyCounts, VerifyNewPod, VerifyPod, VerifyReport, VerifyTiming,
 };
-use watertight_core::report::{API_VERSION, Tool};
 
 use super::claims::{Claim, Expect};
 use super::judge::{Judged, Round, Verdict};
@@ -29,7 +28,7 @@ pub fn report(
         claims.push(described(claim, judged, counted, &ran.rounds));
     }
     counts.inconclusive += ran.untried;
-    if let Some(newcomer) = &ran.newcomer {
+    for newcomer in &ran.new_pods {
         count_new_pod(&mut counts, newcomer);
     }
     let (flapped, doubts) = flapped(&ran.timings, &claims);
@@ -43,28 +42,18 @@ pub fn report(
         node: placed.node.clone(),
         addresses: placed.ips.iter().map(ToString::to_string).collect(),
     });
-    let mut report = VerifyReport {
-        api_version: API_VERSION.into(),
-        kind: "VerifyReport".into(),
-        tool: Tool {
-            name: "watertight".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        },
-        cluster: cluster.into(),
-        namespace: objects::namespace(options),
+    VerifyReport {
         image: Some(options.image.name.clone()),
-        verdict: String::new(),
+        verdict: verdict(&counts).into(),
         counts,
         pods: pods.collect(),
         claims,
         timings: ran.timings,
-        new_pod: ran.newcomer,
-        connections: Vec::new(),
+        new_pods: ran.new_pods,
         notes: ran.notes.into_iter().chain(doubts).collect(),
         left_behind,
-    };
-    report.verdict = verdict(&report.counts).into();
-    report
+        ..VerifyReport::new(cluster, &objects::namespace(options))
+    }
 }
 
 /// A pod that policies never reach is as bad as a connection that they never stop.
@@ -198,6 +187,7 @@ mod tests {
                 ..VerifyCounts::default()
             };
             let newcomer = VerifyNewPod {
+                direction: "ingress".into(),
                 verdict: verdict.into(),
                 reason: String::new(),
                 open_for: None,

@@ -82,6 +82,10 @@ impl Claim {
 pub struct Placed {
     /// The pod.
     pub pod: String,
+    /// What tells it from another pod of the same name.
+    pub uid: String,
+    /// How often its containers have started again.
+    pub restarts: u64,
     /// Its node.
     pub node: Option<String>,
     /// Its addresses.
@@ -344,7 +348,7 @@ impl Make<'_> {
             Some(Ask {
                 actor: from,
                 target: Target::new(how, ip, port),
-                by: self.options.image.is_own().then(|| self.name(to)),
+                by: self.options.image.has_names().then(|| self.name(to)),
             })
         };
         let asks = (ask(pair, DENIED), ask(pair, ALLOWED), ask(control, DENIED));

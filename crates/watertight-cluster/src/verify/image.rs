@@ -71,10 +71,16 @@ impl Image {
         self.tool != Tool::Busybox
     }
 
-    /// Whether many attempts a second can be had, and names with the answers.
+    /// Whether many attempts a second can be had.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.tool == Tool::Watertight
+    }
+
+    /// Whether servers say who they are.
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        self.tool != Tool::Agnhost
     }
 
     /// The containers that listen: names and commands. The first one also tries targets.
@@ -102,7 +108,8 @@ impl Image {
                 owned(&["/agnhost", "netexec", &http, &udp])
             }),
             Tool::Busybox => listening(ports, |port| {
-                let listen = format!("exec nc -lk -p {port} -e echo {} {actor}", wire::GREETING);
+                // What the small nc calls -ll, the other one calls -lk, and takes both.
+                let listen = format!("exec nc -ll -p {port} -e echo {} {actor}", wire::GREETING);
                 owned(&["/bin/sh", "-c", &listen])
             }),
         }
@@ -131,12 +138,14 @@ impl Image {
             }
             Tool::Busybox => {
                 let seconds = milliseconds.div_ceil(1000);
+                let limit = seconds.saturating_add(2);
                 owned(&[
                     "/bin/sh",
                     "-c",
                     &script(targets, |target| {
                         let (ip, port) = (target.address.ip(), target.address.port());
-                        format!("nc -w {seconds} {ip} {port} </dev/null")
+                        // The small nc waits for whoever answers until they hang up.
+                        format!("timeout {limit} nc -w {seconds} {ip} {port} </dev/null")
                     }),
                 ])
             }
@@ -215,7 +224,8 @@ fn listening(ports: [u16; 2], command: impl Fn(u16) -> Vec<String>) -> Vec<(Stri
 
 /// All targets at once; a line `NUMBER CODE MESSAGE` for each.
 fn script(targets: &[Target], command: impl Fn(&Target) -> String) -> String {
-    let mut script = String::new();
+    // No file names come in for brackets and stars of messages.
+    let mut script = String::from("set -f; ");
     for (number, target) in targets.iter().enumerate() {
         let command = command(target);
         script.push_str(&format!("(m=$({command} 2>&1); echo {number} $? $m) & "));
@@ -287,8 +297,11 @@ fn netcat(code: u8, message: &str) -> (Outcome, Option<String>) {
     let has = |words: &str| lower.contains(words);
     let outcome = if has("refused") {
         Outcome::Refused
-    } else if has("timed out") || (code == 143 && message.is_empty()) {
+    } else if has("timed out") {
         Outcome::Timeout
+    } else if matches!(code, 124 | 143) {
+        // It says so when it cannot connect in its time: this one was connected, and had to be ended.
+        Outcome::Open
     } else if is_rejection(message) {
         Outcome::Rejected
     } else {
@@ -331,7 +344,7 @@ mod tests {
         let command = image.tries(&targets(), 1200);
         assert_eq!(
             command[2],
-            "(m=$(/agnhost connect --timeout=1200ms --protocol=tcp '10.0.0.1:8080' 2>&1); echo 0 $? $m) & \
+            "set -f; (m=$(/agnhost connect --timeout=1200ms --protocol=tcp '10.0.0.1:8080' 2>&1); echo 0 $? $m) & \
              (m=$(/agnhost connect --timeout=1200ms --protocol=udp '[fd00::1]:8081' 2>&1); echo 1 $? $m) & wait"
         );
         let read = |text: &str| {
@@ -363,7 +376,8 @@ mod tests {
                 sample.by.or(sample.detail).unwrap_or_default(),
             )
         };
-        assert!(image.tries(targets, 1200)[2].contains("nc -w 2 10.0.0.1 8080 </dev/null"));
+        let command = &image.tries(targets, 1200)[2];
+        assert!(command.contains("timeout 4 nc -w 2 10.0.0.1 8080 </dev/null"));
         assert_eq!(
             read("0 0 watertight heron"),
             (Outcome::Open, "heron".into())
@@ -378,6 +392,8 @@ mod tests {
             Outcome::Rejected
         );
         assert_eq!(read("0 127 sh: nc: not found").0, Outcome::Error);
+        assert_eq!(read("0 143").0, Outcome::Open);
+        assert_eq!(read("0 143 nc: timed out").0, Outcome::Timeout);
         assert_eq!(read(""), (Outcome::Error, "gone".into()));
     }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::claims::{Ask, Claim, Expect};
+use super::plan::Actor;
 use super::wire::{Outcome, Sample, Target};
 
 /// A part of a run.
@@ -212,6 +213,32 @@ pub fn judge(claim: &Claim, rounds: &[Round], slow: Duration) -> Judged {
                 ),
             )
         },
+    }
+}
+
+/// Silence of a pod that is not there any more is no denial, and an answer of one that took its place proves
+/// little. What arrived all the time although it was denied did arrive.
+#[must_use]
+pub fn without_replaced(
+    claim: &Claim,
+    found: Judged,
+    actors: &[Actor],
+    replaced: &BTreeMap<usize, String>,
+) -> Judged {
+    if found.verdict == Verdict::NotEnforced {
+        return found;
+    }
+    let is_end = |at: usize| {
+        let name = actors.get(at).map(|actor| &*actor.name);
+        // `heron by node b`: a node port leads to it.
+        claim
+            .asks()
+            .any(|ask| ask.actor == at || (ask.by.is_some() && ask.by.as_deref() == name))
+            || claim.to.split(' ').next() == name
+    };
+    match replaced.iter().find(|(at, _)| is_end(**at)) {
+        Some((_, what)) => judged(Verdict::Inconclusive, format!("{what} while it was tried")),
+        None => found,
     }
 }
 

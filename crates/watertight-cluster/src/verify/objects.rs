@@ -167,7 +167,7 @@ impl Objects<'_> {
     pub fn newcomer(&self, target: &Target, node: Option<String>) -> Value {
         let actor = Actor {
             name: NEWCOMER.into(),
-            part: Part::ClosedClient,
+            part: Part::Everywhere,
             node,
         };
         let mut containers = self.options.image.containers(NEWCOMER);

@@ -49,6 +49,27 @@ pub struct Options {
     pub expires: u64,
 }
 
+impl Options {
+    /// Everything is asked about, in a namespace of its own.
+    #[must_use]
+    pub fn new(id: String, expires: u64) -> Self {
+        Self {
+            id,
+            namespace: None,
+            image: Image::own(),
+            nodes: Vec::new(),
+            per_node: false,
+            udp: true,
+            services: true,
+            surroundings: true,
+            internet: Vec::new(),
+            patience: Patience::default(),
+            new_pod: true,
+            expires,
+        }
+    }
+}
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -105,7 +126,7 @@ pub enum Part {
     OpenClient,
     /// A client that policies select for egress.
     ClosedClient,
-    /// Selected in both directions: one a node.
+    /// Selected in both directions: one a node, and the new pod.
     Everywhere,
 }
 

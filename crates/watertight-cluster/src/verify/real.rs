@@ -1,8 +1,12 @@
 //! The cluster's own pods and policies: what is predicted, and what its own pods see.
 //!
-//! Pods that have a shell and a tool (`nc`, bash, or `curl` that speaks telnet) try connections, by exec. They
-//! connect and send nothing, and nothing is made or changed.
-//! INVARIANT: silence proves a denial only if somebody else was answered on the same address and port.
+//! Pods that have a shell and a tool (bash, `nc`, or `curl` that speaks telnet) try connections, by exec. They
+//! connect and send nothing, and nothing is made or changed, but where ephemeral containers are asked for.
+//! INVARIANT: silence proves a denial only if somebody else was answered on the same address and port, and a pod
+//! that could not try counts neither as agreement nor as difference.
+
+mod ephemeral;
+mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -13,13 +17,16 @@ use watertight_core::report::verify::predict::Predicted;
 use watertight_core::report::verify::{VerifyConnection, VerifyCounts};
 
 use super::access::Access;
-use super::wire::Outcome;
+use super::wire::{self, Outcome, Target};
+
+pub use ephemeral::Ephemeral;
+use ephemeral::permissions;
 
 /// Pods that try at once.
 const AT_ONCE: usize = 16;
 /// Connections of one command.
 const IN_ONE: usize = 20;
-/// How long a command may take besides.
+/// How long a command may take besides its attempts.
 const EXTRA: Duration = Duration::from_secs(15);
 
 /// What a pod has seen.
@@ -30,13 +37,70 @@ struct Seen {
     detail: String,
 }
 
-/// Tries connections from the pods that they are of; nothing is judged yet.
+impl Seen {
+    fn untried(why: String) -> Self {
+        Self {
+            tool: "none".into(),
+            outcome: Outcome::Error,
+            detail: why,
+        }
+    }
+
+    /// Whether the pod has nothing to try with, or could not be made to.
+    fn is_untried(&self) -> bool {
+        self.tool == "none"
+    }
+}
+
+/// How connections are tried.
+#[derive(Clone, Debug)]
+pub struct How {
+    /// How long one attempt may take.
+    pub attempt: Duration,
+    /// What to put into pods that have no tool of their own.
+    pub ephemeral: Option<Ephemeral>,
+}
+
+impl How {
+    /// The permissions that it needs and what it adds, as YAML.
+    #[must_use]
+    pub fn dry_run(&self) -> String {
+        let permissions = permissions(self.ephemeral.is_some());
+        let mut text = format!(
+            "# Permissions that it needs, beside those to read the cluster; it does not make them.\n---\n{}",
+            crate::yaml::text(&permissions)
+        );
+        if let Some(ephemeral) = &self.ephemeral {
+            let target = Target::new(wire::How::Connect, [192, 0, 2, 1].into(), 8080);
+            let container = ephemeral.container(&[target], self.attempt);
+            text.push_str(&format!(
+                "# Added to pods without a shell or a tool, where it stays listed until the pod goes; the addresses are \
+                 those of other pods.\n---\n{}",
+                crate::yaml::text(&container)
+            ));
+        }
+        text
+    }
+}
+
+/// What came of all connections.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// Each, with its verdict.
+    pub connections: Vec<VerifyConnection>,
+    /// Of verdicts.
+    pub counts: VerifyCounts,
+    /// Pods that have got an ephemeral container, which stays with them until they go.
+    pub marked: Vec<String>,
+}
+
+/// Tries connections from the pods that they are of, and holds what was seen against what was predicted.
 pub async fn tried(
     access: &Access,
     predicted: Vec<Predicted>,
-    seconds: u64,
+    how: &How,
     tell: &(dyn Fn(&str) + Sync),
-) -> (Vec<VerifyConnection>, VerifyCounts) {
+) -> Tried {
     let mut by_pod: BTreeMap<(String, String), Vec<Predicted>> = BTreeMap::new();
     for one in predicted {
         let pod = (one.namespace.clone(), one.pod.clone());
@@ -46,114 +110,60 @@ pub async fn tried(
     tell(&format!("trying connections from {pods} pods"));
     let calls = by_pod
         .into_iter()
-        .map(|((namespace, pod), all)| async move {
-            let mut seen = Vec::with_capacity(all.len());
-            for part in all.chunks(IN_ONE) {
-                let addresses: Vec<SocketAddr> = part
-                    .iter()
-                    .map(|one| SocketAddr::new(one.address, one.port))
-                    .collect();
-                let command = ["sh", "-c", &script(&addresses, seconds)].map(ToOwned::to_owned);
-                let answer = access
-                    .exec_default((&namespace, &pod), command.to_vec(), EXTRA)
-                    .await;
-                let (printed, why) =
-                    answer.unwrap_or_else(|error| (String::new(), error.to_string()));
-                seen.extend(read(part.len(), &printed, &why));
-            }
-            (all, seen)
-        });
+        .map(|(pod, all)| one_pod(access, pod, all, how));
     let mut calls = futures::stream::iter(calls.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-    let mut answered = Vec::new();
+    let (mut answered, mut marked) = (Vec::new(), Vec::new());
     let mut done = 0;
-    while let Some((all, seen)) = calls.next().await {
+    while let Some((all, seen, mark)) = calls.next().await {
         done += 1;
         tell(&format!(
             "{done} of {pods} pods have tried their connections"
         ));
         answered.extend(all.into_iter().zip(seen));
+        marked.extend(mark);
     }
-    judged(answered)
+    marked.sort_unstable();
+    let (connections, counts) = judged(answered);
+    Tried {
+        connections,
+        counts,
+        marked,
+    }
 }
 
-/// One line `NUMBER TOOL CODE MESSAGE` for each address; all are tried at once.
-fn script(addresses: &[SocketAddr], seconds: u64) -> String {
-    let mut script = format!(
-        "t={seconds}; if command -v nc >/dev/null 2>&1; then k=nc; elif command -v bash >/dev/null 2>&1 && command -v \
-         timeout >/dev/null 2>&1; then k=bash; elif command -v curl >/dev/null 2>&1; then k=curl; else k=none; fi; \
-         try() {{ case $k in nc) m=$(nc -v -z -w $t \"$2\" \"$3\" </dev/null 2>&1);; bash) m=$(timeout $t bash -c \
-         \": </dev/tcp/$2/$3\" 2>&1);; curl) m=$(curl -sS -m $t \"telnet://$4:$3\" </dev/null 2>&1);; *) m='no tool'; \
-         false;; esac; c=$?; echo \"$1 $k $c $(echo $m)\"; }}; "
-    );
-    for (number, address) in addresses.iter().enumerate() {
-        let (ip, port) = (address.ip(), address.port());
-        let host = if ip.is_ipv6() {
-            format!("[{ip}]")
-        } else {
-            ip.to_string()
-        };
-        script.push_str(&format!("try {number} {ip} {port} '{host}' & "));
+/// Lets one pod try its connections, with its own tools and, where it has none and that is asked for, with an
+/// ephemeral container; also whether it got one.
+async fn one_pod(
+    access: &Access,
+    (namespace, pod): (String, String),
+    all: Vec<Predicted>,
+    how: &How,
+) -> (Vec<Predicted>, Vec<Seen>, Option<String>) {
+    let addresses: Vec<SocketAddr> = all
+        .iter()
+        .map(|one| SocketAddr::new(one.address, one.port))
+        .collect();
+    let seconds = shell::seconds(how.attempt);
+    let limit = Duration::from_secs(seconds).saturating_add(EXTRA);
+    let mut seen = Vec::with_capacity(all.len());
+    for part in addresses.chunks(IN_ONE) {
+        let command = ["sh", "-c", &shell::script(part, seconds)].map(ToOwned::to_owned);
+        let answer = access
+            .exec_default((&namespace, &pod), command.to_vec(), limit)
+            .await;
+        let (printed, why) = answer.unwrap_or_else(|error| (String::new(), error.to_string()));
+        seen.extend(shell::read(part.len(), &printed, &why));
     }
-    script.push_str("wait");
-    script
-}
-
-fn read(count: usize, printed: &str, missing: &str) -> Vec<Seen> {
-    let answer = |number: usize| {
-        let number = number.to_string();
-        let line = printed.lines().find_map(|line| {
-            let mut words = line.splitn(4, ' ');
-            let is_it = words.next() == Some(&*number);
-            let (tool, code) = (words.next()?, words.next()?.parse::<u8>().ok()?);
-            is_it.then(|| {
-                (
-                    tool.to_owned(),
-                    code,
-                    words.next().unwrap_or_default().trim(),
-                )
-            })
-        });
-        match line {
-            None => Seen {
-                tool: "none".into(),
-                outcome: Outcome::Error,
-                detail: missing.to_owned(),
-            },
-            Some((tool, code, message)) => {
-                let outcome = outcome(&tool, code, message);
-                Seen {
-                    tool,
-                    outcome,
-                    detail: message.to_owned(),
-                }
-            }
-        }
-    };
-    (0..count).map(answer).collect()
-}
-
-fn outcome(tool: &str, code: u8, message: &str) -> Outcome {
-    let lower = message.to_ascii_lowercase();
-    let has = |words: &str| lower.contains(words);
-    match (tool, code) {
-        ("nc" | "bash", 0) => Outcome::Open,
-        ("none", _) => Outcome::Error,
-        _ if has("refused") => Outcome::Refused,
-        ("bash", 124 | 143) | ("curl", 28) => {
-            // With telnet, curl waits for the other side once it is connected.
-            if tool == "curl" && has("operation timed out") {
-                Outcome::Open
-            } else {
-                Outcome::Timeout
-            }
-        }
-        _ if has("timed out") || has("timeout") => Outcome::Timeout,
-        _ if has("host is unreachable") || has("no route to host") || has("not permitted") => {
-            Outcome::Rejected
-        }
-        ("curl", 0) => Outcome::Open,
-        _ => Outcome::Error,
+    let mut mark = None;
+    if let Some(ephemeral) = &how.ephemeral
+        && seen.iter().all(Seen::is_untried)
+    {
+        let place = (&*namespace, &*pod);
+        let (found, is_there) = ephemeral.seen(access, place, &addresses, how.attempt).await;
+        seen = found;
+        mark = is_there.then(|| format!("{namespace}/{pod}"));
     }
+    (all, seen, mark)
 }
 
 /// Holds what was seen against what was predicted.
@@ -226,6 +236,10 @@ fn judge(one: &Predicted, seen: &Seen, is_alive: bool) -> (&'static str, String)
         ),
         _ if !one.is_sure => ("inconclusive", "the prediction is not sure".into()),
         (Outcome::Open, true) => ("agree", "somebody answered".into()),
+        (Outcome::Refused, true) if is_alive => (
+            "differ",
+            "it was refused, although policies allow it and others are answered there".into(),
+        ),
         (Outcome::Refused, true) => (
             "inconclusive",
             "it was refused: nobody listens there, or a policy resets it".into(),
@@ -315,6 +329,13 @@ mod tests {
             (predicted("web", true), seen(Outcome::Timeout)),
         ];
         assert_eq!(verdicts(blocked), ["agree", "differ"]);
+        let reset = vec![
+            (predicted("api", true), seen(Outcome::Open)),
+            (predicted("web", true), seen(Outcome::Refused)),
+        ];
+        assert_eq!(verdicts(reset), ["agree", "differ"]);
+        let down = vec![(predicted("web", true), seen(Outcome::Refused))];
+        assert_eq!(verdicts(down), ["inconclusive"]);
         let failed = vec![(predicted("web", false), seen(Outcome::Error))];
         assert_eq!(verdicts(failed), ["inconclusive"]);
     }
@@ -333,75 +354,5 @@ mod tests {
         assert_eq!(verdict(vec![open(), denied()]), "enforced");
         let differs = (predicted("job", false), seen(Outcome::Open));
         assert_eq!(verdict(vec![open(), denied(), differs]), "not-enforced");
-    }
-
-    #[test]
-    fn tools_say_it_each_in_its_way() {
-        let refused = "nc: connect to 10.0.0.1 port 80 (tcp) failed: Connection refused";
-        assert_eq!(outcome("nc", 1, refused), Outcome::Refused);
-        assert_eq!(
-            outcome("nc", 1, "nc: 10.0.0.1 (10.0.0.1:80): Connection timed out"),
-            Outcome::Timeout
-        );
-        assert_eq!(
-            outcome("nc", 1, "nc: invalid option -- 'z'"),
-            Outcome::Error
-        );
-        assert_eq!(outcome("nc", 1, ""), Outcome::Error);
-        assert_eq!(
-            outcome("nc", 0, "10.0.0.1 (10.0.0.1:80) open"),
-            Outcome::Open
-        );
-        assert_eq!(outcome("bash", 124, ""), Outcome::Timeout);
-        assert_eq!(
-            outcome("bash", 1, "bash: connect: Connection refused"),
-            Outcome::Refused
-        );
-        assert_eq!(
-            outcome(
-                "curl",
-                28,
-                "curl: (28) Connection timed out after 2001 milliseconds"
-            ),
-            Outcome::Timeout
-        );
-        assert_eq!(
-            outcome(
-                "curl",
-                28,
-                "curl: (28) Operation timed out after 2001 milliseconds"
-            ),
-            Outcome::Open
-        );
-        assert_eq!(outcome("none", 1, "no tool"), Outcome::Error);
-    }
-
-    #[test]
-    fn lines_are_told_by_their_number() {
-        let found = read(2, "1 nc 0 open\n", "sh: not found");
-        assert_eq!(found[0].outcome, Outcome::Error);
-        assert_eq!(found[0].detail, "sh: not found");
-        assert_eq!(found[1].outcome, Outcome::Open);
-    }
-
-    #[test]
-    fn the_script_is_one_that_a_shell_understands() {
-        let addresses = ["127.0.0.1:1".parse().unwrap()];
-        let output = std::process::Command::new("sh")
-            .args(["-c", &script(&addresses, 1)])
-            .output()
-            .unwrap();
-        let printed = String::from_utf8(output.stdout).unwrap();
-        let found = read(1, &printed, "nothing");
-        assert!(
-            printed.starts_with("0 "),
-            "{printed} {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        // Refused, wherever there is a tool that says so.
-        assert!(
-            matches!(found[0].outcome, Outcome::Refused | Outcome::Error),
-            "{printed}"
-        );
     }
 }

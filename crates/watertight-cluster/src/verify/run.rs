@@ -3,6 +3,7 @@
 //! INVARIANT: whatever happens once something was made, everything is taken away again, and what could not be
 //! is told.
 
+mod newcomer;
 mod phases;
 mod stage;
 mod watches;
@@ -45,8 +46,8 @@ pub struct Ran {
     pub rounds: Vec<Round>,
     /// How long changes took.
     pub timings: Vec<VerifyTiming>,
-    /// What came of a new pod.
-    pub newcomer: Option<VerifyNewPod>,
+    /// What came of a new pod, in each direction.
+    pub new_pods: Vec<VerifyNewPod>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
     /// Nodes that were asked for and could not be tried.
@@ -113,8 +114,8 @@ pub async fn verify(
 /// # Errors
 ///
 /// If the cluster cannot be asked at all.
-pub async fn nodes(client: Client, options: &Options) -> Result<Option<Vec<Node>>, Error> {
-    stage::nodes(&Access::new(client), options).await
+pub async fn nodes(client: Client) -> Result<Option<Vec<Node>>, Error> {
+    stage::nodes(&Access::new(client)).await
 }
 
 struct Runner<'a> {

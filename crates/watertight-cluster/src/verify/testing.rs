@@ -1,25 +1,11 @@
 //! A small cluster for tests of this module: every pod and node with an address, and nothing running.
 
 use crate::verify::claims::{Known, Placed, Service};
-use crate::verify::image::Image;
-use crate::verify::plan::{ALLOWED, DENIED, Layout, Node, Options, Part, Patience};
+use crate::verify::plan::{ALLOWED, DENIED, Layout, Node, Options, Part};
 use crate::verify::wire::Facts;
 
 pub(crate) fn options() -> Options {
-    Options {
-        id: "abc123".into(),
-        namespace: None,
-        image: Image::own(),
-        nodes: Vec::new(),
-        per_node: false,
-        udp: true,
-        services: true,
-        surroundings: true,
-        internet: Vec::new(),
-        patience: Patience::default(),
-        new_pod: true,
-        expires: 1_800_000_000,
-    }
+    Options::new("abc123".into(), 1_800_000_000)
 }
 
 /// A node whose address ends in the number of its name's first letter.
@@ -39,6 +25,7 @@ pub(crate) fn known(layout: &Layout, nodes: &[Node]) -> Known {
         pod: format!("{}-0", actor.name),
         node: actor.node.clone(),
         ips: vec![format!("10.244.0.{}", at + 10).parse().unwrap()],
+        ..Placed::default()
     });
     let servers = layout.actors.iter().enumerate();
     let servers =

@@ -6,11 +6,15 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 /// What a TCP server says first, and a UDP server answers with: this word, and its name.
 pub const GREETING: &str = "watertight";
+
+/// The longest time that the program takes: longer than any that a run can be given.
+pub const LONGEST: Duration = Duration::from_secs(8 * 24 * 3600);
 
 /// How a target is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

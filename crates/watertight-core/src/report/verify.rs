@@ -7,7 +7,8 @@ pub mod predict;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Evidence, Tool};
+use super::build::tool;
+use super::{API_VERSION, Evidence, Tool};
 
 /// The answer of `watertight verify`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -36,15 +37,38 @@ pub struct VerifyReport {
     pub claims: Vec<VerifyClaim>,
     /// How long policies took.
     pub timings: Vec<VerifyTiming>,
-    /// What came of a pod that was new while policies were in force.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub new_pod: Option<VerifyNewPod>,
+    /// What came of a pod that was new while policies were in force, in each direction.
+    pub new_pods: Vec<VerifyNewPod>,
     /// With `--real`: every connection, predicted and tried.
     pub connections: Vec<VerifyConnection>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
     /// What could not be removed.
     pub left_behind: Vec<String>,
+}
+
+impl VerifyReport {
+    /// A report that says nothing yet.
+    #[must_use]
+    pub fn new(cluster: &str, namespace: &str) -> Self {
+        Self {
+            api_version: API_VERSION.into(),
+            kind: "VerifyReport".into(),
+            tool: tool(),
+            cluster: cluster.into(),
+            namespace: namespace.into(),
+            image: None,
+            verdict: String::new(),
+            counts: VerifyCounts::default(),
+            pods: Vec::new(),
+            claims: Vec::new(),
+            timings: Vec::new(),
+            new_pods: Vec::new(),
+            connections: Vec::new(),
+            notes: Vec::new(),
+            left_behind: Vec::new(),
+        }
+    }
 }
 
 /// Counts.
@@ -153,7 +177,8 @@ pub struct VerifyTiming {
     /// The first attempt that went as the change says began so many milliseconds after it was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<f64>,
-    /// How far off both may be: the clocks of the pod and of this program are compared by answers.
+    /// How long it took to store the policies: the change may be older by so much. The clocks of the pod and of
+    /// this program are compared by the answer that came fastest; how long that one was under way is not known.
     pub uncertainty: f64,
     /// Attempts.
     pub attempts: usize,
@@ -165,14 +190,16 @@ pub struct VerifyTiming {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyNewPod {
+    /// `egress`: what it reached; `ingress`: who reached it, from when the API named its address.
+    pub direction: String,
     /// `closed`, `open`, `never-closed` or `inconclusive`.
     pub verdict: String,
     /// In words.
     pub reason: String,
-    /// How long the pod was open: milliseconds from its first attempt to its last one that arrived.
+    /// How long the pod was open: milliseconds from the first attempt to the last one that arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_for: Option<f64>,
-    /// Its first attempt began so many milliseconds after the program started.
+    /// Its own first attempt began so many milliseconds after the program started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_attempt: Option<f64>,
     /// Attempts.
@@ -186,7 +213,7 @@ pub struct VerifyConnection {
     pub predicted: Evidence,
     /// The pod that tried it.
     pub pod: String,
-    /// How it was tried: `nc`, `wget`, `curl`, `bash` or `watertight`.
+    /// How it was tried: `bash`, `nc`, `curl`, `watertight` in an ephemeral container, or `none`.
     pub tool: String,
     /// `open`, `refused`, `rejected`, `timeout` or `error`.
     pub observed: String,

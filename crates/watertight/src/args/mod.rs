@@ -64,6 +64,8 @@ pub(crate) use verify::{VerifyArgs, VerifyCleanArgs, VerifyFormat, VerifyTool, V
   watertight check k8s/ --engine cilium@1.15     what that engine makes of them
   helm template shop | watertight check -        what a chart makes
   watertight check --live                        the cluster of the current context
+  watertight diagnose --live                     whether anything there puts policies into effect
+  watertight verify                              the same, proved with packets between pods of its own
   watertight explain 'shop/web -> shop/db:5432'  why this connection is allowed or denied
   watertight rule WT201                          what a finding means
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use watertight_cluster::verify::wire::Target;
+use watertight_cluster::verify::wire::{LONGEST, Target};
 
 /// Arguments of `probe`.
 #[derive(Args, Debug)]
@@ -32,10 +32,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
     /// Listen on these TCP ports
-    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) tcp: Vec<u16>,
     /// Listen on these UDP ports
-    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) udp: Vec<u16>,
     /// Sample these targets from the first moment on, and print every attempt
     #[arg(long, value_name = "TARGET")]
@@ -77,10 +77,51 @@ pub(crate) struct Pace {
 }
 
 fn milliseconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(number @ 1..=3_600_000) => Ok(Duration::from_millis(number)),
-        _ => Err(format!(
-            "`{text}` is no number of milliseconds from 1 to 3600000"
-        )),
+    let time = text.parse().map(Duration::from_millis).ok();
+    time.filter(|time| !time.is_zero() && *time <= LONGEST)
+        .ok_or_else(|| {
+            let most = LONGEST.as_millis();
+            format!("`{text}` is no number of milliseconds from 1 to {most}")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Verb};
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn every_time_that_a_run_can_be_given_is_taken() {
+        // A run waits for a week at the most, and a little longer for what was begun then.
+        for text in ["1", "3610000", "604810000"] {
+            let line = format!("watertight probe connect --watch --for {text} tcp:10.0.0.1:80");
+            let cli = parsed(&line).unwrap();
+            let Verb::Probe(ProbeArgs {
+                verb: ProbeVerb::Connect(args),
+            }) = cli.verb
+            else {
+                panic!("another verb");
+            };
+            assert_eq!(args.pace.length.as_millis().to_string(), text);
+        }
+        for wrong in ["0", "-1", "x", "700000000"] {
+            let line = format!("watertight probe connect --timeout={wrong} tcp:10.0.0.1:80");
+            assert!(parsed(&line).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nobody_listens_on_port_0() {
+        assert!(parsed("watertight probe serve --name a --tcp 8080,8081").is_ok());
+        for wrong in ["--tcp 0", "--udp 0", "--tcp 80,0", "--tcp 65536"] {
+            let line = format!("watertight probe serve --name a {wrong}");
+            assert!(parsed(&line).is_err(), "{wrong}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use super::{ClusterArgs, ConfigArgs, LiveArgs, OutputTarget};
   watertight verify --image registry.example/e2e-test-images/agnhost:2.53
   watertight verify --internet example.org:443
   watertight verify --real -n shop             own policies, by exec in own pods; nothing is made
+  watertight verify --real --ephemeral         and by containers in pods without a shell, which stay listed there
   watertight verify clean                      what earlier runs have left
 
 It makes pods in a namespace of its own, tries connections without policies, under policies and after them,
@@ -66,29 +67,29 @@ pub(crate) struct VerifyArgs {
     pub(crate) internet: Vec<String>,
 
     /// How long pods may take to start
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration, help_heading = "Patience")]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = time, help_heading = "Patience")]
     pub(crate) ready: Duration,
     /// How long a change of policies may take
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration, help_heading = "Patience")]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time, help_heading = "Patience")]
     pub(crate) settle: Duration,
     /// How long what has come into force must hold
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration, help_heading = "Patience")]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time, help_heading = "Patience")]
     pub(crate) stable: Duration,
     /// What takes longer is called slow
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration, help_heading = "Patience")]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time, help_heading = "Patience")]
     pub(crate) slow: Duration,
     /// How long one attempt may take
-    #[arg(long, value_name = "TIME", default_value = "1200ms", value_parser = duration, help_heading = "Patience")]
+    #[arg(long, value_name = "TIME", default_value = "1200ms", value_parser = time, help_heading = "Patience")]
     pub(crate) attempt: Duration,
     /// After this time anybody may remove what was made
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration, help_heading = "Patience")]
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time, help_heading = "Patience")]
     pub(crate) ttl: Duration,
 
     /// Try the cluster's own policies instead: what is predicted against what its own pods see. Nothing is made
     #[arg(
         long,
         help_heading = "Own policies",
-        conflicts_with_all = ["node", "per_node", "image", "tool", "internet", "dry_run"]
+        conflicts_with_all = ["node", "per_node", "tool", "internet"]
     )]
     pub(crate) real: bool,
     /// Try so many connections, spread over all; 0 tries all
@@ -100,6 +101,10 @@ pub(crate) struct VerifyArgs {
         help_heading = "Own policies"
     )]
     pub(crate) sample: usize,
+    /// Add an ephemeral container to pods without a shell or a tool: nobody can remove it, it ends by itself and
+    /// stays listed until the pod goes
+    #[arg(long, requires = "real", help_heading = "Own policies")]
+    pub(crate) ephemeral: bool,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
@@ -113,6 +118,15 @@ pub(crate) struct VerifyArgs {
     pub(crate) output: Vec<OutputTarget<VerifyFormat>>,
 }
 
+/// A time as everywhere, but not 0, which elsewhere is forever.
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    if digits.parse() == Ok(0.0) {
+        return Err("write a time that is longer than 0".into());
+    }
+    duration(text)
+}
+
 /// The verbs of `verify`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum VerifyVerb {
@@ -122,7 +136,11 @@ pub(crate) enum VerifyVerb {
 
 /// Arguments of `verify clean`.
 #[derive(Args, Debug)]
-#[command(after_help = "Exit codes: 0 nothing is left, 2 something could not be removed")]
+#[command(
+    after_help = "Runs whose time is not over are named and kept: they may be under way.
+
+Exit codes: 0 everything that was to be removed is removed, 2 something could not be"
+)]
 pub(crate) struct VerifyCleanArgs {
     #[command(flatten)]
     pub(crate) live: LiveArgs,
@@ -154,4 +172,17 @@ pub(crate) enum VerifyFormat {
     Json,
     /// JUnit XML, for test reports of CI systems
     Junit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_nothing() {
+        assert_eq!(time("1200ms"), Ok(Duration::from_millis(1200)));
+        for wrong in ["0", "0s", "0.0m", "", "s"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
 }

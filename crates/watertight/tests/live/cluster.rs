@@ -20,7 +20,11 @@ pub(crate) const TESTS: &[Test] = &[Test {
 
 /// Starts a cluster with two nodes, and the namespaces that every cluster has.
 pub(crate) async fn start(mode: Mode) -> FakeCluster {
-    let runtime = LabRuntime::new(&["node-a", "node-b"], mode);
+    serve(LabRuntime::new(&["node-a", "node-b"], mode)).await
+}
+
+/// The same with these nodes.
+pub(crate) async fn serve(runtime: LabRuntime) -> FakeCluster {
     let nodes = runtime.nodes();
     let options = Options {
         controllers: true,

@@ -10,6 +10,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "tests fail by panicking; a harness prints"
 )]
 #![cfg_attr(
@@ -23,7 +24,15 @@ use std::time::Instant;
 #[cfg(all(target_os = "linux", feature = "live"))]
 mod cluster;
 #[cfg(all(target_os = "linux", feature = "live"))]
+mod exec;
+#[cfg(all(target_os = "linux", feature = "live"))]
+mod images;
+#[cfg(all(target_os = "linux", feature = "live"))]
+mod real;
+#[cfg(all(target_os = "linux", feature = "live"))]
 mod runtime;
+#[cfg(all(target_os = "linux", feature = "live"))]
+mod surroundings;
 #[cfg(all(target_os = "linux", feature = "live"))]
 mod verify;
 
@@ -34,7 +43,12 @@ pub(crate) struct Test {
 }
 
 #[cfg(all(target_os = "linux", feature = "live"))]
-const MODULES: &[&[Test]] = &[cluster::TESTS, verify::TESTS];
+const MODULES: &[&[Test]] = &[
+    cluster::TESTS,
+    verify::TESTS,
+    surroundings::TESTS,
+    real::TESTS,
+];
 #[cfg(not(all(target_os = "linux", feature = "live")))]
 const MODULES: &[&[Test]] = &[];
 
@@ -51,6 +65,13 @@ fn missing() -> Option<String> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Pods run this program again as what other images have.
+    #[cfg(all(target_os = "linux", feature = "live"))]
+    if let Some((flag, rest)) = arguments.split_first()
+        && flag == "--role"
+    {
+        return images::role(rest);
+    }
     let filters: Vec<&String> = arguments
         .iter()
         .filter(|argument| !argument.starts_with('-'))

@@ -1,14 +1,13 @@
 //! Runs the pods of a fake cluster as network namespaces of a lab, and its policies as tables of their nodes.
 //!
 //! The namespaces are made beforehand, some for each node; a pod that is scheduled gets a free one. Its container is
-//! a process in it: the program under test where the command asks for `/watertight`. How well the nodes enforce is
-//! up to a [`Mode`].
+//! a process in it: the program under test where the command asks for `/watertight`, and what [`Tools`] has for
+//! others. How well the nodes enforce is up to a [`Mode`].
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,6 @@ use fake_cluster::{Exec, ExitStatus, Runtime, Store};
 use futures::future::BoxFuture;
 use ipnet::IpNet;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use watertight_core::engine::Profile;
 use watertight_core::eval::Evaluator;
 use watertight_core::manifest::Options;
@@ -28,6 +26,8 @@ use watertight_node::lab::{self, Place, Plan, services};
 use watertight_node::netlink::{Protocol, Socket};
 use watertight_node::nft::compile;
 use watertight_node::sys::Namespace;
+
+use crate::images::Tools;
 
 /// How a cluster enforces its policies.
 #[derive(Clone, Debug)]
@@ -61,6 +61,9 @@ struct Inner {
     policies: Vec<(Instant, Vec<Value>)>,
     /// What is in force.
     applied: Option<String>,
+    tools: Arc<Tools>,
+    /// The name server that pods are told.
+    resolver: Option<IpAddr>,
 }
 
 struct Host {
@@ -69,6 +72,8 @@ struct Host {
     place: Place,
     ranges: Vec<IpNet>,
     enforcer: Option<Enforcer>,
+    /// Processes of pods on its network, by the uid of the pod.
+    processes: Vec<(String, Process)>,
 }
 
 struct Slot {
@@ -77,7 +82,7 @@ struct Slot {
     ips: Vec<IpAddr>,
     /// The pod in it.
     uid: Option<String>,
-    process: Option<Process>,
+    processes: Vec<Process>,
 }
 
 struct Process {
@@ -145,7 +150,7 @@ impl LabRuntime {
                 place: Place::Pod(pod.id),
                 ips: pod.ips.clone(),
                 uid: None,
-                process: None,
+                processes: Vec::new(),
             })
             .collect();
         let range = |ip: &IpAddr| {
@@ -163,6 +168,7 @@ impl LabRuntime {
                 place: Place::Node(node.id),
                 ranges,
                 enforcer: None,
+                processes: Vec::new(),
             }
         });
         let inner = Inner {
@@ -173,6 +179,8 @@ impl LabRuntime {
             world: BTreeMap::new(),
             policies: vec![(Instant::now(), Vec::new())],
             applied: None,
+            tools: Arc::new(Tools::new()),
+            resolver: None,
         };
         let runtime = Self(Arc::new(Mutex::new(inner)));
         let weak = Arc::downgrade(&runtime.0);
@@ -182,6 +190,16 @@ impl LabRuntime {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What pods find in their images.
+    pub(crate) fn tools(&self) -> Arc<Tools> {
+        Arc::clone(&self.lock().tools)
+    }
+
+    /// Tells pods of a name server.
+    pub(crate) fn resolve_by(&self, server: IpAddr) {
+        self.lock().resolver = Some(server);
     }
 
     /// The nodes as objects, with the addresses that they have here.
@@ -334,6 +352,42 @@ impl Inner {
         self.cluster.namespace(place).cloned()
     }
 
+    /// Starts what a container runs, if it runs anything.
+    fn run(&self, pod: &Value, container: &Value) -> Result<Option<Process>, String> {
+        let words = |field: &str| {
+            let list = container.get(field).and_then(Value::as_array);
+            let list = list.into_iter().flatten().filter_map(Value::as_str);
+            list.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let command = [words("command"), words("args")].concat();
+        if command.is_empty() {
+            return Ok(None);
+        }
+        let namespace = self.namespace_of(pod).ok_or("no namespace")?;
+        let image = text(container, "/image");
+        let mut program = self.tools.program(image, &command, None)?;
+        program
+            .envs(self.environment(pod, container))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let spawned = namespace
+            .run(|| program.spawn())
+            .map_err(|error| error.to_string())?;
+        let mut child = spawned.map_err(|error| error.to_string())?;
+        let said = Arc::new(Mutex::new(Vec::new()));
+        if let Some(mut stdout) = child.stdout.take() {
+            let said = Arc::clone(&said);
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(count @ 1..) = stdout.read(&mut bytes) {
+                    said.lock().unwrap().extend_from_slice(&bytes[..count]);
+                }
+            });
+        }
+        Ok(Some(Process { child, said }))
+    }
+
     /// What a container finds in its environment.
     fn environment(&self, pod: &Value, container: &Value) -> Vec<(String, String)> {
         let named = container.get("env").and_then(Value::as_array);
@@ -368,17 +422,6 @@ impl Inner {
     }
 }
 
-/// The program behind a command: the one under test for `/watertight`, what the machine has for others.
-fn program(command: &[String]) -> Result<Command, String> {
-    let (name, arguments) = command.split_first().ok_or("no command")?;
-    let mut program = match Path::new(name).file_name().and_then(|name| name.to_str()) {
-        Some("watertight") => Command::new(env!("CARGO_BIN_EXE_watertight")),
-        _ => Command::new(name),
-    };
-    program.args(arguments);
-    Ok(program)
-}
-
 fn container<'p>(pod: &'p Value, name: &str) -> Option<&'p Value> {
     let of = |list: &str| {
         pod.pointer(list)
@@ -394,18 +437,6 @@ impl Runtime for LabRuntime {
     fn start(&self, pod: &Value) -> Result<Vec<IpAddr>, String> {
         let mut inner = self.lock();
         let node = text(pod, "/spec/nodeName").to_owned();
-        let container = container(pod, "").ok_or("no container")?;
-        let words = |field: &str| {
-            let list = container
-                .get(field)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten();
-            list.filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        let command = [words("command"), words("args")].concat();
         let on_host = pod.pointer("/spec/hostNetwork") == Some(&json!(true));
         let ips = if on_host {
             let host = inner.hosts.iter().find(|host| host.name == node);
@@ -417,41 +448,33 @@ impl Runtime for LabRuntime {
             free.uid = Some(text(pod, "/metadata/uid").to_owned());
             free.ips.clone()
         };
-        if command.is_empty() {
-            return Ok(ips);
-        }
-        let environment = inner.environment(pod, container);
-        let namespace = inner.namespace_of(pod).ok_or("no namespace")?;
-        let mut program = program(&command)?;
-        program
-            .envs(environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let spawned = namespace
-            .run(|| program.spawn())
-            .map_err(|error| error.to_string())?;
-        let mut child = spawned.map_err(|error| error.to_string())?;
-        let said = Arc::new(Mutex::new(Vec::new()));
-        if let Some(mut stdout) = child.stdout.take() {
-            let said = Arc::clone(&said);
-            std::thread::spawn(move || {
-                let mut bytes = [0; 4096];
-                while let Ok(count @ 1..) = stdout.read(&mut bytes) {
-                    said.lock().unwrap().extend_from_slice(&bytes[..count]);
+        let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
+        for container in containers.into_iter().flatten() {
+            let Some(process) = inner.run(pod, container)? else {
+                continue;
+            };
+            let uid = text(pod, "/metadata/uid").to_owned();
+            match inner.slot(pod) {
+                Some(slot) => slot.processes.push(process),
+                None => {
+                    let mut hosts = inner.hosts.iter_mut();
+                    if let Some(host) = hosts.find(|host| host.name == node) {
+                        host.processes.push((uid, process));
+                    }
                 }
-            });
-        }
-        if let Some(slot) = inner.slot(pod) {
-            slot.process = Some(Process { child, said });
+            }
         }
         Ok(ips)
     }
 
     fn stop(&self, pod: &Value) {
         let mut inner = self.lock();
+        let uid = text(pod, "/metadata/uid");
+        for host in &mut inner.hosts {
+            host.processes.retain(|(of, _)| of != uid);
+        }
         let Some(slot) = inner.slot(pod) else { return };
-        slot.process = None;
+        slot.processes.clear();
         slot.uid = None;
         let ips = slot.ips.clone();
         for host in &mut inner.hosts {
@@ -463,7 +486,12 @@ impl Runtime for LabRuntime {
 
     fn sync(&self, store: &Store) {
         let mut world = BTreeMap::new();
-        for key in ["namespaces", "nodes", "services"] {
+        for key in [
+            "namespaces",
+            "nodes",
+            "services",
+            "endpointslices.discovery.k8s.io",
+        ] {
             world.insert(key, store.all(key));
         }
         let mut pods = store.all("pods");
@@ -494,84 +522,25 @@ impl Runtime for LabRuntime {
 
     fn logs(&self, pod: &Value) -> String {
         let mut inner = self.lock();
-        let process = inner.slot(pod).and_then(|slot| slot.process.as_ref());
+        let process = inner.slot(pod).and_then(|slot| slot.processes.first());
         let said = process.map(|process| process.said.lock().unwrap().clone());
         String::from_utf8_lossy(&said.unwrap_or_default()).into_owned()
     }
 }
 
 impl LabRuntime {
-    async fn run(&self, mut exec: Exec) -> Result<i32, String> {
-        let (namespace, environment) = {
+    async fn run(&self, exec: Exec) -> Result<i32, String> {
+        let (namespace, environment, mut program) = {
             let inner = self.lock();
             let container = container(&exec.pod, &exec.container).ok_or("no such container")?;
             let namespace = inner
                 .namespace_of(&exec.pod)
                 .ok_or("the pod does not run")?;
-            (namespace, inner.environment(&exec.pod, container))
+            let image = text(container, "/image");
+            let program = inner.tools.program(image, &exec.command, inner.resolver)?;
+            (namespace, inner.environment(&exec.pod, container), program)
         };
-        let mut program = program(&exec.command)?;
         program.envs(environment);
-        program
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut program = tokio::process::Command::from(program);
-        program.kill_on_drop(true);
-        let tokio = tokio::runtime::Handle::current();
-        let spawned = namespace.run(|| {
-            let _inside = tokio.enter();
-            program.spawn()
-        });
-        let mut child = spawned
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())?;
-        let (mut stdin, mut stdout, mut stderr) = (
-            child.stdin.take(),
-            child.stdout.take().unwrap(),
-            child.stderr.take().unwrap(),
-        );
-        let out = async {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = stdout.read(&mut bytes).await {
-                if exec
-                    .stdout
-                    .send(bytes[..count].to_vec().into())
-                    .await
-                    .is_err()
-                {
-                    break;
-                }
-            }
-        };
-        let err = async {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = stderr.read(&mut bytes).await {
-                if exec
-                    .stderr
-                    .send(bytes[..count].to_vec().into())
-                    .await
-                    .is_err()
-                {
-                    break;
-                }
-            }
-        };
-        let input = async {
-            while let Some(bytes) = exec.stdin.recv().await {
-                let Some(stdin) = &mut stdin else { break };
-                if stdin.write_all(&bytes).await.is_err() {
-                    break;
-                }
-            }
-            stdin = None;
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            _ = futures::future::join(out, err) => {}
-            () = input => {}
-        }
-        let status = child.wait().await.map_err(|error| error.to_string())?;
-        Ok(status.code().unwrap_or(137))
+        crate::exec::run(program, namespace, exec).await
     }
 }

@@ -4,6 +4,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use fake_cluster::{Effect, FakeCluster, Fault};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::Test;
@@ -41,7 +42,15 @@ pub(crate) const TESTS: &[Test] = &[
     },
     Test {
         name: "verify::an_interrupt_takes_everything_away",
-        run: interrupted,
+        run: || stopped_by(Signal::SIGINT),
+    },
+    Test {
+        name: "verify::being_told_to_end_takes_everything_away",
+        run: || stopped_by(Signal::SIGTERM),
+    },
+    Test {
+        name: "verify::what_stays_behind_is_told_and_ends_with_2",
+        run: left_behind,
     },
 ];
 
@@ -58,10 +67,28 @@ fn program(cluster: &FakeCluster, arguments: &[&str]) -> (tempfile::TempDir, Com
     (dir, command)
 }
 
-struct Run {
+pub(crate) struct Run {
     code: Option<i32>,
-    report: Value,
+    pub(crate) report: Value,
     output: Output,
+}
+
+/// Runs `verify -o json` against a cluster.
+pub(crate) fn ended(cluster: &FakeCluster, arguments: &[&str]) -> Run {
+    let (_dir, mut command) = program(cluster, arguments);
+    let output = command.args(["-o", "json"]).output().unwrap();
+    Run {
+        code: output.status.code(),
+        report: serde_json::from_slice(&output.stdout).unwrap_or(Value::Null),
+        output,
+    }
+}
+
+/// What it tells people.
+pub(crate) fn text(cluster: &FakeCluster, arguments: &[&str]) -> String {
+    let (_dir, mut command) = program(cluster, arguments);
+    let output = command.env("COLUMNS", "110").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Runs `verify -o json` against a cluster of that mode, and looks that nothing is left of it.
@@ -71,18 +98,12 @@ fn verify(mode: Mode, faults: &[Fault], arguments: &[&str]) -> Run {
     for fault in faults {
         cluster.fault(fault.clone());
     }
-    let (_dir, mut command) = program(&cluster, arguments);
-    let output = command.args(["-o", "json"]).output().unwrap();
+    let run = ended(&cluster, arguments);
     nothing_is_left(&cluster);
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    Run {
-        code: output.status.code(),
-        report,
-        output,
-    }
+    run
 }
 
-fn nothing_is_left(cluster: &FakeCluster) {
+pub(crate) fn nothing_is_left(cluster: &FakeCluster) {
     // What owns everything is gone; the rest follows.
     for _ in 0..100 {
         let namespaces = cluster.store().all("namespaces");
@@ -99,17 +120,17 @@ fn nothing_is_left(cluster: &FakeCluster) {
 }
 
 impl Run {
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let error = String::from_utf8_lossy(&self.output.stderr);
         format!("{:#}\n{error}", self.report)
     }
 
-    fn ends(&self, code: i32, verdict: &str) {
+    pub(crate) fn ends(&self, code: i32, verdict: &str) {
         assert_eq!(self.code, Some(code), "{}", self.shown());
         assert_eq!(self.report["verdict"], verdict, "{}", self.shown());
     }
 
-    fn count(&self, what: &str) -> u64 {
+    pub(crate) fn count(&self, what: &str) -> u64 {
         self.report["counts"][what].as_u64().unwrap()
     }
 
@@ -209,7 +230,46 @@ fn no_exec() {
     assert!(run.shown().contains("pods/exec"), "{}", run.shown());
 }
 
-fn interrupted() {
+fn left_behind() {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(start(Mode::Enforcing));
+    let fault = Fault::new("delete", "namespaces", Effect::Forbidden);
+    cluster.fault(fault);
+    let run = ended(
+        &cluster,
+        &[
+            "--no-services",
+            "--no-surroundings",
+            "--no-new-pod",
+            "--no-udp",
+        ],
+    );
+    run.ends(2, "enforced");
+    let left = run.report["leftBehind"].to_string();
+    assert!(
+        left.contains("cannot delete Namespace `watertight-verify-"),
+        "{left}"
+    );
+    assert!(
+        run.shown()
+            .contains("`kubectl delete namespace watertight-verify-"),
+        "{}",
+        run.shown()
+    );
+    cluster.heal();
+    // Its time is not over: who says so removes it all the same.
+    let clean = |arguments: &[&str]| {
+        let (_dir, mut command) = program(&cluster, &[&["clean"], arguments].concat());
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), said)
+    };
+    assert_eq!(clean(&[]), (Some(0), "0 runs removed, 1 kept\n".to_owned()));
+    assert_eq!(clean(&["--all"]), (Some(0), "1 run removed\n".to_owned()));
+    nothing_is_left(&cluster);
+}
+
+fn stopped_by(signal: Signal) {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let cluster = tokio.block_on(start(Mode::Enforcing));
     let (_dir, mut command) = program(&cluster, &[]);
@@ -223,8 +283,8 @@ fn interrupted() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    nix::sys::signal::kill(id, signal).unwrap();
     let status = child.wait().unwrap();
-    assert_ne!(status.code(), Some(0));
+    assert_eq!(status.code(), Some(2));
     nothing_is_left(&cluster);
 }

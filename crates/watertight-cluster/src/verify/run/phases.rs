@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use watertight_core::report::verify::VerifyTiming;
+use watertight_core::report::verify::{VerifyNewPod, VerifyTiming};
 
 use crate::verify::access::{Error, POLICY};
 use crate::verify::claims::{Claim, Direction, Known, claims};
-use crate::verify::judge::{Phase, Round, judge, seconds};
+use crate::verify::judge::{Phase, Round, judge, seconds, without_replaced};
 use crate::verify::objects::Objects;
 use crate::verify::plan::{Layout, layout, refused};
 use crate::verify::settle::is_settled;
@@ -20,7 +20,7 @@ use super::{Ran, Runner, stage};
 impl Runner<'_> {
     pub(super) async fn all(&mut self) -> Result<Ran, Error> {
         (self.tell)("reading nodes");
-        let nodes = stage::nodes(&self.access, self.options).await?;
+        let nodes = stage::nodes(&self.access).await?;
         if let Some(why) = refused(self.options, nodes.as_deref()) {
             return Err(Error::said("use the nodes of --node", &why));
         }
@@ -39,10 +39,12 @@ impl Runner<'_> {
             rounds: Vec::new(),
             timings: Vec::new(),
         };
-        let newcomer = self.phases(&layout, &known, &uid, &mut run).await?;
+        let new_pods = self.phases(&layout, &known, &uid, &mut run).await?;
+        let replaced = self.replaced(&layout, &known).await;
         let slow = self.options.patience.slow;
         let judged = run.claims.into_iter().map(|claim| {
             let verdict = judge(&claim, &run.rounds, slow);
+            let verdict = without_replaced(&claim, verdict, &layout.actors, &replaced);
             (claim, verdict)
         });
         Ok(Ran {
@@ -51,7 +53,7 @@ impl Runner<'_> {
             known,
             rounds: run.rounds,
             timings: run.timings,
-            newcomer,
+            new_pods,
             notes: std::mem::take(&mut self.notes),
             untried: self.untried,
         })
@@ -63,7 +65,7 @@ impl Runner<'_> {
         known: &Known,
         uid: &str,
         run: &mut Course,
-    ) -> Result<Option<watertight_core::report::verify::VerifyNewPod>, Error> {
+    ) -> Result<Vec<VerifyNewPod>, Error> {
         let objects = Objects {
             options: self.options,
             owner: Some(uid),
@@ -85,7 +87,14 @@ impl Runner<'_> {
         let newcomer = self.newcomer(&objects, layout, known, run).await?;
         let (stored, _) = self.store(&objects.allowances()).await?;
         (self.tell)("policies allow one port back; waiting until it opens");
-        self.watch_phase(Phase::Allowed, stored, known, run).await;
+        let watched = async {
+            match newcomer {
+                Some(newcomer) => Some(self.dialled(newcomer).await),
+                None => None,
+            }
+        };
+        let allowed = self.watch_phase(Phase::Allowed, stored, known, run);
+        let ((), newcomer) = tokio::join!(allowed, watched);
         let newcomer = match newcomer {
             Some(newcomer) => Some(self.printed(newcomer).await),
             None => None,
@@ -109,8 +118,8 @@ impl Runner<'_> {
         self.timings(Change::Release, watches, (stored, storing), run)
             .await;
         Ok(match newcomer {
-            Some(newcomer) => Some(self.judged(newcomer).await),
-            None => None,
+            Some(newcomer) => self.judged(newcomer).await,
+            None => Vec::new(),
         })
     }
 
@@ -163,7 +172,9 @@ impl Runner<'_> {
             };
             let ask = &claim.treatment;
             let pod = known.placed.get(ask.actor).map_or("", |placed| &placed.pod);
-            match self.watch(pod, &ask.target).await {
+            let patience = self.options.patience;
+            let length = patience.settle + patience.attempt + super::EXTRA;
+            match self.watch(pod, &ask.target, length).await {
                 Ok(watch) => watches.push((direction, watch)),
                 Err(error) => {
                     let words = direction.word();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::verify::access::{Access, DEPLOYMENT, Error, NODE, POD, SERVICE, SLICE};
 use crate::verify::claims::{Known, Placed, Service};
 use crate::verify::objects::{self, Objects, RUN};
-use crate::verify::plan::{Layout, Node, Options, Part, cloud_of};
+use crate::verify::plan::{Layout, Node, Part, cloud_of};
 use crate::verify::wait::{Stage, failure, stage};
 
 use super::{EXTRA, Runner};
@@ -17,8 +17,8 @@ use super::{EXTRA, Runner};
 /// How often pods are looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The nodes, or none if they may not be read. In a given namespace they are read if that is allowed.
-pub(super) async fn nodes(access: &Access, _options: &Options) -> Result<Option<Vec<Node>>, Error> {
+/// The nodes, or none if they may not be read.
+pub(super) async fn nodes(access: &Access) -> Result<Option<Vec<Node>>, Error> {
     match access.list(NODE, None, "").await {
         Ok(found) => Ok(Some(found.iter().filter_map(node).collect())),
         Err(error) if matches!(error.code, 401 | 403 | 404) => Ok(None),
@@ -247,6 +247,30 @@ impl Runner<'_> {
         Ok(known)
     }
 
+    /// Actors whose pods are not those that were there at first, with what became of them.
+    pub(super) async fn replaced(
+        &mut self,
+        layout: &Layout,
+        known: &Known,
+    ) -> BTreeMap<usize, String> {
+        let selector = format!("{RUN}={}", self.options.id);
+        let pods = self.access.list(POD, Some(&self.namespace), &selector);
+        let pods = match pods.await {
+            Ok(pods) => pods,
+            Err(error) => {
+                self.notes.push(format!(
+                    "whether pods were replaced meanwhile is not known: {error}"
+                ));
+                return BTreeMap::new();
+            }
+        };
+        let placed = layout.actors.iter().zip(&known.placed).enumerate();
+        placed
+            .filter(|(_, (_, placed))| !placed.uid.is_empty())
+            .filter_map(|(at, (_, placed))| Some((at, change(placed, &pods)?)))
+            .collect()
+    }
+
     /// Where the API server listens, if that can be read.
     async fn api_servers(&self) -> Vec<IpAddr> {
         let selector = "kubernetes.io/service-name=kubernetes";
@@ -270,7 +294,7 @@ fn is_needed(actor: &crate::verify::plan::Actor) -> bool {
     actor.part != Part::Everywhere
 }
 
-fn placed(pod: &Value) -> Placed {
+pub(super) fn placed(pod: &Value) -> Placed {
     let word = |path: &str| pod.pointer(path).and_then(Value::as_str);
     let ips = pod.pointer("/status/podIPs").and_then(Value::as_array);
     let ips = ips
@@ -283,8 +307,39 @@ fn placed(pod: &Value) -> Placed {
     }
     Placed {
         pod: word("/metadata/name").unwrap_or_default().to_owned(),
+        uid: word("/metadata/uid").unwrap_or_default().to_owned(),
+        restarts: restarts(pod),
         node: word("/spec/nodeName").map(ToOwned::to_owned),
         ips,
+    }
+}
+
+fn restarts(pod: &Value) -> u64 {
+    let statuses = pod.pointer("/status/containerStatuses");
+    let statuses = statuses.and_then(Value::as_array).into_iter().flatten();
+    let counts = statuses.filter_map(|status| status.get("restartCount")?.as_u64());
+    counts.sum()
+}
+
+/// What became of a pod since it was placed, if it is not the same any more.
+fn change(placed: &Placed, pods: &[Value]) -> Option<String> {
+    let name = &placed.pod;
+    let word = |pod: &Value, path: &str| {
+        let word = pod.pointer(path).and_then(Value::as_str);
+        word.unwrap_or_default().to_owned()
+    };
+    let now = pods
+        .iter()
+        .find(|pod| word(pod, "/metadata/uid") == placed.uid);
+    match now {
+        None => Some(format!("pod `{name}` was replaced")),
+        Some(pod) if pod.pointer("/metadata/deletionTimestamp").is_some() => {
+            Some(format!("pod `{name}` was being deleted"))
+        }
+        Some(pod) if restarts(pod) > placed.restarts => {
+            Some(format!("a container of pod `{name}` was restarted"))
+        }
+        Some(_) => None,
     }
 }
 
@@ -348,6 +403,24 @@ mod tests {
         let mut down = plain;
         down["status"]["conditions"][0]["status"] = "Unknown".into();
         assert!(!node(&down).unwrap().takes_all);
+    }
+
+    #[test]
+    fn a_pod_is_the_same_only_by_its_uid_and_without_restarts() {
+        let pod = |uid: &str, restarts: u64| {
+            json!({
+                "metadata": {"name": "heron-1", "uid": uid},
+                "status": {"podIP": "10.0.0.1", "containerStatuses": [{"restartCount": restarts}]},
+            })
+        };
+        let then = placed(&pod("u-1", 1));
+        let told = |now: Value| change(&then, &[now]).unwrap_or_default();
+        assert_eq!(told(pod("u-1", 1)), "");
+        assert!(told(pod("u-2", 0)).contains("was replaced"));
+        assert!(told(pod("u-1", 2)).contains("was restarted"));
+        let mut going = pod("u-1", 1);
+        going["metadata"]["deletionTimestamp"] = "2026-11-23T00:00:00Z".into();
+        assert!(told(going).contains("being deleted"));
     }
 
     #[test]

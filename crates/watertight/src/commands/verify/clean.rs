@@ -19,10 +19,11 @@ pub(super) async fn run(args: &VerifyCleanArgs, global: &Global) -> anyhow::Resu
     let now = now.as_secs();
     let found = runs(&access, args.namespace.as_deref()).await;
     let found = found.map_err(|error| anyhow!("{error}"))?;
-    let (mut removed, mut failed) = (0, 0);
+    let (mut removed, mut kept, mut failed) = (0, 0, 0);
     for run in &found {
         if !args.all && !has_expired(run, now) {
-            say(&kept(run, now));
+            say(&under_way(run, now));
+            kept += 1;
             continue;
         }
         let left = remove(&access, run).await;
@@ -36,7 +37,11 @@ pub(super) async fn run(args: &VerifyCleanArgs, global: &Global) -> anyhow::Resu
         }
     }
     if !global.quiet {
-        super::super::print(&format!("{} removed\n", count(removed, "run")))?;
+        let kept = match kept {
+            0 => String::new(),
+            kept => format!(", {kept} kept"),
+        };
+        super::super::print(&format!("{} removed{kept}\n", count(removed, "run")))?;
     }
     Ok(if failed == 0 {
         Exit::Clean
@@ -45,7 +50,8 @@ pub(super) async fn run(args: &VerifyCleanArgs, global: &Global) -> anyhow::Resu
     })
 }
 
-fn kept(run: &Run, now: u64) -> String {
+/// What somebody else may need is not what this command is to remove: it is named, and no failure.
+fn under_way(run: &Run, now: u64) -> String {
     let minutes = run.expires.unwrap_or(now).saturating_sub(now).div_ceil(60);
     format!(
         "run {} in namespace {} may still be under way, for {} at most; --all removes it now",

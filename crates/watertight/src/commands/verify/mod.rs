@@ -31,7 +31,11 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Exit> {
         None => {
             let targets = super::targets(&args.output, VerifyFormat::Text)?;
             if args.real {
-                let report = real::run(args, &runtime, global)?;
+                let how = real::how(args)?;
+                if args.dry_run {
+                    return super::print(&how.dry_run());
+                }
+                let report = real::run(args, &how, &runtime, global)?;
                 return delivered(&targets, &report, global);
             }
             let options = options(args)?;
@@ -146,7 +150,7 @@ async fn stopped(times: usize) {
 
 async fn dry_run(args: &VerifyArgs, options: &Options) -> anyhow::Result<Exit> {
     let nodes = match connected(&args.live) {
-        Ok(connection) => run::nodes(connection.client, options)
+        Ok(connection) => run::nodes(connection.client)
             .await
             .map_err(|error| anyhow!("{error}")),
         Err(error) => Err(error),
@@ -195,7 +199,6 @@ fn options(args: &VerifyArgs) -> anyhow::Result<Options> {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Ok(Options {
-        id: id(),
         namespace: args.namespace.clone(),
         image,
         nodes: args.node.clone(),
@@ -213,7 +216,7 @@ fn options(args: &VerifyArgs) -> anyhow::Result<Options> {
             ..Patience::default()
         },
         new_pod: !args.no_new_pod,
-        expires: now.saturating_add(args.ttl).as_secs(),
+        ..Options::new(id(), now.saturating_add(args.ttl).as_secs())
     })
 }
 

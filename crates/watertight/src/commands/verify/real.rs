@@ -4,19 +4,41 @@ use std::mem::ManuallyDrop;
 
 use anyhow::bail;
 use watertight_cluster::verify::access::Access;
-use watertight_cluster::verify::real;
+use watertight_cluster::verify::image::{Image, Tool};
+use watertight_cluster::verify::real::{self, Ephemeral, How};
 use watertight_core::report::verify::VerifyReport;
 use watertight_core::report::verify::predict::predict;
-use watertight_core::report::{API_VERSION, Tool};
+use watertight_core::rules::count;
 
 use crate::args::{Global, InputArgs, VerifyArgs};
 use crate::commands::cluster::{Cluster, known_namespace};
 use crate::exit::say;
 use crate::output::one_line;
 
-/// Predicts, tries and compares. Nothing is made, and nothing is changed.
+/// How connections are tried.
+pub(super) fn how(args: &VerifyArgs) -> anyhow::Result<How> {
+    if args.image.is_some() && !args.ephemeral {
+        bail!("--real runs no image; --ephemeral runs one in pods without a shell");
+    }
+    let named = args.image.as_deref().map_or_else(Image::own, Image::named);
+    let ephemeral = args.ephemeral.then(|| Ephemeral {
+        id: super::id(),
+        image: Image {
+            tool: Tool::Watertight,
+            ..named
+        },
+        ready: args.ready,
+    });
+    Ok(How {
+        attempt: args.attempt,
+        ephemeral,
+    })
+}
+
+/// Predicts, tries and compares. Nothing is made, and nothing is changed, but for ephemeral containers.
 pub(super) fn run(
     args: &VerifyArgs,
+    how: &How,
     runtime: &tokio::runtime::Runtime,
     global: &Global,
 ) -> anyhow::Result<VerifyReport> {
@@ -65,30 +87,25 @@ pub(super) fn run(
         notes.push("something of the cluster could not be read: predictions may be wrong".into());
     }
     let access = Access::new(connection.client);
-    let seconds = args.attempt.as_secs().max(1);
-    let (connections, counts) =
-        runtime.block_on(real::tried(&access, sample.connections, seconds, &tell));
+    let tried = runtime.block_on(real::tried(&access, sample.connections, how, &tell));
+    if !tried.marked.is_empty() {
+        notes.push(format!(
+            "{} now {} an ephemeral container that has ended; it stays listed until the pod goes: {}",
+            count(tried.marked.len(), "pod"),
+            if tried.marked.len() == 1 { "has" } else { "have" },
+            tried.marked.join(", ")
+        ));
+    }
+    let namespace = args.namespace.as_deref().unwrap_or_default();
+    let image = how.ephemeral.as_ref();
     let mut report = VerifyReport {
-        api_version: API_VERSION.into(),
-        kind: "VerifyReport".into(),
-        tool: Tool {
-            name: "watertight".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        },
-        cluster: connection.context,
-        namespace: args.namespace.clone().unwrap_or_default(),
-        image: None,
-        verdict: String::new(),
-        counts,
-        pods: Vec::new(),
-        claims: Vec::new(),
-        timings: Vec::new(),
-        new_pod: None,
-        connections,
+        image: image.map(|ephemeral| ephemeral.image.name.clone()),
+        verdict: real::verdict(&tried.connections, &tried.counts).into(),
+        counts: tried.counts,
+        connections: tried.connections,
         notes,
-        left_behind: Vec::new(),
+        ..VerifyReport::new(&connection.context, namespace)
     };
-    report.verdict = real::verdict(&report.connections, &report.counts).into();
     if report.verdict == "inconclusive" {
         report.notes.push(
             "of the connections that policies deny, none was tried and seen to be stopped: nothing shows that \

@@ -27,11 +27,14 @@ pub(super) fn render(report: &VerifyReport, out: &mut dyn Write) -> io::Result<(
         }
         junit.add_test_suite(suite);
     }
-    if let Some(newcomer) = &report.new_pod {
+    if !report.new_pods.is_empty() {
         let mut suite = TestSuite::new("new pod");
-        let mut case = TestCase::new("a new pod under policies", new_pod(newcomer));
-        case.set_classname("new pod");
-        suite.add_test_case(case);
+        for newcomer in &report.new_pods {
+            let name = format!("a new pod under policies, {}", newcomer.direction);
+            let mut case = TestCase::new(name, new_pod(newcomer));
+            case.set_classname("new pod");
+            suite.add_test_case(case);
+        }
         junit.add_test_suite(suite);
     }
     for connections in report.connections.chunk_by(|a, b| a.pod == b.pod) {

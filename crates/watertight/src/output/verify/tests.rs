@@ -109,13 +109,25 @@ fn report() -> VerifyReport {
             attempts: 320,
             contradictions: 0,
         }],
-        new_pod: Some(VerifyNewPod {
-            verdict: "open".into(),
-            reason: "its first attempts arrived, although the policies were there before it".into(),
-            open_for: Some(410.0),
-            first_attempt: Some(1.2),
-            attempts: 600,
-        }),
+        new_pods: vec![
+            VerifyNewPod {
+                direction: "egress".into(),
+                verdict: "open".into(),
+                reason: "some of its attempts arrived, although the policies were there before it"
+                    .into(),
+                open_for: Some(410.0),
+                first_attempt: Some(1.2),
+                attempts: 600,
+            },
+            VerifyNewPod {
+                direction: "ingress".into(),
+                verdict: "closed".into(),
+                reason: "none of the attempts to reach it arrived".into(),
+                open_for: None,
+                first_attempt: None,
+                attempts: 290,
+            },
+        ],
         connections: Vec::new(),
         notes: vec!["one node takes pods: nothing is said about connections between nodes".into()],
         left_behind: vec!["cannot delete Namespace `x`: \u{1b}forbidden".into()],
@@ -156,7 +168,8 @@ fn text_tells_the_verdict_and_every_reason() {
                 it stays open: its own node
 
             egress deny in force after 61.5 ms (still as before at 50 ms), give or take 4 ms, 320 attempts
-            a new pod under policies: open for 410 ms; its first attempts arrived, although the policies were there before it
+            a new pod under policies, egress: open for 410 ms; some of its attempts arrived, although the policies were there before it
+            a new pod under policies, ingress: closed; none of the attempts to reach it arrived
 
             note: one node takes pods: nothing is said about connections between nodes
             left behind: cannot delete Namespace `x`: ␛forbidden
@@ -170,7 +183,7 @@ fn junit_fails_what_is_not_enforced_and_skips_what_is_left_open() {
         VerifyFormat::Junit,
         expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="watertight verify" tests="6" skipped="1" failures="1" errors="0">
+        <testsuites name="watertight verify" tests="7" skipped="1" failures="1" errors="0">
             <testsuite name="egress pod-ip" tests="4" skipped="0" errors="0" failures="1">
                 <testcase name="tundra on b -&gt; heron on a, tcp:10.244.0.5:8081 pod-ip" classname="egress pod-ip"/>
                 <testcase name="tundra on b -&gt; heron on a, udp:10.244.0.5:8081 pod-ip" classname="egress pod-ip"/>
@@ -185,8 +198,9 @@ fn junit_fails_what_is_not_enforced_and_skips_what_is_left_open() {
                     <skipped message="exempt: it stays open: its own node"/>
                 </testcase>
             </testsuite>
-            <testsuite name="new pod" tests="1" skipped="0" errors="0" failures="0">
-                <testcase name="a new pod under policies" classname="new pod"/>
+            <testsuite name="new pod" tests="2" skipped="0" errors="0" failures="0">
+                <testcase name="a new pod under policies, egress" classname="new pod"/>
+                <testcase name="a new pod under policies, ingress" classname="new pod"/>
             </testsuite>
         </testsuites>
     "#]],
@@ -196,7 +210,7 @@ fn junit_fails_what_is_not_enforced_and_skips_what_is_left_open() {
 #[test]
 fn junit_fails_a_new_pod_that_is_never_closed() {
     let mut report = report();
-    report.new_pod.as_mut().unwrap().verdict = "never-closed".into();
+    report.new_pods[0].verdict = "never-closed".into();
     let mut out = Vec::new();
     render(&report, VerifyFormat::Junit, false, 100, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();

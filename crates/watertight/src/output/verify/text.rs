@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use watertight_core::report::VerifyReport;
-use watertight_core::report::verify::{VerifyClaim, VerifyTiming};
+use watertight_core::report::verify::{VerifyClaim, VerifyConnection, VerifyTiming};
 use watertight_core::rules::count;
 
 use super::{connection, policed};
@@ -99,6 +99,9 @@ impl Text<'_> {
         };
         let verdict = self.verdict(&self.report.verdict, words);
         writeln!(out, "{}: {verdict}", one_line(&self.report.cluster))?;
+        if !self.report.connections.is_empty() {
+            return self.own(out);
+        }
         let all = counts.enforced + counts.not_enforced + counts.inconclusive;
         let mut parts = vec![format!(
             "{} of {} enforced",
@@ -119,6 +122,17 @@ impl Text<'_> {
         also(counts.exempt, "left open by the API");
         also(counts.closed, "closed without policies");
         writeln!(out, "{}\n", parts.join(", "))
+    }
+
+    /// With --real, predictions are compared; nothing is claimed.
+    fn own(&self, out: &mut dyn Write) -> io::Result<()> {
+        let counts = &self.report.counts;
+        let tried = count(self.report.connections.len(), "connection");
+        writeln!(
+            out,
+            "{tried}: {} as predicted, {} different, {} cannot be told",
+            counts.enforced, counts.not_enforced, counts.inconclusive
+        )
     }
 
     /// Each node, and what it makes of the policies of the pods on it.
@@ -308,29 +322,37 @@ impl Text<'_> {
             )?;
             writeln!(out, "    {}", one_line(&one.reason))?;
         }
+        if counts(all, "differ") > MOST {
+            let more = counts(all, "differ") - MOST;
+            writeln!(out, "\nand {more} more that differ; -o json has them")?;
+        }
         // Reasons of what cannot be told, each once.
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for one in all.iter().filter(|one| one.verdict == "inconclusive") {
             *reasons.entry(&one.reason).or_default() += 1;
         }
+        let more = reasons.len().saturating_sub(MOST);
         for (at, (reason, number)) in reasons.into_iter().take(MOST).enumerate() {
             if at == 0 {
                 writeln!(out, "\ncannot be told:")?;
             }
             writeln!(out, "  {number:>5}  {}", one_line(reason))?;
         }
+        if more > 0 {
+            writeln!(out, "  {more} more reasons; -o json has them")?;
+        }
         Ok(())
     }
 
     fn times(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.report.timings.is_empty() && self.report.new_pod.is_none() {
+        if self.report.timings.is_empty() && self.report.new_pods.is_empty() {
             return Ok(());
         }
         writeln!(out)?;
         for timing in &self.report.timings {
             writeln!(out, "{}", told(timing))?;
         }
-        if let Some(pod) = &self.report.new_pod {
+        for pod in &self.report.new_pods {
             let word = self.verdict(
                 match &*pod.verdict {
                     "closed" => "enforced",
@@ -343,7 +365,11 @@ impl Text<'_> {
                 .open_for
                 .map_or(String::new(), |time| format!(" for {time} ms"));
             let reason = one_line(&pod.reason);
-            writeln!(out, "a new pod under policies: {word}{open}; {reason}")?;
+            let direction = &pod.direction;
+            writeln!(
+                out,
+                "a new pod under policies, {direction}: {word}{open}; {reason}"
+            )?;
         }
         Ok(())
     }
@@ -369,6 +395,10 @@ impl Text<'_> {
         }
         Ok(())
     }
+}
+
+fn counts(all: &[VerifyConnection], verdict: &str) -> usize {
+    all.iter().filter(|one| one.verdict == verdict).count()
 }
 
 fn told(timing: &VerifyTiming) -> String {

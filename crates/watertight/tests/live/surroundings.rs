@@ -1,0 +1,221 @@
+//! Name servers and the API server, tried with packets; and images of others, which answer the very commands that
+//! `verify` sends.
+
+use fake_cluster::FakeCluster;
+use serde_json::{Value, json};
+
+use crate::Test;
+use crate::cluster::{serve, start};
+use crate::images::works;
+use crate::runtime::{LabRuntime, Mode};
+use crate::verify::{Run, ended, nothing_is_left};
+
+pub(crate) const TESTS: &[Test] = &[
+    Test {
+        name: "surroundings::name_servers_and_the_api_server_are_denied",
+        run: denied,
+    },
+    Test {
+        name: "surroundings::an_api_server_that_stays_open_is_not_enforced",
+        run: open,
+    },
+    Test {
+        name: "surroundings::busybox_tries_and_answers",
+        run: busybox,
+    },
+    Test {
+        name: "surroundings::agnhost_tries_and_answers",
+        run: agnhost,
+    },
+];
+
+/// A name server on node-b and an API server on the network of node-b, behind the addresses that every cluster has.
+async fn furnished(mode: Mode) -> FakeCluster {
+    let runtime = LabRuntime::new(&["node-a", "node-b"], mode);
+    runtime.resolve_by("10.96.0.10".parse().unwrap());
+    let nodes = runtime.nodes();
+    let host = nodes[1].pointer("/status/addresses/0/address").cloned();
+    let cluster = serve(runtime).await;
+    let store = cluster.store();
+    let service = |namespace: &str, name: &str, ip: &str, port: Value| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"clusterIP": ip, "clusterIPs": [ip], "ports": [port]},
+        })
+    };
+    let https = json!({"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443});
+    let dns = json!({"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53});
+    let mut kube_dns = service("kube-system", "kube-dns", "10.96.0.10", dns);
+    kube_dns["spec"]["selector"] = json!({"k8s-app": "kube-dns"});
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [host], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+    });
+    let pod = |name: &str, command: Value| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "kube-system", "labels": {"k8s-app": name}},
+            "spec": {
+                "nodeName": "node-b",
+                "containers": [{"name": "main", "image": "x", "command": command}],
+            },
+            "status": {"phase": "Pending"},
+        })
+    };
+    let mut api = pod(
+        "kube-apiserver",
+        json!([
+            "/watertight",
+            "probe",
+            "serve",
+            "--name",
+            "api",
+            "--tcp",
+            "6443"
+        ]),
+    );
+    api["spec"]["hostNetwork"] = true.into();
+    for object in [
+        service("default", "kubernetes", "10.96.0.1", https),
+        slice,
+        kube_dns,
+        api,
+        pod("kube-dns", json!(["/dns", "0.0.0.0"])),
+    ] {
+        store.put(object).unwrap();
+    }
+    cluster
+}
+
+/// `place verdict` of claims by a kind of address.
+fn by(run: &Run, path: &str) -> Vec<String> {
+    let claims = run.report["claims"].as_array().unwrap();
+    let of = claims.iter().filter(|claim| claim["path"] == path);
+    let mut found: Vec<_> = of
+        .map(|claim| {
+            let word = |key: &str| claim[key].as_str().unwrap();
+            let from = usize::try_from(claim["from"].as_u64().unwrap()).unwrap();
+            let node = run.report["pods"][from]["node"].as_str().unwrap();
+            format!("{} {node} {}", word("to"), word("verdict"))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn surrounded(mode: Mode) -> Option<Run> {
+    if !works("unshare", &["--mount", "true"]) {
+        return None;
+    }
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(furnished(mode));
+    let run = ended(
+        &cluster,
+        &[
+            "--no-services",
+            "--no-new-pod",
+            "--no-udp",
+            "--settle",
+            "5s",
+        ],
+    );
+    nothing_is_left(&cluster);
+    Some(run)
+}
+
+fn denied() {
+    let Some(run) = surrounded(Mode::Enforcing) else {
+        return;
+    };
+    run.ends(0, "enforced");
+    assert_eq!(
+        by(&run, "dns"),
+        [
+            "name server 10.96.0.10 node-a enforced",
+            "name server 10.96.0.10 node-b enforced",
+        ],
+        "{}",
+        run.shown()
+    );
+    // A pod and its own node always reach each other (K-73).
+    assert_eq!(
+        by(&run, "api-server"),
+        ["API server node-a enforced", "API server node-b exempt"],
+        "{}",
+        run.shown()
+    );
+}
+
+fn open() {
+    let Some(run) = surrounded(Mode::Nothing) else {
+        return;
+    };
+    run.ends(1, "not-enforced");
+    assert_eq!(
+        by(&run, "api-server"),
+        ["API server node-a not-enforced", "API server node-b exempt"],
+        "{}",
+        run.shown()
+    );
+    assert!(
+        by(&run, "dns")
+            .iter()
+            .all(|one| one.ends_with("not-enforced")),
+        "{}",
+        run.shown()
+    );
+}
+
+/// Runs with an image of others.
+fn with(mode: Mode, image: &str) -> Run {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(start(mode));
+    let run = ended(
+        &cluster,
+        &["--image", image, "--no-surroundings", "--settle", "5s"],
+    );
+    nothing_is_left(&cluster);
+    run
+}
+
+/// Protocols of claims that are enforced, and who answered.
+fn seen(run: &Run) -> (Vec<&str>, bool) {
+    let claims = run.report["claims"].as_array().unwrap();
+    let enforced = claims.iter().filter(|claim| claim["verdict"] == "enforced");
+    let mut protocols: Vec<_> = enforced
+        .map(|claim| claim["protocol"].as_str().unwrap())
+        .collect();
+    protocols.sort_unstable();
+    protocols.dedup();
+    let attempts = claims
+        .iter()
+        .flat_map(|claim| claim["attempts"].as_array().unwrap());
+    let mut open = attempts.filter(|attempt| attempt["outcome"] == "open");
+    let has_names = open.all(|attempt| attempt["by"].is_string());
+    (protocols, has_names)
+}
+
+fn busybox() {
+    let run = with(Mode::Enforcing, "busybox");
+    run.ends(0, "enforced");
+    assert_eq!(seen(&run), (vec!["tcp"], true), "{}", run.shown());
+    with(Mode::Nothing, "busybox").ends(1, "not-enforced");
+}
+
+fn agnhost() {
+    let run = with(Mode::Enforcing, "agnhost");
+    run.ends(0, "enforced");
+    assert_eq!(seen(&run), (vec!["tcp", "udp"], false), "{}", run.shown());
+    with(Mode::Nothing, "agnhost").ends(1, "not-enforced");
+}
