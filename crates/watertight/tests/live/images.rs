@@ -1,7 +1,8 @@
 //! What other images run, as far as `verify` asks for it: the small `nc` of busybox, `agnhost`, and a name server.
 //!
 //! They are stand-ins that send real packets, and print and end as the real ones do. The program of the tests is
-//! started again for them: `live --role nc -w 1 10.0.0.1 80`.
+//! started again for them: `live --role nc -w 1 10.0.0.1 80`. WATERTIGHT_BUSYBOX=FILE takes the `nc` of a busybox
+//! that this machine has.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -203,10 +204,12 @@ impl Tools {
 
     fn stand_in(&self, name: &str, program: &str) {
         let own = std::env::current_exe().unwrap();
-        let text = format!(
-            "#!/bin/sh\nexec '{}' --role {program} \"$@\"\n",
-            own.display()
-        );
+        let busybox = std::env::var("WATERTIGHT_BUSYBOX").ok();
+        let start = match busybox.filter(|_| program == "nc") {
+            Some(busybox) => format!("'{busybox}'"),
+            None => format!("'{}' --role", own.display()),
+        };
+        let text = format!("#!/bin/sh\nexec {start} {program} \"$@\"\n");
         let file = self.path(name).join(program);
         std::fs::write(&file, text).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();

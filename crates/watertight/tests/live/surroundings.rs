@@ -29,6 +29,9 @@ pub(crate) const TESTS: &[Test] = &[
     },
 ];
 
+/// Nothing is far away here.
+const FAST: &[&str] = &["--settle", "8s", "--stable", "1s", "--attempt", "400ms"];
+
 /// A name server on node-b and an API server on the network of node-b, behind the addresses that every cluster has.
 async fn furnished(mode: Mode) -> FakeCluster {
     let runtime = LabRuntime::new(&["node-a", "node-b"], mode);
@@ -120,16 +123,8 @@ fn surrounded(mode: Mode) -> Option<Run> {
     }
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let cluster = tokio.block_on(furnished(mode));
-    let run = ended(
-        &cluster,
-        &[
-            "--no-services",
-            "--no-new-pod",
-            "--no-udp",
-            "--settle",
-            "5s",
-        ],
-    );
+    let arguments = ["--no-services", "--no-new-pod", "--no-udp"];
+    let run = ended(&cluster, &[FAST, &arguments].concat());
     nothing_is_left(&cluster);
     Some(run)
 }
@@ -181,10 +176,8 @@ fn open() {
 fn with(mode: Mode, image: &str) -> Run {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let cluster = tokio.block_on(start(mode));
-    let run = ended(
-        &cluster,
-        &["--image", image, "--no-surroundings", "--settle", "5s"],
-    );
+    let arguments = ["--image", image, "--no-surroundings"];
+    let run = ended(&cluster, &[FAST, &arguments].concat());
     nothing_is_left(&cluster);
     run
 }

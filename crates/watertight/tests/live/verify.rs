@@ -164,13 +164,17 @@ fn enforcing() {
 }
 
 fn nothing() {
-    let run = verify(Mode::Nothing, &[], &[]);
+    let run = verify(Mode::Nothing, &[], &["--settle", "8s"]);
     run.ends(1, "not-enforced");
     assert_eq!(run.count("enforced"), 0, "{}", run.shown());
 }
 
 fn one_node() {
-    let run = verify(Mode::OnlyOn(&["node-a"]), &[], &["--per-node"]);
+    let run = verify(
+        Mode::OnlyOn(&["node-a"]),
+        &[],
+        &["--per-node", "--settle", "8s"],
+    );
     run.ends(1, "not-enforced");
     assert!(
         run.verdicts("node:node-b").contains(&"not-enforced"),
@@ -238,6 +242,10 @@ fn left_behind() {
     let run = ended(
         &cluster,
         &[
+            "--stable",
+            "1s",
+            "--attempt",
+            "400ms",
             "--no-services",
             "--no-surroundings",
             "--no-new-pod",
