@@ -327,7 +327,7 @@ impl Objects<'_> {
     /// The permissions that a run needs: a ClusterRole, or a Role of the given namespace and what may be had
     /// besides.
     #[must_use]
-    pub fn permissions(&self) -> Vec<Value> {
+    pub fn permissions(&self) -> Value {
         let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
         let made = ["create", "delete", "deletecollection", "get", "list"];
         let mut rules = vec![
@@ -338,26 +338,14 @@ impl Objects<'_> {
             rule("", &["pods/exec"], &["create", "get"]),
             rule("", &["pods/log"], &["get"]),
         ];
-        let nodes = rule("", &["nodes"], &["get", "list"]);
-        let api = rule("discovery.k8s.io", &["endpointslices"], &["list"]);
-        match &self.options.namespace {
-            None => {
-                rules.insert(
-                    0,
-                    rule("", &["namespaces"], &["create", "delete", "get", "list"]),
-                );
-                rules.extend([nodes, api]);
-                vec![role(
-                    "ClusterRole",
-                    json!({"name": "watertight-verify"}),
-                    &rules,
-                )]
-            }
-            Some(namespace) => {
-                let metadata = json!({"name": "watertight-verify", "namespace": namespace});
-                vec![role("Role", metadata, &rules)]
-            }
+        let namespace = self.options.namespace.as_deref();
+        if namespace.is_none() {
+            let verbs = ["create", "delete", "get", "list"];
+            rules.insert(0, rule("", &["namespaces"], &verbs));
+            rules.push(rule("", &["nodes"], &["get", "list"]));
+            rules.push(rule("discovery.k8s.io", &["endpointslices"], &["list"]));
         }
+        role("watertight-verify", namespace, &rules)
     }
 
     /// Everything as YAML, permissions first.
@@ -373,7 +361,7 @@ impl Objects<'_> {
         };
         part(
             "Permissions that a run needs; it does not make them.",
-            &self.permissions(),
+            &[self.permissions()],
         );
         let mut stage: Vec<Value> = self.own_namespace().into_iter().collect();
         stage.push(self.root());
@@ -399,7 +387,12 @@ impl Objects<'_> {
     }
 }
 
-fn role(kind: &str, metadata: Value, rules: &[Value]) -> Value {
+/// A Role of a namespace, or a ClusterRole.
+pub(super) fn role(name: &str, namespace: Option<&str>, rules: &[Value]) -> Value {
+    let (kind, metadata) = match namespace {
+        Some(namespace) => ("Role", json!({"name": name, "namespace": namespace})),
+        None => ("ClusterRole", json!({"name": name})),
+    };
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": kind,
@@ -436,7 +429,7 @@ mod tests {
             owner: Some("u-1"),
         };
         assert_eq!(objects.own_namespace(), None);
-        assert_eq!(objects.permissions()[0]["kind"], "Role");
+        assert_eq!(objects.permissions()["kind"], "Role");
         let mut all = objects.stage(&layout);
         all.extend(objects.denials());
         all.extend(objects.allowances());

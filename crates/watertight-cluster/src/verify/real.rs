@@ -64,8 +64,8 @@ pub struct How {
 impl How {
     /// The permissions that it needs and what it adds, as YAML.
     #[must_use]
-    pub fn dry_run(&self) -> String {
-        let permissions = permissions(self.ephemeral.is_some());
+    pub fn dry_run(&self, namespace: Option<&str>) -> String {
+        let permissions = permissions(namespace, self.ephemeral.is_some());
         let mut text = format!(
             "# Permissions that it needs, beside those to read the cluster; it does not make them.\n---\n{}",
             crate::yaml::text(&permissions)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Waiting will not help a container that cannot start for one of these reasons.
-const HOPELESS: [&str; 4] = [
+pub(super) const HOPELESS: [&str; 4] = [
     "InvalidImageName",
     "CreateContainerConfigError",
     "RunContainerError",

@@ -161,12 +161,23 @@ fn enforcing() {
     }
     let timings = run.report["timings"].as_array().unwrap();
     assert!(!timings.is_empty(), "{}", run.shown());
+    // Both ways were tried; nodes may be late for a pod that is new.
+    let new_pods = run.report["newPods"].as_array().unwrap();
+    assert_eq!(new_pods.len(), 2, "{}", run.shown());
+    for pod in new_pods {
+        let verdict = pod["verdict"].as_str().unwrap();
+        assert!(matches!(verdict, "closed" | "open"), "{}", run.shown());
+        assert!(pod["attempts"].as_u64() > Some(50), "{}", run.shown());
+    }
 }
 
 fn nothing() {
     let run = verify(Mode::Nothing, &[], &["--settle", "8s"]);
     run.ends(1, "not-enforced");
     assert_eq!(run.count("enforced"), 0, "{}", run.shown());
+    let new_pods = run.report["newPods"].as_array().unwrap();
+    let verdicts: Vec<_> = new_pods.iter().map(|pod| &pod["verdict"]).collect();
+    assert_eq!(verdicts, ["never-closed"; 2], "{}", run.shown());
 }
 
 fn one_node() {

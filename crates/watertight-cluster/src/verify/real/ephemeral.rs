@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::Seen;
 use crate::verify::access::{Access, Error, POD};
 use crate::verify::image::Image;
+use crate::verify::objects::role;
+use crate::verify::wait::HOPELESS;
 use crate::verify::wire::{How, Target};
 
 /// Connections that one container tries: a pod has only so many file descriptors.
@@ -102,19 +104,25 @@ impl Ephemeral {
             let found = found.map_err(|error| error.to_string())?;
             let why = match state(&found, &self.name()) {
                 State::Ended => return Ok(()),
+                State::Hopeless(why) => return Err(cannot_start(&why)),
                 State::Waits(why) => why,
             };
             if began.elapsed() > limit {
-                return Err(format!("the ephemeral container did not end: {why}"));
+                return Err(cannot_start(&why));
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
+fn cannot_start(why: &str) -> String {
+    format!("the ephemeral container did not end: {why}")
+}
+
 enum State {
     Ended,
     Waits(String),
+    Hopeless(String),
 }
 
 fn state(pod: &Value, name: &str) -> State {
@@ -129,19 +137,20 @@ fn state(pod: &Value, name: &str) -> State {
         return State::Ended;
     }
     let word = |path: &str| own.pointer(path).and_then(Value::as_str);
-    let why = match (
-        word("/state/waiting/reason"),
-        word("/state/waiting/message"),
-    ) {
-        (Some(reason), Some(message)) => format!("{reason}: {message}"),
-        (Some(reason), None) => reason.to_owned(),
-        _ => "it is running".to_owned(),
+    let Some(reason) = word("/state/waiting/reason") else {
+        return State::Waits("it is running".into());
     };
-    State::Waits(why)
+    let message = word("/state/waiting/message");
+    let why = message.map_or(reason.to_owned(), |message| format!("{reason}: {message}"));
+    if HOPELESS.contains(&reason) {
+        State::Hopeless(why)
+    } else {
+        State::Waits(why)
+    }
 }
 
-/// The permissions that trying own pods needs, beside reading the cluster.
-pub(super) fn permissions(has_ephemeral: bool) -> Value {
+/// The permissions that trying own pods needs, in one namespace or in all, beside reading the cluster.
+pub(super) fn permissions(namespace: Option<&str>, has_ephemeral: bool) -> Value {
     let rule = |resource: &str, verbs: &[&str]| json!({"apiGroups": [""], "resources": [resource], "verbs": verbs});
     let mut rules = vec![
         rule("pods", &["get", "list"]),
@@ -151,12 +160,7 @@ pub(super) fn permissions(has_ephemeral: bool) -> Value {
         rules.push(rule("pods/ephemeralcontainers", &["patch"]));
         rules.push(rule("pods/log", &["get"]));
     }
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": "watertight-verify-real"},
-        "rules": rules,
-    })
+    role("watertight-verify-real", namespace, &rules)
 }
 
 impl Access {
@@ -183,11 +187,14 @@ mod tests {
         let told = |pod: &Value| match state(pod, "w") {
             State::Ended => "ended".to_owned(),
             State::Waits(why) => why,
+            State::Hopeless(why) => format!("never: {why}"),
         };
         assert_eq!(told(&pod(json!({"terminated": {"exitCode": 0}}))), "ended");
         assert_eq!(told(&pod(json!({"running": {}}))), "it is running");
         let pulling = json!({"waiting": {"reason": "ErrImagePull", "message": "no such image"}});
         assert_eq!(told(&pod(pulling)), "ErrImagePull: no such image");
+        let wrong = json!({"waiting": {"reason": "InvalidImageName"}});
+        assert_eq!(told(&pod(wrong)), "never: InvalidImageName");
         assert_eq!(told(&json!({"status": {}})), "it is not started yet");
     }
 
@@ -213,7 +220,8 @@ mod tests {
 
     #[test]
     fn more_permissions_are_needed_only_where_containers_are_added() {
-        let spelled = |has| permissions(has).to_string();
+        let spelled = |has| permissions(None, has).to_string();
+        assert_eq!(permissions(Some("shop"), false)["kind"], "Role");
         assert!(!spelled(false).contains("ephemeral"));
         assert!(spelled(true).contains(r#""pods/ephemeralcontainers"],"verbs":["patch"]"#));
     }

@@ -33,7 +33,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Exit> {
             if args.real {
                 let how = real::how(args)?;
                 if args.dry_run {
-                    return super::print(&how.dry_run());
+                    return super::print(&how.dry_run(args.namespace.as_deref()));
                 }
                 let report = real::run(args, &how, &runtime, global)?;
                 return delivered(&targets, &report, global);
