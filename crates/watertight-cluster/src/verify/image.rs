@@ -274,7 +274,7 @@ fn agnhost(code: u8, message: &str) -> (Outcome, Option<String>) {
         _ if code == 0 => Outcome::Open,
         Some("TIMEOUT") => Outcome::Timeout,
         Some("REFUSED") => Outcome::Refused,
-        Some("OTHER") if is_rejection(message) => Outcome::Rejected,
+        Some("OTHER" | "UNKNOWN") if is_rejection(message) => Outcome::Rejected,
         _ => Outcome::Error,
     };
     (outcome, None)
@@ -362,6 +362,12 @@ mod tests {
         assert_eq!(
             read("0 1 REFUSED\n1 1 DNS: no such host"),
             [Outcome::Refused, Outcome::Error]
+        );
+        assert_eq!(
+            read(
+                "0 1 OTHER: dial tcp: no route to host\n1 1 UNKNOWN: write udp: operation not permitted"
+            ),
+            [Outcome::Rejected, Outcome::Rejected]
         );
         assert_eq!(read("sh: not found"), [Outcome::Error, Outcome::Error]);
     }

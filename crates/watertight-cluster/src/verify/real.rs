@@ -46,9 +46,10 @@ impl Seen {
         }
     }
 
-    /// Whether the pod has nothing to try with, or could not be made to.
-    fn is_untried(&self) -> bool {
-        self.tool == "none"
+    /// Whether the pod has nothing to try with. That it could not be made to try is something else: whoever may
+    /// not exec in a pod that has a shell does not want a container in it.
+    fn lacks_tools(&self) -> bool {
+        [shell::NO_SHELL, shell::NO_TOOL].contains(&&*self.detail)
     }
 }
 
@@ -156,7 +157,7 @@ async fn one_pod(
     }
     let mut mark = None;
     if let Some(ephemeral) = &how.ephemeral
-        && seen.iter().all(Seen::is_untried)
+        && seen.iter().all(Seen::lacks_tools)
     {
         let place = (&*namespace, &*pod);
         let (found, is_there) = ephemeral.seen(access, place, &addresses, how.attempt).await;

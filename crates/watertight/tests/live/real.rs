@@ -33,6 +33,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: no_containers,
     },
     Test {
+        name: "real::who_may_not_exec_adds_no_containers",
+        run: no_exec,
+    },
+    Test {
         name: "real::it_takes_as_long_as_an_attempt_may",
         run: slow_attempts,
     },
@@ -267,6 +271,16 @@ fn no_containers() {
         shown.contains("cannot add an ephemeral container to pod `shop/sealed`"),
         "{shown}"
     );
+}
+
+/// Pods may have shells all the same, and nobody could take the containers out again.
+fn no_exec() {
+    let forbidden = Fault::new("", "pods/exec", Effect::Forbidden);
+    let (run, cluster) = real(Mode::Enforcing, &[forbidden], &["--ephemeral"]);
+    run.ends(2, "inconclusive");
+    let pods = cluster.store().all("pods");
+    let has = |pod: &Value| pod.pointer("/spec/ephemeralContainers").is_some();
+    assert!(!pods.iter().any(has), "{}", run.shown());
 }
 
 /// Longer than what a command may take besides.

@@ -49,6 +49,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: || stopped_by(Signal::SIGTERM),
     },
     Test {
+        name: "verify::a_second_signal_ends_the_removal_and_names_the_command",
+        run: stopped_twice,
+    },
+    Test {
         name: "verify::what_stays_behind_is_told_and_ends_with_2",
         run: left_behind,
     },
@@ -243,6 +247,48 @@ fn no_exec() {
     let run = verify(Mode::Enforcing, &[forbidden], &[]);
     assert_eq!(run.code, Some(2), "{}", run.shown());
     assert!(run.shown().contains("pods/exec"), "{}", run.shown());
+}
+
+fn stopped_twice() {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(start(Mode::Enforcing));
+    let slow = Effect::Slow(Duration::from_secs(20));
+    cluster.fault(Fault::new("delete", "namespaces", slow));
+    let (_dir, mut command) = program(&cluster, &[]);
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    while cluster.store().all("deployments.apps").is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    nix::sys::signal::kill(id, Signal::SIGINT).unwrap();
+    let asked = || {
+        let requests = cluster.requests();
+        requests
+            .iter()
+            .any(|request| request.starts_with("delete namespaces"))
+    };
+    while !asked() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let began = std::time::Instant::now();
+    nix::sys::signal::kill(id, Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "it went on removing"
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("stopped while removing; `kubectl delete namespace watertight-verify-"),
+        "{said}"
+    );
 }
 
 fn left_behind() {

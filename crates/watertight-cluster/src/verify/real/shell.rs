@@ -13,6 +13,11 @@ use crate::verify::wire::Outcome;
 /// curl says at the end whether it was connected, and takes no proxy.
 const PREPARED: &str = r#"set -f; has() { command -v "$1" >/dev/null 2>&1; }; if has bash && has timeout; then k=bash; elif has nc; then k=nc; elif has curl; then k=curl; else k=none; fi; try() { case $k in bash) m=$(timeout $t bash -c ": </dev/tcp/$2/$3" 2>&1); c=$?;; nc) m=$(nc -n -v -z -w $t "$2" "$3" </dev/null 2>&1); c=$?; case $m in *"invalid option"*|*"unrecognized option"*) m=$(nc -w $t "$2" "$3" </dev/null 2>&1 & p=$!; (sleep $((t+1)); kill $p) >/dev/null 2>&1 & wait $p); c=$?;; esac;; curl) m=$(curl -sSv --noproxy '*' -m $t -w ' connected %{time_connect}' "telnet://$4:$3" </dev/null 2>&1); c=$?;; *) m=; c=1;; esac; echo "$1 $k $c" $m; }; "#;
 
+/// Why nothing was tried: there is nobody to run the script.
+pub(super) const NO_SHELL: &str = "the pod has no shell";
+/// Why nothing was tried: there is nothing for it to run.
+pub(super) const NO_TOOL: &str = "the pod has no bash with timeout, no nc and no curl";
+
 /// Whole seconds, since most tools know no others; rounded up.
 pub(super) fn seconds(attempt: Duration) -> u64 {
     let more = u64::from(attempt.subsec_nanos() > 0);
@@ -49,9 +54,7 @@ pub(super) fn read(count: usize, printed: &str, missing: &str) -> Vec<Seen> {
     };
     let answer = |number: usize| match line(number) {
         None => Seen::untried(without_shell(missing)),
-        Some(("none", ..)) => {
-            Seen::untried("the pod has no bash with timeout, no nc and no curl".into())
-        }
+        Some(("none", ..)) => Seen::untried(NO_TOOL.into()),
         Some((tool, code, message)) => {
             let (outcome, detail) = outcome(tool, code, message);
             Seen {
@@ -66,9 +69,13 @@ pub(super) fn read(count: usize, printed: &str, missing: &str) -> Vec<Seen> {
 
 /// Container runtimes have many words for one thing.
 fn without_shell(message: &str) -> String {
-    let is_missing = ["executable file not found", "no such file or directory"];
-    if is_missing.iter().any(|words| message.contains(words)) {
-        "the pod has no shell".into()
+    let lower = message.to_ascii_lowercase();
+    let has = |words: &str| lower.contains(words);
+    let is_missing = (has("executable file") && has("not found"))
+        || has("no such file or directory")
+        || has("error finding executable");
+    if is_missing {
+        NO_SHELL.into()
     } else {
         message.to_owned()
     }
@@ -183,8 +190,15 @@ mod tests {
         assert_eq!(found[1].outcome, Outcome::Open);
         let none = read(1, "0 none 1\n", "");
         assert!(none[0].detail.contains("no nc"), "{none:?}");
-        let refused = r#"exec failed: exec: "sh": executable file not found in $PATH: unknown"#;
-        assert_eq!(read(1, "", refused)[0].detail, "the pod has no shell");
+        for missing in [
+            r#"exec failed: exec: "sh": executable file not found in $PATH: unknown"#,
+            "executable file `sh` not found in $PATH: No such file or directory",
+        ] {
+            assert!(read(1, "", missing)[0].lacks_tools(), "{missing}");
+        }
+        assert!(none[0].lacks_tools());
+        let forbidden = "cannot run a command in pod `shop/web`: pods \"web\" is forbidden";
+        assert!(!read(1, "", forbidden)[0].lacks_tools());
     }
 
     #[test]
