@@ -65,6 +65,9 @@ pub struct KindRead {
     /// Why it ended so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// The namespaces of which everything was read, where not all could be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<String>,
 }
 
 /// How reading a kind ended.

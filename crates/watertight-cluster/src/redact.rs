@@ -206,6 +206,7 @@ fn without_place(header: &mut Header) {
     for kind in &mut header.kinds {
         // Servers name whom they refuse.
         kind.message.clear();
+        kind.namespaces.clear();
     }
 }
 

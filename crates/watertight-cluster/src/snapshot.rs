@@ -320,6 +320,7 @@ mod tests {
             state: crate::State::Complete,
             count,
             message: String::new(),
+            namespaces: Vec::new(),
         };
         let pods = crate::KindRead {
             group: String::new(),

@@ -117,20 +117,28 @@ impl Followed {
                 }
             }
             (Some(Split::Forbidden(why)), None) => {
-                let is_read = |known: &Option<(State, String)>| {
-                    known
-                        .as_ref()
-                        .is_some_and(|(state, _)| *state == State::Complete)
-                };
-                let read = self.scopes.iter().filter(|(_, known)| is_read(known));
-                let mut read: Vec<String> = read
-                    .filter_map(|(scope, _)| scope.namespace.as_ref().or(scope.name.as_ref()))
-                    .map(|name| format!("`{name}`"))
-                    .collect();
-                read.sort();
+                let read = self.namespaces();
+                let read: Vec<String> = read.iter().map(|name| format!("`{name}`")).collect();
                 in_some(&read, why.clone())
             }
         }
+    }
+
+    /// The namespaces that are followed, where the server does not let all of them be.
+    fn namespaces(&self) -> Vec<String> {
+        let Some(Split::Forbidden(_)) = self.split else {
+            return Vec::new();
+        };
+        let is_read = |known: &Option<(State, String)>| {
+            known
+                .as_ref()
+                .is_some_and(|(state, _)| *state == State::Complete)
+        };
+        let read = self.scopes.iter().filter(|(_, known)| is_read(known));
+        let names = read.filter_map(|(scope, _)| scope.namespace.as_ref().or(scope.name.as_ref()));
+        let mut names: Vec<String> = names.cloned().collect();
+        names.sort();
+        names
     }
 
     fn read(&self) -> KindRead {
@@ -143,6 +151,7 @@ impl Followed {
             state,
             count: self.objects.len(),
             message,
+            namespaces: self.namespaces(),
         }
     }
 }

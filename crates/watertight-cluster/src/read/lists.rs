@@ -38,6 +38,7 @@ impl Kept {
             state,
             count,
             message,
+            namespaces: Vec::new(),
         };
         Self { read, files }
     }
@@ -77,14 +78,23 @@ pub(super) async fn read_kind(
         Err(Refusal::Forbidden(message))
             if !wanted.namespaces.is_empty() && !matches!(resource.kind.form, Form::ByName(_)) =>
         {
-            let ended = in_namespaces(
+            let (ended, namespaces) = in_namespaces(
                 connection,
                 resource,
                 (&mut maker, &mut texts),
                 (wanted, progress),
                 message,
-            );
-            ended.await?
+            )
+            .await?;
+            let Ended {
+                state,
+                count,
+                message,
+                ..
+            } = ended;
+            let mut kept = Kept::new(resource, state, count, message, texts.done());
+            kept.read.namespaces = namespaces;
+            return Ok(kept);
         }
         Err(refusal) => {
             let state = match refusal {
@@ -103,15 +113,16 @@ pub(super) async fn read_kind(
     Ok(Kept::new(resource, state, count, message, texts.done()))
 }
 
-/// The namespaces that somebody named, one by one.
+/// The namespaces that somebody named, one by one; and those that could be read.
 async fn in_namespaces(
     connection: &Connection,
     resource: &Resource,
     (maker, texts): (&mut Maker, &mut Texts<'_>),
     (wanted, progress): (&Wanted, &Progress),
     forbidden: String,
-) -> Result<Ended, Refusal> {
+) -> Result<(Ended, Vec<String>), Refusal> {
     let mut read = Vec::new();
+    let mut whole = Vec::new();
     let mut count = 0;
     // Who names one twice has it once.
     let namespaces: BTreeSet<_> = wanted.namespaces.iter().collect();
@@ -131,18 +142,22 @@ async fn in_namespaces(
             Ok(ended) => {
                 count += ended.count;
                 read.push(format!("`{namespace}`"));
+                if ended.state == State::Complete {
+                    whole.push(namespace.clone());
+                }
             }
             Err(Refusal::Unauthorized(message)) => return Err(Refusal::Unauthorized(message)),
             Err(_) => {}
         }
     }
     let (state, message) = in_some(&read, forbidden);
-    Ok(Ended {
+    let ended = Ended {
         state,
         count,
         message,
         resource_version: String::new(),
-    })
+    };
+    Ok((ended, whole))
 }
 
 /// What is known of a kind that may be read in some namespaces only.

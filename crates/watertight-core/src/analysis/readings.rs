@@ -11,12 +11,13 @@
 use std::sync::OnceLock;
 
 use crate::engine::{
-    Engine, HairpinService, HostNetwork, Icmp, NodeLocal, Profile, Snat, Switches,
+    Engine, HairpinService, HostNetwork, Icmp, NodeLocal, Profile, Snat, Switches, unread_policies,
 };
-use crate::eval::{Connection, Evaluator, Party, Reason, Uncertain, Verdict};
+use crate::eval::{Connection, Decision, Evaluator, Party, Reason, Uncertain, Verdict};
 use crate::manifest::Direction;
 use crate::policy::{PolicyRef, RuleRef, Ruleset};
 use crate::sets::Protocol;
+use crate::world::inventory::KindRead;
 use crate::world::{EndpointId, NodeId, World};
 
 /// A point that the specification leaves open, with the readings of it that engines have.
@@ -136,6 +137,8 @@ pub enum Open {
         /// What the engine does where the answer is the other one.
         other: String,
     },
+    /// A kind of policies could not be listed: what it is called. What was not read may decide otherwise.
+    Unread(String),
 }
 
 impl Open {
@@ -146,6 +149,7 @@ impl Open {
             Self::Address(_) => "M-1",
             Self::Rule { id, .. } => id,
             Self::Reading { point, .. } => point.id(),
+            Self::Unread(_) => "M-8",
         }
     }
 }
@@ -168,6 +172,8 @@ pub struct Readings<'w> {
     /// Every combination of open readings but the default, with the points that it changes; fewest
     /// changes first.
     combinations: Vec<(Vec<Point>, Switches, OnceLock<Box<Evaluator<'w>>>)>,
+    /// Kinds of policies that could not be listed, if that is to count.
+    unread: Vec<&'w KindRead>,
 }
 
 impl<'w> Readings<'w> {
@@ -209,7 +215,15 @@ impl<'w> Readings<'w> {
             combinations: changing
                 .map(|(changed, switches)| (changed, switches, OnceLock::new()))
                 .collect(),
+            unread: Vec::new(),
         }
+    }
+
+    /// The same, where a kind of policies that could not be listed leaves open what policies decide.
+    #[must_use]
+    pub fn with_unread(mut self, profile: &Profile) -> Self {
+        self.unread = unread_policies(self.world, profile).collect();
+        self
     }
 
     /// Judges a connection; `eval` has the default readings.
@@ -238,7 +252,37 @@ impl<'w> Readings<'w> {
         } else {
             self.disagreement(connection, &verdict, &eval.switches, &touched)
         };
+        let open = open.or_else(|| self.unread_of(connection, &verdict));
         Judged { verdict, open }
+    }
+
+    /// Where policies are asked, those that were not read may have a say: of kinds that live in namespaces,
+    /// those of the namespaces of the two ends.
+    fn unread_of(&self, connection: &Connection, verdict: &Verdict) -> Option<Open> {
+        if self.unread.is_empty()
+            || matches!(
+                verdict.reason,
+                Reason::Exempt(..) | Reason::Impossible(..) | Reason::Blocked(..)
+            )
+        {
+            return None;
+        }
+        let ends = [
+            (connection.from, verdict.egress),
+            (connection.to, verdict.ingress),
+        ];
+        let asked = ends.into_iter().filter(|(_, decision)| {
+            verdict.reason == Reason::Routed || !matches!(decision, Decision::NotSubject)
+        });
+        let mut asked = asked.map(|(party, _)| match party.resolve(self.world) {
+            Party::Endpoint(id) => Some(&*self.world[self.world[id].namespace].name),
+            Party::Node(_) | Party::Address(_) | Party::Name(_) => None,
+        });
+        let kind = asked.find_map(|namespace| {
+            let covers = |kind: &KindRead| namespace.is_some_and(|name| kind.covers(name));
+            self.unread.iter().find(|kind| !covers(kind))
+        });
+        kind.map(|kind| Open::Unread(kind.full_name()))
     }
 
     /// Whether a point is open for this engine.

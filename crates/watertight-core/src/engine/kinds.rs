@@ -2,6 +2,7 @@
 
 use super::{Engine, Feature, Profile, Support};
 use crate::manifest::{Dialect, PolicyKind};
+use crate::world::inventory::KindRead;
 use crate::world::{ObjectId, World};
 
 /// The objects of a kind that an engine does not read.
@@ -36,6 +37,27 @@ pub fn inert(world: &World, profile: &Profile) -> Vec<Inert> {
     }
     found.sort_by_key(|inert| inert.kind);
     found
+}
+
+/// Kinds that decide connections under an engine and that could not be listed, or not to the end: what was
+/// read is not all that acts (M-8). Where the engine is not known, any language may be its own.
+pub fn unread_policies<'w>(
+    world: &'w World,
+    profile: &Profile,
+) -> impl Iterator<Item = &'w KindRead> + use<'w> {
+    let profile = *profile;
+    let kinds = world.inventory.snapshot.iter();
+    let kinds = kinds.flat_map(|snapshot| &snapshot.kinds);
+    let acts = move |kind: &&KindRead| {
+        if kind.is("networking.k8s.io", "networkpolicies") {
+            return true;
+        }
+        PolicyKind::find(&kind.group, &kind.kind).is_some_and(|kind| {
+            let is_any = profile.engine == Engine::Reference;
+            !kind.kind.starts_with("Staged") && (is_any || profile.reads(kind).is_ok())
+        })
+    };
+    kinds.filter(|kind| kind.state.is_incomplete()).filter(acts)
 }
 
 impl Profile {

@@ -23,10 +23,10 @@ mod version;
 pub use self::bug::{Bug, Effect};
 pub use self::catalog::{Bundle, Engine, EngineFacts, Numbering, Status, UnknownEngine};
 pub use self::infer::{Inferred, infer, take_detected};
-pub use self::kinds::{Inert, inert};
+pub use self::kinds::{Inert, inert, unread_policies};
 pub use self::profile::{Profile, ProfileError};
 pub use self::release::{Component, Release, Timeline, VersionRange};
-pub use self::support::{Enforcement, EnforcementFact, Feature, FeatureFact, Support};
+pub use self::support::{Enforcement, EnforcementFact, Feature, FeatureFact, Opted, Support};
 pub use self::switches::{
     AllowLocalhost, AnpApi, BaselineScope, EndPort, EndpointToHost, EnforcementSwitch, Established,
     HairpinService, HostNetwork, Icmp, IpBlockPods, NodeLocal, PodTunnels, PolicyTypesGate,

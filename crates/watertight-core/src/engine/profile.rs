@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{
     Bug, Component, EndPort, Enforcement, EnforcementFact, EnforcementSwitch, Engine, EngineFacts,
-    Feature, Release, Support, Switches, UnknownEngine, Version, VersionError,
+    Feature, Opted, Release, Support, Switches, UnknownEngine, Version, VersionError,
 };
 
 /// From here on the API server refuses sloppy CIDR spellings (V-20).
@@ -24,6 +24,8 @@ pub struct Profile {
     pub k8s_version: Option<Version>,
     /// Whether policies act, where the cluster itself was looked at.
     pub seen: Option<EnforcementFact>,
+    /// What of the features that are off by default the cluster was seen to have on, or off.
+    pub opted: Opted,
 }
 
 impl Profile {
@@ -41,6 +43,7 @@ impl Profile {
             switches: facts.switches,
             k8s_version: None,
             seen: None,
+            opted: Opted::default(),
         };
         let releases = profile.releases();
         if facts.enforcement.at(&releases).state == Enforcement::NotEnforced {
@@ -123,9 +126,13 @@ impl Profile {
         if self.enforcement() == Enforcement::NotEnforced {
             return Support::None("no policy is enforced");
         }
-        match self.facts().feature(feature) {
-            Some(fact) => fact.support.at(&self.releases()),
-            None => Support::Unknown,
+        let Some(fact) = self.facts().feature(feature) else {
+            return Support::Unknown;
+        };
+        match (fact.support.at(&self.releases()), self.opted.of(feature)) {
+            (Support::OptIn(_), Some(true)) => fact.once_on,
+            (Support::OptIn(note), Some(false)) => Support::None(note),
+            (support, _) => support,
         }
     }
 

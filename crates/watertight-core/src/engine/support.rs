@@ -133,6 +133,39 @@ impl fmt::Display for Support {
     }
 }
 
+/// Features that are off by default and that a cluster was seen to have switched on, or off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opted {
+    on: u16,
+    off: u16,
+}
+
+impl Opted {
+    /// Notes what was seen.
+    pub fn set(&mut self, feature: Feature, on: bool) {
+        let bit = Self::bit(feature);
+        (self.on, self.off) = match on {
+            true => (self.on | bit, self.off & !bit),
+            false => (self.on & !bit, self.off | bit),
+        };
+    }
+
+    /// What was seen; none if nothing tells.
+    #[must_use]
+    pub fn of(self, feature: Feature) -> Option<bool> {
+        let bit = Self::bit(feature);
+        match (self.on & bit, self.off & bit) {
+            (0, 0) => None,
+            (on, _) => Some(on != 0),
+        }
+    }
+
+    fn bit(feature: Feature) -> u16 {
+        let place = Feature::ALL.iter().position(|of| *of == feature);
+        place.map_or(0, |place| 1 << place)
+    }
+}
+
 /// The support of one feature by one engine, release by release.
 #[derive(Clone, Copy, Debug)]
 pub struct FeatureFact {
@@ -140,6 +173,8 @@ pub struct FeatureFact {
     pub feature: Feature,
     /// The support, release by release.
     pub support: Timeline<Support>,
+    /// What becomes of an opt-in where it is switched on.
+    pub once_on: Support,
     /// How far the row was checked.
     pub confidence: Confidence,
 }
@@ -150,6 +185,7 @@ impl FeatureFact {
         Self {
             feature,
             support: Timeline::always(support),
+            once_on: Support::Full,
             confidence: Confidence::Confirmed,
         }
     }
@@ -173,6 +209,7 @@ impl FeatureFact {
         Self {
             feature,
             support: Timeline::changed(first, changes),
+            once_on: Support::Full,
             confidence: Confidence::Confirmed,
         }
     }
@@ -180,6 +217,12 @@ impl FeatureFact {
     /// What to say when the release is not known and the newest one is no good guess.
     pub(super) const fn unversioned(mut self, support: Support) -> Self {
         self.support.unversioned = Some(support);
+        self
+    }
+
+    /// What is left to say once it is switched on.
+    pub(super) const fn once_on(mut self, support: Support) -> Self {
+        self.once_on = support;
         self
     }
 

@@ -236,6 +236,10 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("M-4", "about other languages: tests/statements.rs"),
     ("M-5", "no verdict is asked: engine/infer.rs shows it"),
     ("M-7", "about labs: lab/plan/tests.rs of watertight-node"),
+    (
+        "M-8",
+        "about what could not be read: analysis/readings/tests.rs",
+    ),
     ("D-13", "a bug of old releases: tests/statements.rs"),
 ];
 

@@ -45,6 +45,9 @@ pub struct DiagnoseReport {
     pub engines: Vec<DiagnosedEngine>,
     /// The readings that objects of the cluster set (docs/semantics.md), with what shows it.
     pub readings: Vec<DiagnosedReading>,
+    /// Features that are off by default, where an object tells whether they are on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<DiagnosedFeature>,
     /// Nodes by pool and state.
     pub pools: Vec<DiagnosedPool>,
     /// Each node.
@@ -112,6 +115,9 @@ pub struct DiagnoseItem {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// Where the rule behind it was read: a file or a page of the engine's project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// A value of an object of the cluster.
@@ -161,6 +167,17 @@ pub struct DiagnosedReading {
     /// The switch, as `--switch` takes it.
     pub switch: String,
     /// What sets it.
+    pub by: ObjectValue,
+}
+
+/// A feature that is off by default, and that an object switches on, or says to be off.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct DiagnosedFeature {
+    /// `sctp`, `cluster-network-policy` and so on.
+    pub feature: String,
+    /// Whether it is on.
+    pub on: bool,
+    /// What says so.
     pub by: ObjectValue,
 }
 

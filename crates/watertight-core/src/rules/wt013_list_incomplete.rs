@@ -67,6 +67,7 @@ mod tests {
             r#"{"group":"","version":"v1","resource":"pods","kind":"Pod","state":"forbidden","message":"no"}"#,
             r#"{"group":"apps","version":"v1","resource":"daemonsets","kind":"DaemonSet","state":"failed"}"#,
             r#"{"group":"networking.k8s.io","version":"v1","resource":"networkpolicies","kind":"NetworkPolicy","state":"partial","count":3}"#,
+            r#"{"group":"","version":"v1","resource":"services","kind":"Service","state":"partial","count":3,"message":"no","namespaces":["shop","pay"]}"#,
         ];
         expect![[r#"
             error[WT013] pods could not be listed (403, forbidden): selectors are judged against the pods that were read, if any
@@ -79,6 +80,10 @@ mod tests {
             error[WT013] networkpolicies.networking.k8s.io could not be listed to the end (the answer ended early): connections that these policies deny are taken for allowed
               at cluster.json:1:275: `{"group":"networking.k8s.io","version":"v1","resource":"networkpolicies","kind":"NetworkPolicy","state":"partial","count":3}` 
               fix: read the cluster again
+            error[WT013] services could be listed in namespaces shop, pay only: Services and what they lead to are not known
+              at cluster.json:1:400: `{"group":"","version":"v1","resource":"services","kind":"Service","state":"partial","count":3,"message":"no","namespaces":["shop","pay"]}` 
+              note: the API server said: no
+              fix: allow `get`, `list` and `watch` of `services` in the core group
         "#]].assert_eq(&findings(&kinds.join(",")));
     }
 

@@ -3,14 +3,14 @@
 use std::mem::ManuallyDrop;
 
 use anyhow::{anyhow, bail};
-use watertight_core::analysis::diagnose::{Answer, Target, diagnose};
-use watertight_core::analysis::parties::{Flow, Parties, PortQuery, What};
+use watertight_core::analysis::diagnose::{Answer, Given, Target, diagnose};
+use watertight_core::analysis::parties::{Flow, Parties, What};
 use watertight_core::diag::Finding;
 use watertight_core::report::diagnose::{Asked, diagnose_report};
 use watertight_core::world::World;
 
 use crate::args::{DiagnoseArgs, DiagnoseFormat, Global};
-use crate::exit::Exit;
+use crate::exit::{Exit, say};
 use crate::output;
 
 use super::cluster::{Cluster, known_namespace};
@@ -26,13 +26,6 @@ pub(super) fn run(args: &DiagnoseArgs, global: &Global) -> anyhow::Result<Exit> 
     let flow = match args.target.as_deref() {
         Some(text) if text.contains("->") => {
             let flow = Flow::parse(text).map_err(|error| anyhow!("`{text}`: {}", error.message))?;
-            if flow
-                .ports
-                .iter()
-                .any(|port| matches!(port, PortQuery::Icmp))
-            {
-                bail!("diagnose judges ports; for ICMP ask `watertight explain '{text}'`");
-            }
             cluster.know_name(&flow.from.text);
             cluster.know_name(&flow.to.text);
             Some(flow)
@@ -46,8 +39,27 @@ pub(super) fn run(args: &DiagnoseArgs, global: &Global) -> anyhow::Result<Exit> 
     let target = target(args, flow.as_ref(), &cluster.world)?;
     let problems: Vec<&Finding> = cluster.problems().collect();
     let reading: Vec<Finding> = problems.iter().map(|finding| (*finding).clone()).collect();
-    let profile = &cluster.settings.profile;
-    let found = diagnose(&cluster.sources, &cluster.world, profile, &reading, &target);
+    let settings = &cluster.settings;
+    let given = Given {
+        sources: &cluster.sources,
+        world: &cluster.world,
+        profile: &settings.profile,
+        engine_is_named: settings.engine_is_named,
+        pinned: &settings.pinned,
+        reading: &reading,
+    };
+    let found = diagnose(&given, &target);
+    if let Some(other) = found
+        .detected
+        .engine()
+        .filter(|other| settings.engine_is_named && other.engine != settings.profile.engine)
+    {
+        say(&format!(
+            "note: policies are judged as {} reads them, which was named, and the cluster runs {}",
+            settings.profile.engine.name(),
+            other.engine.name()
+        ));
+    }
     let complete = cluster.is_complete();
     let asked = Asked {
         sources: &cluster.sources,

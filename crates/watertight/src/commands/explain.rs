@@ -52,7 +52,8 @@ pub(super) fn run(args: &ExplainArgs, global: &Global) -> anyhow::Result<Exit> {
         &cluster.ruleset,
         &settings.profile,
         &settings.pinned,
-    );
+    )
+    .with_unread(&settings.profile);
     let explainer = Explainer::new(&eval, &readings);
     let expected = args.expect.map(|expect| expect == Expect::Allow);
     let asking = Asking {

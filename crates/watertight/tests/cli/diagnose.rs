@@ -259,3 +259,66 @@ fn mistakes_are_told() {
         assert!(found.stdout.is_empty(), "{}", found.stdout);
     }
 }
+
+const UNREAD: &str = r#"{"apiVersion":"watertight.dev/v1","kind":"Snapshot","metadata":{"name":"prod"},"cluster":{"server":"","version":""},"taken":"","kinds":[{"group":"networking.k8s.io","version":"v1","resource":"networkpolicies","kind":"NetworkPolicy","state":"forbidden"}]}"#;
+
+/// M-8: nobody is told ALLOWED where the policies that may deny it were not read.
+#[test]
+fn m_8_without_the_policies_no_answer_is_certain() {
+    let project = changed(&[(OFF, ON), ("kind: NetworkPolicy", "kind: Gone")]);
+    project.write("cluster.json", UNREAD);
+    let found = project.run(&["explain", "shop/reports -> shop/db:5432", "-f", "."]);
+    assert_eq!(found.code, 2, "{}{}", found.stdout, found.stderr);
+    expect![[r#"
+        shop/reports -> shop/db:5432/tcp   UNCERTAIN
+          egress   shop/reports   allowed   no policy isolates it for egress
+          ingress  shop/db        allowed   no policy isolates it for ingress
+        shop/reports may or may not connect to shop/db on 5432/tcp: allowed by what was read, and networkpolicies.networking.k8s.io could not be listed (M-8)
+        help: allow `list` of networkpolicies.networking.k8s.io, and read the cluster again
+    "#]].assert_eq(&found.stdout);
+    let found = project.run(&["diagnose", "shop/reports -> shop/db:5432"]);
+    assert_eq!(found.code, 2, "{}", found.stdout);
+    expect![[r#"
+        unknown: networkpolicies.networking.k8s.io could not be listed (403, forbidden): connections that
+                 these policies deny are taken for allowed
+        shop/reports -> shop/db:5432/tcp: 2 pods; Amazon VPC CNI 1.2.7; 2 nodes; eks
+
+        1 enforcement   passed   Amazon VPC CNI 1.2.7 should enforce policies wherever these pods run; a new
+                                 pod is open for a moment
+        2 isolation     UNKNOWN  networkpolicies.networking.k8s.io could not be listed (403, forbidden):
+                                 connections that these policies deny are taken for allowed
+               see  cluster.json:1:137
+               do   allow `get`, `list` and `watch` of `networkpolicies` in group `networking.k8s.io`
+        3 tiers         -        there are no policies but NetworkPolicies
+        4 labels        passed   every selector matches something
+        5 versions      passed   nothing that these policies use is known to be ignored or broken
+        6 host-network  passed   none of these pods is on the network of its node
+
+        2 nodes of general: enforced-with-window
+        incomplete: networkpolicies.networking.k8s.io could not be listed (403, forbidden): connections that
+                    these policies deny are taken for allowed
+        note: the API shows what should enforce policies; only packets prove what does: `watertight verify`
+              sends them
+    "#]].assert_eq(&found.stdout);
+    // Maps are incomplete as a whole.
+    let found = project.run(&["reach", "--to", "shop/db"]);
+    assert_eq!(found.code, 2, "{}", found.stdout);
+    assert!(found.stderr.contains("WT013"), "{}", found.stderr);
+}
+
+/// Whoever has named the engine is not told to name it.
+#[test]
+fn an_engine_that_was_named_is_taken_at_its_word() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/decorative");
+    let policies = std::fs::read_to_string(root.join("shop.yaml")).unwrap();
+    let project = Project::new(&[("shop.yaml", &policies)]);
+    let found = project.run(&["diagnose", "--engine", "calico"]);
+    assert_eq!(found.code, 2, "{}", found.stdout);
+    assert!(!found.stdout.contains("--engine"), "{}", found.stdout);
+    let found = project.run(&["diagnose", "--engine", "flannel"]);
+    assert_eq!(found.code, 1, "{}", found.stdout);
+    assert!(found.stdout.starts_with("decorative: "), "{}", found.stdout);
+    let found = ran(&["--engine", "calico"]);
+    let note = "judged as Calico reads them, which was named, and the cluster runs Amazon VPC CNI";
+    assert!(found.stderr.contains(note), "{}", found.stderr);
+}

@@ -1,8 +1,9 @@
 //! The first line: real, partly, decorative or unknown, and why.
 
+use super::flow::Judged;
 use super::{Answer, Case, Step, StepState, Target, steps};
+use crate::analysis::explain::Outcome;
 use crate::engine::detect::State;
-use crate::eval::{Decision, Verdict};
 use crate::manifest::Direction;
 
 pub(super) fn answer(case: &Case<'_>, steps: &[Step]) -> (Answer, String) {
@@ -94,28 +95,18 @@ fn of_flow(
     isolation: &Step,
     rest: &[Step],
 ) -> (Answer, String) {
-    let eval = case.context.eval;
-    let verdicts = || {
-        case.connections
-            .iter()
-            .map(|connection| eval.verdict(connection))
-    };
-    if case.connections.is_empty() || isolation.state == StepState::Unknown {
+    let unknown = isolation.state == StepState::Unknown;
+    let Some(judged) = case.connections.as_ref().ok().filter(|_| !unknown) else {
         return (Answer::Unknown, isolation.summary.clone());
-    }
-    let denied = verdicts().filter(|verdict| !verdict.allowed).count();
-    if denied == 0 {
+    };
+    let denied = judged.iter().any(|one| one.outcome == Outcome::Denied);
+    let allowed = judged.iter().any(|one| one.outcome == Outcome::Allowed);
+    if !denied {
         let above = rest.first().filter(|step| step.state == StepState::Failed);
         if let Some(item) = above.and_then(|step| step.items.first()) {
             return (Answer::Decorative, item.text.clone());
         }
-        let isolated = |verdict: Verdict| {
-            let sides = [verdict.egress, verdict.ingress];
-            sides
-                .iter()
-                .any(|side| matches!(side, Decision::Rule { .. }))
-        };
-        if !verdicts().any(isolated) {
+        if !judged.iter().any(Judged::is_isolated) {
             return (Answer::Decorative, isolation.summary.clone());
         }
         // What a rule lets through on paper says nothing about a cluster that enforces nothing.
@@ -134,27 +125,26 @@ fn of_flow(
             _ => (Answer::Partly, isolation.summary.clone()),
         };
     }
+    let what = match allowed {
+        true => "policies deny a part of it",
+        false => "policies deny it",
+    };
     match enforcement.state {
         StepState::Failed if all_bad(case) => (
             Answer::Decorative,
-            format!("policies deny it, and {}", enforcement.summary),
+            format!("{what}, and {}", enforcement.summary),
         ),
         StepState::Failed => (
             Answer::Partly,
-            format!("policies deny it, but {}", enforcement.summary),
+            format!("{what}, but {}", enforcement.summary),
         ),
         StepState::Unknown | StepState::NotApplicable => (
             Answer::Unknown,
-            format!(
-                "policies deny it, if they are enforced: {}",
-                enforcement.summary
-            ),
+            format!("{what}, if they are enforced: {}", enforcement.summary),
         ),
-        StepState::Passed if denied < case.connections.len() => {
-            (Answer::Partly, isolation.summary.clone())
-        }
+        StepState::Passed if allowed => (Answer::Partly, isolation.summary.clone()),
         StepState::Passed => {
-            let summary = format!("policies deny it, and {}", enforcement.summary);
+            let summary = format!("{what}, and {}", enforcement.summary);
             // What is wrong with other policies does not touch it; what is wrong with the engine may.
             let broken = rest
                 .iter()

@@ -67,6 +67,7 @@ pub(super) fn enforcement(case: &Case<'_>) -> Step {
             proof: cause.proof.clone(),
             span: cause.proof.first().and_then(|proof| proof.span),
             id: Some(cause.id),
+            source: Some(cause.source).filter(|source| !source.is_empty()),
             ..Item::of(cause.text)
         };
         item = item.advice(cause.advice);
@@ -127,6 +128,7 @@ fn engine(found: &Found) -> Item {
     Item {
         span: found.seen.span,
         proof: vec![found.seen.clone()],
+        source: Some(found.source).filter(|source| !source.is_empty()),
         ..Item::of(text)
     }
 }

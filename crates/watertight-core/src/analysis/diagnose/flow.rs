@@ -1,124 +1,136 @@
-//! The connections that a flow stands for: enough of them to see every kind of answer.
+//! The connections that a flow stands for: one of each that policies tell apart, so that what is said of
+//! all of them was judged for all of them.
 
+use std::collections::BTreeMap;
+
+use super::Given;
+use crate::analysis::explain::{Explainer, Outcome, Row};
 use crate::analysis::parties::{PortQuery, Selection, What};
-use crate::eval::{Connection, Evaluator, Party};
+use crate::analysis::readings::{Open, Readings};
+use crate::engine::Profile;
+use crate::eval::{Connection, Decision, Evaluator, Reason, Verdict};
 use crate::sets::Protocol;
 use crate::world::{EndpointId, World};
 
-/// Parties of each end that are tried.
-const MOST: usize = 24;
+/// A connection that stands for all that the same rules decide in the same way.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    pub(super) connection: Connection,
+    pub(super) verdict: Verdict,
+    pub(super) outcome: Outcome,
+    /// The statement that an uncertain outcome rests on.
+    pub(super) open: Option<&'static str>,
+}
 
-/// An address of nobody in particular, from the range that is kept for documentation.
-const SOMEWHERE: &str = "203.0.113.10";
+impl Judged {
+    fn new(row: &Row) -> Self {
+        Self {
+            connection: row.explanation.connection,
+            verdict: row.explanation.verdict,
+            outcome: row.outcome(),
+            open: row.open.as_ref().map(Open::id),
+        }
+    }
 
-pub(super) fn connections(
+    /// Whether policies of an end isolate it.
+    pub(super) fn is_isolated(&self) -> bool {
+        let sides = [self.verdict.egress, self.verdict.ingress];
+        let by_policy =
+            |side: &Decision| matches!(side, Decision::Rule { .. } | Decision::NoRule { .. });
+        sides.iter().any(by_policy)
+    }
+}
+
+/// Judges a flow; fails with a sentence if there is no such connection.
+pub(super) fn judge(
+    given: &Given<'_>,
     eval: &Evaluator<'_>,
-    from: &Selection,
+    profile: &Profile,
+    (from, to): (&Selection, &Selection),
+    ports: &[PortQuery],
+) -> Result<Vec<Judged>, String> {
+    let world = eval.world;
+    let readings = Readings::new(world, eval.ruleset, profile, given.pinned).with_unread(profile);
+    let explainer = Explainer::new(eval, &readings);
+    let from = as_source(world, from);
+    let (mut judged, mut refused) = (Vec::new(), None);
+    for (to, ports) in questions(world, to, ports) {
+        match explainer.answer(&from, &to, &ports) {
+            Ok(answer) => judged.extend(answer.rows().map(Judged::new)),
+            Err(refusal) => refused = refused.or(Some(refusal.message)),
+        }
+    }
+    let mut impossible = None;
+    judged.retain(|one| match one.verdict.reason {
+        Reason::Impossible(id, why) => {
+            impossible = Some(format!("there is no such connection: {why} ({id})"));
+            false
+        }
+        _ => true,
+    });
+    match (judged.is_empty(), refused.or(impossible)) {
+        (true, Some(why)) => Err(why),
+        (true, None) => Err("there is no such connection".to_owned()),
+        (false, _) => Ok(judged),
+    }
+}
+
+/// The pods behind a Service where it has to connect: it opens no connections itself.
+fn as_source(world: &World, selection: &Selection) -> Selection {
+    let what = match &selection.what {
+        What::Service(service) => match world.selected_by(*service) {
+            pods if pods.is_empty() => selection.what.clone(),
+            pods => What::Endpoints(pods),
+        },
+        what => what.clone(),
+    };
+    Selection {
+        text: selection.text.clone(),
+        what,
+    }
+}
+
+/// Where nobody names a port, the ones that pods declare, pods with the same ones at once.
+fn questions(
+    world: &World,
     to: &Selection,
     ports: &[PortQuery],
-) -> Vec<Connection> {
-    let world = eval.world;
-    let sources = parties(world, from);
-    if let Some(service) = to.service() {
-        let declared = world[service].ports.iter();
-        let asked = declared.filter(|port| {
-            ports.is_empty()
-                || ports.iter().any(|query| match query {
-                    PortQuery::Range {
-                        protocol,
-                        first,
-                        last,
-                    } => *protocol == port.protocol && (*first..=*last).contains(&port.port),
-                    PortQuery::Named { name, .. } => port.name.as_deref() == Some(name.as_str()),
-                    PortQuery::Icmp => false,
-                })
-        });
-        let asked: Vec<_> = asked.collect();
-        let each = sources.iter().flat_map(|source| {
-            asked.iter().flat_map(|port| {
-                let judged = eval.to_service(*source, service, port.port, port.protocol);
-                judged
-                    .into_iter()
-                    .take(MOST)
-                    .map(|(_, connection, _)| connection)
-            })
-        });
-        return each.collect();
-    }
-    let mut found = Vec::new();
-    for target in parties(world, to) {
-        for (protocol, port) in numbers(world, target, ports) {
-            for source in &sources {
-                if *source != target {
-                    found.push(Connection::new(*source, target, protocol, port));
-                }
-            }
+) -> Vec<(Selection, Vec<PortQuery>)> {
+    let pods = match &to.what {
+        What::Endpoints(pods) if ports.is_empty() => pods,
+        // A Service knows its ports itself.
+        What::Service(_) => return vec![(to.clone(), ports.to_vec())],
+        _ if ports.is_empty() => return vec![(to.clone(), vec![one(Protocol::Tcp, 443)])],
+        _ => return vec![(to.clone(), ports.to_vec())],
+    };
+    let mut by_ports: BTreeMap<Vec<(Protocol, u16)>, Vec<EndpointId>> = BTreeMap::new();
+    for id in pods {
+        let declared = world[*id].ports.iter();
+        let mut declared: Vec<_> = declared.map(|port| (port.protocol, port.number)).collect();
+        declared.sort_unstable();
+        declared.dedup();
+        if declared.is_empty() {
+            declared.push((Protocol::Tcp, 80));
         }
+        by_ports.entry(declared).or_default().push(*id);
     }
-    found
+    let questions = by_ports.into_iter().map(|(declared, pods)| {
+        let to = Selection {
+            text: to.text.clone(),
+            what: What::Endpoints(pods),
+        };
+        let ports = declared
+            .into_iter()
+            .map(|(protocol, port)| one(protocol, port));
+        (to, ports.collect())
+    });
+    questions.collect()
 }
 
-/// Pods, addresses or nodes; of a range its first address.
-fn parties(world: &World, selection: &Selection) -> Vec<Party> {
-    match &selection.what {
-        What::Endpoints(pods) => pods
-            .iter()
-            .take(MOST)
-            .map(|id| Party::Endpoint(*id))
-            .collect(),
-        What::Service(service) => {
-            let pods = world.selected_by(*service);
-            pods.into_iter().take(MOST).map(Party::Endpoint).collect()
-        }
-        What::Addresses(nets) => {
-            let all = nets.iter().take(MOST);
-            all.map(|net| Party::Address(net.addr())).collect()
-        }
-        What::World => {
-            let somewhere = SOMEWHERE.parse().ok();
-            somewhere.map(Party::Address).into_iter().collect()
-        }
-        What::Nodes(nodes) => nodes.iter().take(MOST).map(|id| Party::Node(*id)).collect(),
-        What::Name(name) => vec![Party::Name(*name)],
+fn one(protocol: Protocol, port: u16) -> PortQuery {
+    PortQuery::Range {
+        protocol,
+        first: port,
+        last: port,
     }
-}
-
-/// The ports that are asked about: of a range both ends; what the destination declares if none is.
-fn numbers(world: &World, target: Party, ports: &[PortQuery]) -> Vec<(Protocol, u16)> {
-    let declared = |id: EndpointId| world[id].ports.iter();
-    let mut found = Vec::new();
-    for query in ports {
-        match query {
-            PortQuery::Range {
-                protocol,
-                first,
-                last,
-            } => {
-                found.extend([(*protocol, *first), (*protocol, *last)]);
-            }
-            PortQuery::Named { name, .. } => {
-                if let Party::Endpoint(id) = target {
-                    let symbol = world.symbols.get(name);
-                    let named =
-                        declared(id).filter(|port| port.name.is_some() && port.name == symbol);
-                    found.extend(named.map(|port| (port.protocol, port.number)));
-                }
-            }
-            PortQuery::Icmp => {}
-        }
-    }
-    if ports.is_empty() {
-        match target {
-            Party::Endpoint(id) => {
-                found.extend(declared(id).map(|port| (port.protocol, port.number)));
-            }
-            _ => found.push((Protocol::Tcp, 443)),
-        }
-        if found.is_empty() {
-            found.push((Protocol::Tcp, 80));
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
 }

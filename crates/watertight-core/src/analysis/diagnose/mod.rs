@@ -15,11 +15,12 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use self::flow::Judged;
 use crate::analysis::parties::{PortQuery, Selection, What};
 use crate::diag::{Evidence, Finding};
-use crate::engine::detect::{Detected, Proof, State, detect};
+use crate::engine::detect::{Detected, Proof, State, detect_with};
 use crate::engine::{Enforcement, EnforcementFact, EnforcementSwitch, Profile};
-use crate::eval::{Connection, Evaluator};
+use crate::eval::Evaluator;
 use crate::facts::metadata::Cloud;
 use crate::facts::word_enum;
 use crate::manifest::Direction;
@@ -93,6 +94,8 @@ pub struct Item {
     pub id: Option<&'static str>,
     /// What to do.
     pub advice: Option<String>,
+    /// Where what it rests on was read: a file or a page of the engine's project.
+    pub source: Option<&'static str>,
 }
 
 impl Item {
@@ -165,8 +168,8 @@ struct Case<'a> {
     host_pods: Vec<EndpointId>,
     /// The namespaces that it is about; none for all.
     namespaces: Option<Vec<NamespaceId>>,
-    /// The connections, for a flow.
-    connections: Vec<Connection>,
+    /// The connections, for a flow, or why there are none.
+    connections: Result<Vec<Judged>, String>,
 }
 
 /// Rules whose findings belong to a step.
@@ -176,26 +179,39 @@ const RULES: &[&str] = &[
     "WT604", "WT605",
 ];
 
-/// Diagnoses a world for the engine in `profile`.
+/// What a diagnosis is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// The files.
+    pub sources: &'a Sources,
+    /// The cluster.
+    pub world: &'a World,
+    /// The engine.
+    pub profile: &'a Profile,
+    /// Whether somebody has named it.
+    pub engine_is_named: bool,
+    /// The switches that somebody has set.
+    pub pinned: &'a [String],
+    /// What reading has found.
+    pub reading: &'a [Finding],
+}
+
+/// Diagnoses a world for the engine in its profile.
 #[must_use]
-pub fn diagnose(
-    sources: &Sources,
-    world: &World,
-    profile: &Profile,
-    reading: &[Finding],
-    target: &Target,
-) -> Diagnosis {
-    let detected = detect(world);
-    let paper = on_paper(*profile);
+pub fn diagnose(given: &Given<'_>, target: &Target) -> Diagnosis {
+    let (sources, world) = (given.sources, given.world);
+    let named = given.engine_is_named.then_some(given.profile);
+    let detected = detect_with(world, named);
+    let paper = on_paper(*given.profile);
     let ruleset: Ruleset = lower(world, &paper);
     let eval = Evaluator::new(world, &ruleset, paper.switches);
     let context = Context::new(sources, &eval, &paper, Cloud::ALL);
-    let mut findings: Vec<Finding> = reading.to_vec();
+    let mut findings: Vec<Finding> = given.reading.to_vec();
     rules::run(&context, |rule| RULES.contains(&rule.id), &mut findings);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let connections = match target {
-        Target::Flow { from, to, ports } => flow::connections(&eval, from, to, ports),
-        _ => Vec::new(),
+        Target::Flow { from, to, ports } => flow::judge(given, &eval, &paper, (from, to), ports),
+        _ => Ok(Vec::new()),
     };
     let (pods, host_pods): (Vec<_>, Vec<_>) = subjects(&context, target)
         .into_iter()

@@ -1,26 +1,21 @@
 //! Steps 2 to 6: what is wrong with the policies themselves, were they enforced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::flow::Judged;
 use super::{Case, Item, Step, StepState, Target};
+use crate::analysis::explain::Outcome;
 use crate::diag::{Finding, Severity};
-use crate::eval::Decision;
+use crate::engine::unread_policies;
+use crate::eval::{Decision, Reason};
 use crate::manifest::Direction;
 use crate::policy::{Origin, PolicyRef};
 use crate::rules::count;
+use crate::world::inventory::KindRead;
 use crate::world::{EndpointId, NamespaceId};
 
 /// Items that a step lists.
 const MOST: usize = 6;
-
-const CLUSTER_GROUPS: &[&str] = &[
-    "cilium.io",
-    "crd.antrea.io",
-    "crd.projectcalico.org",
-    "k8s.ovn.org",
-    "policy.networking.k8s.io",
-    "projectcalico.org",
-];
 
 impl Case<'_> {
     /// Whether a finding is about one of the namespaces that are asked about, or about all.
@@ -40,18 +35,11 @@ impl Case<'_> {
         id.is_some_and(|id| namespaces.contains(&id))
     }
 
-    fn found(&self, rules: &[&str]) -> impl Iterator<Item = &Finding> {
-        let wanted = move |finding: &&Finding| rules.contains(&finding.rule.id);
-        self.findings
-            .iter()
-            .filter(wanted)
-            .filter(|finding| self.concerns(finding))
-            .collect::<Vec<_>>()
-            .into_iter()
-    }
-
     fn items(&self, rules: &[&str]) -> Vec<Item> {
-        let items = self.found(rules).map(|finding| Item {
+        let found = self.findings.iter();
+        let found = found.filter(|finding| rules.contains(&finding.rule.id));
+        let found = found.filter(|finding| self.concerns(finding));
+        let items = found.map(|finding| Item {
             text: finding.message.clone(),
             is_cause: finding.severity >= Severity::Warning,
             span: finding.span(),
@@ -59,40 +47,46 @@ impl Case<'_> {
             connections: finding.evidence.clone(),
             id: Some(finding.rule.id),
             advice: finding.fix.as_ref().map(|fix| fix.message.clone()),
+            source: None,
         });
         items.collect()
     }
 
-    /// What could not be read and matters, as items.
+    /// What could not be read anywhere and matters, as items.
     fn missing(&self, kinds: &[(&str, &str)]) -> Vec<Item> {
-        let inventory = &self.context.world.inventory;
-        let kinds = kinds
-            .iter()
-            .filter_map(|(group, resource)| inventory.missing(group, resource));
-        let items = kinds.map(|kind| {
-            let text = format!("{}: {}", kind.complaint(), kind.consequence());
-            Item::of(text).cause().at(Some(kind.span))
-        });
-        items.collect()
+        self.kinds_missing(kinds).map(unread_item).collect()
     }
 
-    /// Kinds of policies that could not be read: what nothing seems to isolate, one of them may.
-    fn missing_policies(&self) -> Vec<Item> {
+    /// What could not be read in the namespaces that are asked about.
+    fn missing_here(&self, kinds: &[(&str, &str)]) -> Vec<Item> {
+        let missing = self.kinds_missing(kinds);
+        let missing = missing.filter(|kind| !self.is_covered(kind));
+        missing.map(unread_item).collect()
+    }
+
+    fn kinds_missing(&self, kinds: &[(&str, &str)]) -> impl Iterator<Item = &KindRead> {
         let inventory = &self.context.world.inventory;
-        let kinds = inventory
-            .snapshot
+        kinds
             .iter()
-            .flat_map(|snapshot| &snapshot.kinds);
-        let missing = kinds.filter(|kind| {
-            kind.state.is_incomplete()
-                && (CLUSTER_GROUPS.contains(&&*kind.group)
-                    || (&*kind.group, &*kind.resource) == READ_POLICIES)
-        });
-        let items = missing.map(|kind| {
-            let text = format!("{}: {}", kind.complaint(), kind.consequence());
-            Item::of(text).cause().at(Some(kind.span))
-        });
-        items.collect()
+            .filter_map(|(group, resource)| inventory.missing(group, resource))
+    }
+
+    /// Kinds of policies that could not be read where it matters, and that the engine acts on.
+    fn unread(&self) -> impl Iterator<Item = &KindRead> {
+        let kinds = unread_policies(self.context.world, self.context.profile);
+        kinds.filter(|kind| !self.is_covered(kind))
+    }
+
+    /// Whether all objects of a kind were read in the namespaces that are asked about.
+    fn is_covered(&self, kind: &KindRead) -> bool {
+        let world = self.context.world;
+        let asked = self.namespaces.as_deref().unwrap_or_default();
+        !asked.is_empty() && asked.iter().all(|id| kind.covers(&world[*id].name))
+    }
+
+    /// The same as items: what nothing seems to isolate, one of them may.
+    fn missing_policies(&self) -> Vec<Item> {
+        self.unread().map(unread_item).collect()
     }
 
     fn origin(&self, at: PolicyRef) -> Origin {
@@ -104,6 +98,12 @@ impl Case<'_> {
         let origin = self.origin(at);
         format!("{} {}", origin.kind(world), origin.name(world))
     }
+}
+
+fn unread_item(kind: &KindRead) -> Item {
+    let text = format!("{}: {}", kind.complaint(), kind.consequence());
+    let item = Item::of(text).cause().at(Some(kind.span));
+    item.advice(kind.advice())
 }
 
 /// Puts a step together: what was not read makes it unknown, causes make it fail.
@@ -153,7 +153,7 @@ const READ: &[(&str, &str)] = &[READ_POLICIES, ("", "pods"), ("", "namespaces")]
 pub(super) fn isolation(case: &Case<'_>) -> Step {
     let name = "isolation";
     let question = "do policies isolate it, in both directions?";
-    let mut missing = case.missing(READ);
+    let mut missing = case.missing_here(READ);
     if let Target::Flow { .. } = case.target {
         return flow(case, name, question, missing);
     }
@@ -260,70 +260,75 @@ fn direction_word(direction: Direction) -> &'static str {
 
 /// Step 2 for a flow: who isolates which end, and what the policies make of it.
 fn flow(case: &Case<'_>, name: &'static str, question: &'static str, missing: Vec<Item>) -> Step {
-    let eval = case.context.eval;
-    let (mut items, mut allowed, mut isolated) = (Vec::new(), 0, 0);
-    let mut told: BTreeMap<String, ()> = BTreeMap::new();
-    for connection in &case.connections {
-        let verdict = eval.verdict(connection);
-        let sides = [verdict.egress, verdict.ingress];
-        let any = sides
-            .iter()
-            .any(|side| matches!(side, Decision::Rule { .. } | Decision::NoRule { .. }));
-        isolated += usize::from(any);
-        allowed += usize::from(verdict.allowed);
-        let evidence = case.context.word(connection, &verdict);
-        // One connection for each reason is enough.
-        let key = format!("{} {}", verdict.allowed, evidence.because);
-        if told.insert(key, ()).is_some() {
+    let judged = match &case.connections {
+        Ok(judged) => judged,
+        Err(why) => {
+            return Step {
+                name,
+                question,
+                state: StepState::Unknown,
+                summary: why.clone(),
+                items: Vec::new(),
+                more: 0,
+            };
+        }
+    };
+    let (mut items, mut told) = (Vec::new(), BTreeSet::new());
+    let mut missing = missing;
+    for one in judged {
+        // Told by the kinds that were not read.
+        if one.open == Some("M-8") {
             continue;
         }
-        let text = match verdict.allowed {
-            true => format!("allowed: {}", evidence.because),
-            false => format!("denied: {}", evidence.because),
+        let evidence = case.context.word(&one.connection, &one.verdict);
+        // One connection for each reason is enough.
+        if !told.insert((one.outcome, evidence.because.clone())) {
+            continue;
+        }
+        let text = match (one.outcome, one.open) {
+            (Outcome::Uncertain, Some(id)) => format!("not certain ({id}): {}", evidence.because),
+            (Outcome::Allowed, _) => format!("allowed: {}", evidence.because),
+            _ => format!("denied: {}", evidence.because),
         };
         let mut item = Item::of(text).at(evidence.by);
-        item.is_cause = verdict.allowed;
+        item.is_cause = one.outcome != Outcome::Denied;
         item.connections.push(evidence);
-        if verdict.allowed && !any {
-            item = item.advice("write a policy that isolates the destination for ingress, or the source for egress");
-        } else if verdict.allowed {
-            item = item.advice("if it is not meant to be allowed, narrow the rule that lets it in; `watertight explain` shows every step");
-        }
-        items.push(item);
-    }
-    if case.connections.is_empty() {
-        let summary =
-            "there is no such connection: nobody listens on that port, or an end has no pods"
-                .to_owned();
-        return Step {
-            name,
-            question,
-            state: StepState::Unknown,
-            summary,
-            items,
-            more: 0,
+        item = match one.outcome {
+            Outcome::Denied => item,
+            Outcome::Uncertain => item.advice("`watertight explain` says what it depends on"),
+            Outcome::Allowed if one.is_isolated() => item.advice("if it is not meant to be allowed, narrow the rule that lets it in; `watertight explain` shows every step"),
+            Outcome::Allowed if matches!(one.verdict.reason, Reason::Exempt(..)) => item,
+            Outcome::Allowed => item.advice("write a policy that isolates the destination for ingress, or the source for egress"),
         };
+        match one.outcome {
+            Outcome::Uncertain => missing.push(item),
+            _ => items.push(item),
+        }
     }
-    let total = case.connections.len();
-    let mut missing = missing;
     let unread = case.missing_policies();
     if !unread.is_empty() {
         // One of those may deny it, or allow it.
         items.iter_mut().for_each(|item| item.is_cause = false);
-        missing.extend(unread);
+        missing.splice(0..0, unread);
         missing.dedup_by(|a, b| a.text == b.text);
     }
+    let any = |outcome| judged.iter().any(|one| one.outcome == outcome);
     step(name, question, items, missing, |_, _| {
-        match (allowed, isolated) {
-            (0, _) => "policies deny it, if they are enforced".to_owned(),
-            (_, 0) => "no policy isolates either end of it in that direction".to_owned(),
-            (allowed, _) if allowed == total => {
+        let exempt = judged.iter().find_map(|one| match one.verdict.reason {
+            Reason::Exempt(id, why) => Some(format!("no policy is asked: {why} ({id})")),
+            _ => None,
+        });
+        let isolated = judged.iter().any(Judged::is_isolated);
+        match (any(Outcome::Allowed), any(Outcome::Denied), exempt) {
+            (false, ..) => "policies deny it, if they are enforced".to_owned(),
+            (true, true, _) => "policies allow a part of it, and deny the rest".to_owned(),
+            (true, false, Some(exempt)) if !isolated => exempt,
+            (true, false, _) if !isolated => {
+                "no policy isolates either end of it in that direction".to_owned()
+            }
+            (true, false, _) => {
                 "policies isolate an end of it, and a rule lets this connection through".to_owned()
             }
-            (allowed, _) => format!(
-                "policies allow {allowed} of {} of it",
-                count(total, "connection")
-            ),
         }
     })
 }
@@ -331,19 +336,8 @@ fn flow(case: &Case<'_>, name: &'static str, question: &'static str, missing: Ve
 /// Step 3: do policies of a higher tier, or of the cluster, decide before?
 pub(super) fn tiers(case: &Case<'_>) -> Step {
     let (name, question) = ("tiers", "does a policy above decide before, and allow?");
-    let world = case.context.world;
-    let inventory = &world.inventory;
-    let kinds = inventory
-        .snapshot
-        .iter()
-        .flat_map(|snapshot| &snapshot.kinds);
-    let missing: Vec<Item> = kinds
-        .filter(|kind| kind.state.is_incomplete() && CLUSTER_GROUPS.contains(&&*kind.group))
-        .map(|kind| {
-            let text = format!("{}: {}", kind.complaint(), kind.consequence());
-            Item::of(text).cause().at(Some(kind.span))
-        })
-        .collect();
+    let above = |kind: &&KindRead| !kind.is(READ_POLICIES.0, READ_POLICIES.1);
+    let missing: Vec<Item> = case.unread().filter(above).map(unread_item).collect();
     let ruleset = case.context.eval.ruleset;
     let others = |direction| {
         let tiers = ruleset.tiers(direction).iter();
@@ -389,8 +383,8 @@ pub(super) fn tiers(case: &Case<'_>) -> Step {
 fn decided_above(case: &Case<'_>) -> Vec<Item> {
     let eval = case.context.eval;
     let mut found: BTreeMap<String, Item> = BTreeMap::new();
-    for connection in &case.connections {
-        let verdict = eval.verdict(connection);
+    for one in case.connections.iter().flatten() {
+        let (connection, verdict) = (&one.connection, one.verdict);
         for side in [verdict.egress, verdict.ingress] {
             let Decision::Rule {
                 rule,
@@ -525,7 +519,7 @@ pub(super) fn host_network(case: &Case<'_>) -> Step {
     }
     let told = items.iter().filter(|item| item.id == Some("WT501"));
     let noted = by_workload.len().max(told.count());
-    let missing = case.missing(&[("", "pods"), ("", "namespaces")]);
+    let missing = case.missing_here(&[("", "pods"), ("", "namespaces")]);
     let question = "are pods on the network of their node, outside of all policies?";
     step(
         "host-network",

@@ -45,18 +45,26 @@ fn header(kinds: &str) -> String {
     )
 }
 
-fn missing(group: &str, resource: &str) -> String {
+fn missing(group: &str, resource: &str, kind: &str) -> String {
     header(&format!(
-        "{{group: \"{group}\", version: v1, resource: {resource}, kind: K, state: forbidden}}"
+        "{{group: \"{group}\", version: v1, resource: {resource}, kind: {kind}, state: forbidden}}"
     ))
 }
 
 /// The answer and the steps, one a line.
 fn told(text: &str, target: &str) -> String {
+    told_on("", text, target)
+}
+
+/// The same for an engine that somebody has named.
+fn told_on(engine: &str, text: &str, target: &str) -> String {
     let mut sources = Sources::new();
     sources.add("t.yaml", text.into()).unwrap();
     let (mut world, loaded) = read(&sources, &Options::default(), &Assume::default(), None);
-    let profile = take_for(&mut world, Profile::reference(), &[]);
+    let profile = match engine {
+        "" => take_for(&mut world, Profile::reference(), &[]),
+        named => Profile::parse(named).unwrap(),
+    };
     let parties = Parties::new(&world, Some("shop"));
     let target = match target {
         "" => Target::Cluster,
@@ -73,7 +81,15 @@ fn told(text: &str, target: &str) -> String {
             None => Target::Pods(parties.select(name).unwrap()),
         },
     };
-    let found = diagnose(&sources, &world, &profile, &loaded.findings, &target);
+    let given = Given {
+        sources: &sources,
+        world: &world,
+        profile: &profile,
+        engine_is_named: !engine.is_empty(),
+        pinned: &[],
+        reading: &loaded.findings,
+    };
+    let found = diagnose(&given, &target);
     let mut out = format!("{}: {}\n", found.answer, found.because);
     for step in &found.steps {
         out.push_str(&format!("{} {}: {}\n", step.name, step.state, step.summary));
@@ -129,7 +145,7 @@ fn an_engine_that_is_told_to_enforce_nothing() {
 fn a_switch_that_was_not_read_is_unknown() {
     let text = shop(
         &[("name: cilium-config", "name: other-config")],
-        &missing("", "configmaps"),
+        &missing("", "configmaps", "ConfigMap"),
     );
     expect![[r#"
         unknown: a switch that turns enforcement off could not be looked at
@@ -308,13 +324,16 @@ fn what_could_not_be_listed_is_unknown_and_never_none() {
             ("kind: NetworkPolicy", "kind: Gone"),
             ("networking.k8s.io/v1", "example.com/v1"),
         ],
-        &missing("networking.k8s.io", "networkpolicies"),
+        &missing("networking.k8s.io", "networkpolicies", "NetworkPolicy"),
     );
     expect![[r#"
         unknown: networkpolicies.networking.k8s.io could not be listed (403, forbidden): connections that these policies deny are taken for allowed
         isolation unknown: networkpolicies.networking.k8s.io could not be listed (403, forbidden): connections that these policies deny are taken for allowed
     "#]].assert_eq(&short(&policies, "ns:shop"));
-    let pods = shop(&[("kind: Pod,", "kind: Gone,")], &missing("", "pods"));
+    let pods = shop(
+        &[("kind: Pod,", "kind: Gone,")],
+        &missing("", "pods", "Pod"),
+    );
     expect![[r#"
         unknown: pods could not be listed (403, forbidden): selectors are judged against the pods that were read, if any
         isolation unknown: pods could not be listed (403, forbidden): selectors are judged against the pods that were read, if any
@@ -323,10 +342,145 @@ fn what_could_not_be_listed_is_unknown_and_never_none() {
     "#]].assert_eq(&short(&pods, "ns:shop"));
     let tiers = shop(
         &[],
-        &missing("cilium.io", "ciliumclusterwidenetworkpolicies"),
+        &missing(
+            "cilium.io",
+            "ciliumclusterwidenetworkpolicies",
+            "CiliumClusterwideNetworkPolicy",
+        ),
     );
     expect![[r#"
         unknown: ciliumclusterwidenetworkpolicies.cilium.io could not be listed (403, forbidden): what these objects allow, deny or configure is not known
         tiers unknown: ciliumclusterwidenetworkpolicies.cilium.io could not be listed (403, forbidden): what these objects allow, deny or configure is not known
     "#]].assert_eq(&short(&tiers, "ns:shop"));
+}
+
+/// Who may read one namespace alone gets an answer about it.
+#[test]
+fn m_8_what_was_read_of_the_namespace_is_enough() {
+    let partial = |namespace: &str| {
+        header(&format!(
+            "{{group: networking.k8s.io, version: v1, resource: networkpolicies, kind: NetworkPolicy, state: partial, namespaces: [{namespace}]}}"
+        ))
+    };
+    expect![[r#"
+        real: Cilium 1.20.0 should enforce policies wherever these pods run
+    "#]]
+    .assert_eq(&short(&shop(&[], &partial("shop")), "ns:shop"));
+    expect![[r#"
+        real: policies deny it, and Cilium 1.20.0 should enforce policies wherever these pods run
+    "#]]
+    .assert_eq(&short(&shop(&[], &partial("shop")), "other -> db:5432"));
+    expect![[r#"
+        unknown: networkpolicies.networking.k8s.io could be listed in namespace shop only: connections that these policies deny are taken for allowed
+        isolation unknown: networkpolicies.networking.k8s.io could be listed in namespace shop only: connections that these policies deny are taken for allowed
+    "#]].assert_eq(&short(&shop(&[], &partial("shop")), ""));
+    expect![[r#"
+        unknown: networkpolicies.networking.k8s.io could be listed in namespace other only: connections that these policies deny are taken for allowed
+        isolation unknown: networkpolicies.networking.k8s.io could be listed in namespace other only: connections that these policies deny are taken for allowed
+    "#]].assert_eq(&short(&shop(&[], &partial("other")), "other -> db:5432"));
+}
+
+/// The first 24 pods, or the first address of a range, are not all.
+#[test]
+fn a_flow_is_judged_for_all_that_it_stands_for() {
+    let pods: Vec<_> = (1..=40)
+        .map(|number| {
+            let app = if number == 40 { "web" } else { "worker" };
+            format!("{{apiVersion: v1, kind: Pod, metadata: {{name: w{number}, namespace: shop, labels: {{app: {app}, role: w}}}}, spec: {{nodeName: n1, containers: [{{name: a, image: b}}]}}, status: {{phase: Running, podIP: 10.0.2.{number}}}}}")
+        })
+        .collect();
+    let text = shop(&[], &pods.join("\n---\n"));
+    expect![[r#"
+        partly: policies allow a part of it, and deny the rest
+        isolation failed: policies allow a part of it, and deny the rest
+    "#]]
+    .assert_eq(&short(&text, "label:role=w -> db:5432"));
+    let open = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out, namespace: shop}, spec: {podSelector: {matchLabels: {app: other}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.9.8.0/24}}]}]}}";
+    let text = shop(&[], open);
+    expect![[r#"
+        partly: policies allow a part of it, and deny the rest
+        isolation failed: policies allow a part of it, and deny the rest
+    "#]]
+    .assert_eq(&short(&text, "other -> cidr:10.9.0.0/16:443"));
+    // From a port range, the middle counts as well.
+    expect![[r#"
+        partly: policies allow a part of it, and deny the rest
+        isolation failed: policies allow a part of it, and deny the rest
+    "#]]
+    .assert_eq(&short(SHOP, "web -> db:5000-6000"));
+}
+
+#[test]
+fn k_73_a_node_that_no_policy_is_asked_about() {
+    expect![[r#"
+        decorative: no policy is asked: a pod and the node it runs on (K-73)
+        isolation failed: no policy is asked: a pod and the node it runs on (K-73)
+    "#]]
+    .assert_eq(&short(SHOP, "node:n2 -> db:5432"));
+}
+
+/// Whoever has named the engine is not told to.
+#[test]
+fn an_engine_that_was_named_and_is_not_seen() {
+    let bare = shop(
+        &[
+            ("kind: DaemonSet", "kind: Gone"),
+            ("apiVersion: apps/v1", "apiVersion: e/v1"),
+        ],
+        "",
+    );
+    let first = |engine: &str, text: &str| {
+        told_on(engine, text, "")
+            .lines()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    expect![[r#"
+        unknown: no DaemonSet was read, so nothing shows whether the engine that was named runs and is switched on
+        enforcement unknown: no DaemonSet was read, so nothing shows whether the engine that was named runs and is switched on
+          no DaemonSet was read, so nothing shows whether the engine that was named runs and is switched on"#]].assert_eq(&first("calico@3.31", &bare));
+    expect![[r#"
+        decorative: flannel connects pods and leaves policies to other programs
+        enforcement failed: flannel connects pods and leaves policies to other programs
+          flannel connects pods and leaves policies to other programs"#]]
+    .assert_eq(&first("flannel", &bare));
+    expect![[r#"
+        unknown: no DaemonSet was read, so the network engine is not known
+        enforcement unknown: no DaemonSet was read, so the network engine is not known
+          no DaemonSet was read, so the network engine is not known"#]]
+    .assert_eq(&first("", &bare));
+    // What the cluster shows has precedence.
+    expect![[r#"
+        real: Cilium 1.20.0 should enforce policies wherever these pods run
+        enforcement passed: Cilium 1.20.0 should enforce policies wherever these pods run
+        isolation passed: all 3 pods are isolated in both directions"#]]
+    .assert_eq(&first("calico@3.31", SHOP));
+}
+
+/// D-4: features that are off by default are judged by the setting, where it was read.
+#[test]
+fn an_opt_in_that_is_seen_on_or_off() {
+    let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: sig, namespace: shop}, spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5060, protocol: SCTP}]}]}}";
+    let versions = |setting: &str| {
+        let text = shop(&[("enable-policy: default", setting)], policy);
+        let told = told(&text, "ns:shop");
+        let lines = told
+            .lines()
+            .skip_while(|line| !line.starts_with("versions"));
+        lines
+            .take_while(|line| !line.starts_with("host"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    expect![[r#"
+        versions failed: 1 known bug or limit of this release touches these policies
+          Cilium 1.20.0 knows SCTP only if it is switched on, and SCTP port 5060 relies on it"#]]
+    .assert_eq(&versions("enable-policy: default"));
+    expect!["versions passed: nothing that these policies use is known to be ignored or broken"]
+        .assert_eq(&versions("enable-sctp: \"true\""));
+    expect![[r#"
+        versions failed: 1 known bug or limit of this release touches these policies
+          Cilium 1.20.0 ignores SCTP, so SCTP port 5060 admits nothing"#]]
+    .assert_eq(&versions("enable-sctp: \"false\""));
 }

@@ -166,6 +166,7 @@ pub(super) fn answer(eval: &Evaluator<'_>, connection: &Flow, judged: &Judged) -
             Point::Icmp | Point::Snat => Answer::Address,
         },
         Some(Open::Rule { id, .. }) => Answer::of(id),
-        Some(Open::Address(_)) => Answer::Address,
+        // Maps do not ask for what was not read: the whole of a report is incomplete then.
+        Some(Open::Address(_) | Open::Unread(_)) => Answer::Address,
     }
 }

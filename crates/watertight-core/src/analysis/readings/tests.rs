@@ -60,7 +60,8 @@ fn pod(sample: &Sample, name: &str) -> Party {
 fn judge(sample: &Sample, pinned: &[&str], connection: &Connection) -> String {
     let eval = sample.eval();
     let pinned: Vec<String> = pinned.iter().map(|name| (*name).to_owned()).collect();
-    let readings = Readings::new(&sample.world, &sample.ruleset, &sample.profile, &pinned);
+    let readings = Readings::new(&sample.world, &sample.ruleset, &sample.profile, &pinned)
+        .with_unread(&sample.profile);
     let judged = readings.judge(&eval, connection);
     assert_eq!(judged.verdict, eval.verdict(connection));
     match judged.open {
@@ -68,6 +69,7 @@ fn judge(sample: &Sample, pinned: &[&str], connection: &Connection) -> String {
         None => "denied".into(),
         Some(Open::Address(_)) => "M-1".into(),
         Some(Open::Rule { id, .. }) => (*id).into(),
+        Some(Open::Unread(kind)) => format!("M-8: {kind}"),
         Some(Open::Reading {
             point,
             allowed,
@@ -212,4 +214,58 @@ fn several_points_may_have_to_change_together() {
     let told = judge(&sample, &[], &connection);
     assert!(told.starts_with("K-73: allowed"), "{told}");
     assert_eq!(judge(&sample, &["node_local"], &connection), "allowed");
+}
+
+/// The cluster with a header that says how the reading of a kind went.
+fn read_as(kind: &str) -> Sample {
+    let header = format!(
+        "{CLUSTER}---\n{{apiVersion: watertight.dev/v1, kind: Snapshot, metadata: {{name: t}}, kinds: [{{{kind}}}]}}\n"
+    );
+    Sample::new(&header)
+}
+
+#[test]
+fn m_8_policies_that_were_not_read_leave_open_what_policies_decide() {
+    let network =
+        "group: networking.k8s.io, version: v1, resource: networkpolicies, kind: NetworkPolicy";
+    let tcp = |sample: &Sample, from: &str, to: &str| {
+        Connection::new(pod(sample, from), pod(sample, to), Protocol::Tcp, 80)
+    };
+    let ask = |kind: &str| {
+        let sample = read_as(kind);
+        let told = [("web", "db"), ("db", "web"), ("template", "template")]
+            .map(|(from, to)| judge(&sample, &[], &tcp(&sample, from, to)));
+        told.join(", ")
+    };
+    let unread = "M-8: networkpolicies.networking.k8s.io";
+    // No policy is asked what a pod sends itself (K-75).
+    assert_eq!(
+        ask(&format!("{network}, state: forbidden")),
+        format!("{unread}, {unread}, allowed")
+    );
+    assert_eq!(
+        ask(&format!("{network}, state: complete")),
+        "allowed, denied, allowed"
+    );
+    // NetworkPolicies of a namespace are about its own pods.
+    assert_eq!(
+        ask(&format!("{network}, state: partial, namespaces: [shop]")),
+        "allowed, denied, allowed"
+    );
+    assert_eq!(
+        ask(&format!("{network}, state: partial, namespaces: [other]")),
+        format!("{unread}, {unread}, allowed")
+    );
+    // What is staged decides nothing, and other kinds of objects are no policies.
+    let calico = "group: projectcalico.org, version: v3, resource: r, state: failed";
+    for (kind, found) in [
+        ("StagedNetworkPolicy", "allowed, denied, allowed"),
+        ("FelixConfiguration", "allowed, denied, allowed"),
+        (
+            "GlobalNetworkPolicy",
+            "M-8: r.projectcalico.org, M-8: r.projectcalico.org, allowed",
+        ),
+    ] {
+        assert_eq!(ask(&format!("{calico}, kind: {kind}")), found, "{kind}");
+    }
 }

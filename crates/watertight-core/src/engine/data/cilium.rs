@@ -82,7 +82,8 @@ static FEATURES: &[FeatureFact] = &[
     FeatureFact::always(
         Feature::Sctp,
         Support::OptIn("needs enable-sctp; SCTP through Services does not work"),
-    ),
+    )
+    .once_on(Support::Partial("SCTP through Services does not work")),
     FeatureFact::always(
         Feature::HostNetworkPods,
         Support::OptIn(

@@ -46,6 +46,18 @@ pub(super) fn ask(inventory: &Inventory, controller: Option<&Controller>, trap: 
     }
 }
 
+/// The value at a place, if there is one: the object, the field and what it says.
+pub(super) fn read(
+    inventory: &Inventory,
+    controller: Option<&Controller>,
+    place: Ask,
+) -> Option<(String, String, Said)> {
+    match look(inventory, controller, place) {
+        (object, field, Value::Said(said)) => Some((object, field, said)),
+        _ => None,
+    }
+}
+
 fn look(
     inventory: &Inventory,
     controller: Option<&Controller>,

@@ -13,7 +13,6 @@ pub const CONFIG_MAPS: &[(Option<&str>, &str)] = &[
     (Some("kube-system"), "calico-config"),
     (Some("kube-system"), "canal-config"),
     (None, "cilium-config"),
-    (Some("kube-system"), "eni-config"),
     (None, "kube-flannel-cfg"),
     (Some("kube-system"), "rke2"),
 ];
@@ -66,6 +65,7 @@ pub(crate) const DEPLOYMENTS: &[&str] = &[
 pub const FLAGS: &[&str] = &[
     "--allow-mcast",
     "--enable-anp",
+    "--enable-ipv6",
     "--enable-network-policy",
     "--enable-np",
     "--fail-open",
@@ -126,8 +126,6 @@ pub(crate) const KEYS: &[&str] = &[
     "ClusterNetworkPolicy",
     "NodeNetworkPolicy",
     "trafficEncapMode",
-    // Terway
-    "disable_network_policy",
 ];
 
 /// Fields of settings.

@@ -231,7 +231,10 @@ pub(super) fn switches(
     controller: Option<&Controller>,
     seen: &Proof,
 ) -> (State, Vec<Cause>) {
-    let traps = TRAPS.iter().filter(|trap| is_like(engine, trap.engine));
+    let has = |kind: &str| world.objects.iter().any(|object| object.kind.kind == kind);
+    let traps = TRAPS
+        .iter()
+        .filter(|trap| is_like(engine, trap.engine) && trap.only_with.is_none_or(has));
     let traps: Vec<&Trap> = traps.collect();
     let mut causes = Vec::new();
     let base = base(engine, version, &traps, seen, &mut causes);

@@ -13,6 +13,7 @@ mod candidates;
 mod fingerprints;
 mod image;
 mod nodes;
+mod none;
 mod overall;
 mod products;
 mod provider;
@@ -29,7 +30,7 @@ pub use self::asked::{CONFIG_MAPS, FLAGS, NODE_FLAGS, SETTINGS, VARIABLES};
 pub use self::nodes::NodeKind;
 pub use self::provider::Provider;
 pub use self::state::{Cause, Proof, State};
-use super::{Engine, Profile, Version};
+use super::{Engine, Feature, Profile, Version};
 use crate::world::{NodeId, World};
 
 /// An engine that was found.
@@ -91,6 +92,8 @@ pub struct Detected {
     pub profile: Option<Profile>,
     /// Switches that objects of the cluster set, with what shows it.
     pub readings: Vec<(&'static str, Proof)>,
+    /// Features that are off by default, whether they are on, and what shows it.
+    pub features: Vec<(Feature, bool, Proof)>,
 }
 
 impl Detected {
@@ -114,9 +117,16 @@ impl Detected {
 /// Finds the engine of a world.
 #[must_use]
 pub fn detect(world: &World) -> Detected {
+    detect_with(world, None)
+}
+
+/// The same, where somebody says which engine it is. What the cluster shows has precedence; the name tells
+/// what is missing where it shows none.
+#[must_use]
+pub fn detect_with(world: &World, named: Option<&Profile>) -> Detected {
     let provider = provider::find(world);
     let mut candidates = candidates::find(world, provider.as_ref().map(|(provider, _)| *provider));
     // Those that act first; in the order of fingerprints otherwise.
     candidates.sort_by_key(|candidate| !candidate.acts());
-    overall::judge(world, provider, candidates)
+    overall::judge(world, provider, candidates, named)
 }

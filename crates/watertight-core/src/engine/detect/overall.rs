@@ -2,9 +2,9 @@
 
 use super::candidates::Candidate;
 use super::nodes::{self, NodeKind};
+use super::none::none_found;
 use super::{Cause, Detected, NodeState, Proof, Provider, State, readings};
-use crate::engine::{Enforcement, EnforcementFact, EnforcementSwitch, Engine, Profile};
-use crate::world::inventory::{ControllerKind, KindState};
+use crate::engine::{Enforcement, EnforcementFact, EnforcementSwitch, Engine, Feature, Profile};
 use crate::world::{NodeId, World};
 
 /// The kernel that the agent of AWS needs.
@@ -14,22 +14,22 @@ pub(super) fn judge(
     world: &World,
     provider: Option<(Provider, Proof)>,
     candidates: Vec<Candidate<'_>>,
+    named: Option<&Profile>,
 ) -> Detected {
     let acting: Vec<&Candidate<'_>> = candidates.iter().filter(|of| of.acts()).collect();
     let mut causes = Vec::new();
     let conflict = conflict(&acting);
     causes.extend(conflict.clone());
-    let nothing = candidates.is_empty().then(|| {
+    let mut without = State::NotEnforced;
+    if candidates.is_empty() {
         let provider = provider.as_ref().map(|(provider, _)| *provider);
-        none_found(world, provider)
-    });
-    let otherwise = nothing
-        .as_ref()
-        .map_or(State::NotEnforced, |cause| cause.state);
-    causes.extend(nothing);
+        let cause = none_found(world, provider, named);
+        without = cause.state;
+        causes.push(cause);
+    }
     let all: Vec<NodeState> = world
         .node_ids()
-        .map(|node| state_of(world, node, &acting, otherwise, conflict.is_some()))
+        .map(|node| state_of(world, node, &acting, without, conflict.is_some()))
         .collect();
     let own = acting.iter().map(|of| of.found.state).max();
     let mut state = match (own, &conflict) {
@@ -49,15 +49,16 @@ pub(super) fn judge(
     }
     let primary = acting.first().copied().or_else(|| candidates.first());
     let because = sentence(state, primary, &causes, &all);
-    let (profile, shown) = profile(world, primary, &all, state);
+    let settings = profile(world, primary, &all, state);
     Detected {
         provider,
         state,
         because,
         causes,
         nodes: all,
-        profile,
-        readings: shown,
+        profile: settings.profile,
+        readings: settings.readings,
+        features: settings.features,
         engines: candidates.into_iter().map(|of| of.found).collect(),
     }
 }
@@ -77,89 +78,16 @@ fn conflict(acting: &[&Candidate<'_>]) -> Option<Cause> {
         state: State::Conflict,
         text: "two engines act on the same policies: each may allow or cut what the other does not",
         advice: "switch one of them off",
-        source: "",
+        source: "tigera/docs calico/getting-started/kubernetes/managed-public-cloud/eks.mdx",
         proof: proof.collect(),
     })
 }
 
-/// What it means that no known engine runs.
-fn none_found(world: &World, provider: Option<Provider>) -> Cause {
-    let inventory = &world.inventory;
-    let sets: Vec<_> = inventory
-        .controllers_of(ControllerKind::DaemonSet)
-        .collect();
-    let listed = inventory.state("apps", "daemonsets");
-    let complete = listed.is_some_and(|kind| kind.state == KindState::Complete);
-    let missing = listed.filter(|kind| kind.state.is_incomplete());
-    let (id, state, text, advice) = match (provider, missing) {
-        (_, Some(_)) => (
-            "daemonsets-unknown",
-            State::Unknown,
-            "DaemonSets could not be listed, so the network engine is not known",
-            "allow `list` of daemonsets in group apps, or name the engine with --engine",
-        ),
-        (Some(Provider::Aks), _) if complete || !sets.is_empty() => (
-            "aks-no-engine",
-            State::NotEnforced,
-            "this AKS cluster runs no policy engine: networkPolicy is none, the default",
-            "az aks update --network-policy cilium or calico",
-        ),
-        (Some(Provider::Gke), _) if complete || !sets.is_empty() => (
-            "gke-no-engine",
-            State::NotEnforced,
-            "this GKE cluster runs neither Dataplane V2 nor the network policy add-on",
-            "enable the add-on and enforcement on nodes (two switches), or move to Dataplane V2",
-        ),
-        (Some(Provider::Eks), _) if complete || !sets.is_empty() => (
-            "eks-no-engine",
-            State::Unknown,
-            "neither the Amazon VPC CNI nor another known engine runs on this EKS cluster",
-            "name the engine with --engine, and prove it with `watertight verify`",
-        ),
-        _ if sets.is_empty() && !complete => (
-            "nothing-read",
-            State::Unknown,
-            "no DaemonSet was read, so the network engine is not known",
-            "read the whole cluster (kubectl get daemonsets,configmaps,nodes,pods -A), or name the engine with --engine",
-        ),
-        _ => (
-            "engine-not-known",
-            State::Unknown,
-            "none of the DaemonSets is a network engine that is known here",
-            "name the engine with --engine, and prove it with `watertight verify`",
-        ),
-    };
-    let names = sets
-        .iter()
-        .take(6)
-        .map(|set| format!("{}/{}", set.namespace, set.name));
-    let value = match sets.is_empty() {
-        true if complete => "none".to_owned(),
-        true => "not read".to_owned(),
-        false => names.collect::<Vec<_>>().join(", "),
-    };
-    let proof = Proof {
-        object: "DaemonSets".to_owned(),
-        field: "names".to_owned(),
-        value,
-        span: missing.map(|kind| kind.span),
-    };
-    Cause {
-        id,
-        state,
-        text,
-        advice,
-        source: "",
-        proof: vec![proof],
-    }
-}
-
-/// What becomes of policies on a node; `otherwise` is what does where no engine acts.
 fn state_of(
     world: &World,
     node: NodeId,
     acting: &[&Candidate<'_>],
-    otherwise: State,
+    without: State,
     conflict: bool,
 ) -> NodeState {
     let kind = nodes::kind(world, node);
@@ -167,7 +95,7 @@ fn state_of(
         node,
         pool: nodes::pool(world, node),
         kind,
-        state: otherwise,
+        state: without,
         because: String::new(),
         proof: Vec::new(),
     };
@@ -242,13 +170,10 @@ fn old_kernel(world: &World, node: NodeId, engine: Engine) -> Option<(Proof, Str
 fn together(nodes: &[NodeState]) -> Option<State> {
     let worst = nodes.iter().map(|node| node.state).min()?;
     let best = nodes.iter().map(|node| node.state).max()?;
-    Some(
-        match (worst.is_bad(), best.is_enforced() || best == State::Unknown) {
-            (true, true) => State::Partial,
-            (true, false) if worst != best => State::Partial,
-            _ => worst,
-        },
-    )
+    Some(match worst.is_bad() && worst != best {
+        true => State::Partial,
+        false => worst,
+    })
 }
 
 fn without_nodes(candidate: &Candidate<'_>, state: State) -> State {
@@ -309,15 +234,23 @@ fn sentence(
     )
 }
 
+/// What is known about how the engine is set.
+#[derive(Default)]
+struct Settings {
+    profile: Option<Profile>,
+    readings: Vec<(&'static str, Proof)>,
+    features: Vec<(Feature, bool, Proof)>,
+}
+
 /// The profile of the engine with what its objects set, and with what is known about enforcement.
 fn profile(
     world: &World,
     primary: Option<&Candidate<'_>>,
     nodes: &[NodeState],
     state: State,
-) -> (Option<Profile>, Vec<(&'static str, Proof)>) {
+) -> Settings {
     let Some(primary) = primary else {
-        return (None, Vec::new());
+        return Settings::default();
     };
     let engine = primary.found.engine;
     let mut profile = Profile::new(engine, primary.found.version);
@@ -327,6 +260,7 @@ fn profile(
         profile = profile.with_k8s_version(version);
     }
     let shown = readings::apply(world, primary.controller, &mut profile);
+    let features = readings::opted(world, primary.controller, &mut profile);
     let reason = primary.found.causes.first().map(|cause| cause.text);
     let all_bad = !nodes.is_empty() && nodes.iter().all(|node| node.state.is_bad());
     let off = matches!(state, State::NotEnforced | State::AuditOnly);
@@ -349,5 +283,9 @@ fn profile(
             profile.switches.enforcement = EnforcementSwitch::Default;
         }
     }
-    (Some(profile), shown)
+    Settings {
+        profile: Some(profile),
+        readings: shown,
+        features,
+    }
 }

@@ -163,6 +163,13 @@ pub(super) fn modes(world: &World, engine: Engine, controller: Option<&Controlle
                 modes.push("host firewall".to_owned());
             }
         }
+        Engine::KubeRouter => {
+            let mut all = controller.into_iter().flat_map(|of| &of.containers);
+            let flag = all.find_map(|of| of.flag("--use-nftables-for-netpol"));
+            if flag.is_some_and(|said| matches!(&*said.text, "true" | "")) {
+                modes.push("nftables, which is experimental".to_owned());
+            }
+        }
         Engine::Antrea => {
             let mode = key("antrea-config", "trafficEncapMode");
             if mode.is_some_and(|said| &*said.text == "networkPolicyOnly") {
@@ -184,13 +191,31 @@ pub(super) fn special(
     world: &World,
     engine: Engine,
     controller: Option<&Controller>,
-) -> Option<Cause> {
-    match engine {
-        Engine::AwsVpcCni => no_policy_endpoints(world),
-        Engine::Calico => foreign_interfaces(world, controller),
-        Engine::OpenShiftSdn => None,
-        _ => None,
-    }
+) -> Vec<Cause> {
+    let found = match engine {
+        Engine::AwsVpcCni => [no_policy_endpoints(world), controller.and_then(v4_egress)],
+        Engine::Calico => [foreign_interfaces(world, controller), None],
+        _ => [None, None],
+    };
+    found.into_iter().flatten().collect()
+}
+
+/// In clusters of IPv6, pods get a second interface for IPv4 that the agent does not know.
+fn v4_egress(controller: &Controller) -> Option<Cause> {
+    let agent = controller.container("aws-eks-nodeagent")?;
+    let is_v6 = agent
+        .flag("--enable-ipv6")
+        .is_some_and(|said| matches!(&*said.text, "true" | ""));
+    let mut containers = controller.containers.iter();
+    let said = containers.find_map(|of| of.variable("ENABLE_V4_EGRESS"))?;
+    (is_v6 && &*said.text == "true").then(|| Cause {
+        id: "aws-v4-egress",
+        state: State::Partial,
+        text: "pods of this IPv6 cluster reach IPv4 addresses through an interface that policies do not hold",
+        advice: "set ENABLE_V4_EGRESS to \"false\" on aws-node, unless pods need IPv4 addresses outside of the cluster",
+        source: "aws/amazon-vpc-cni-k8s README.md",
+        proof: vec![proof(controller.title(), "env ENABLE_V4_EGRESS", said)],
+    })
 }
 
 /// Policies without PolicyEndpoints: the controller does not work, whatever the switches say.
@@ -205,7 +230,7 @@ fn no_policy_endpoints(world: &World) -> Option<Cause> {
         state: State::NotEnforced,
         text: "there are NetworkPolicies and not one PolicyEndpoint: the controller does not work",
         advice: "look at the switch of the controller, and at the log of the control plane",
-        source: "",
+        source: "aws/aws-network-policy-agent api/v1alpha1",
         proof: vec![Proof {
             object: "PolicyEndpoints".to_owned(),
             field: "count".to_owned(),
@@ -252,7 +277,7 @@ fn foreign_interfaces(world: &World, controller: Option<&Controller>) -> Option<
         },
         text: "the Amazon VPC CNI calls the interfaces of pods eni..., and Calico polices only those that begin with its prefix",
         advice: "set interfacePrefix: eni in FelixConfiguration default",
-        source: "",
+        source: "projectcalico/calico manifests/calico-policy-only.yaml",
         proof: vec![Proof {
             object: "FelixConfiguration default".to_owned(),
             field: "spec.interfacePrefix".to_owned(),
@@ -335,7 +360,7 @@ pub(super) fn without_daemon_set<'w>(
             state: State::NotEnforced,
             text: "minikube runs no network plug-in of its own here, and its bridge knows nothing of policies",
             advice: "start it with --cni=calico, --cni=cilium or --cni=kindnet",
-            source: "",
+            source: "kubernetes/minikube pkg/minikube/cni/cni.go",
             proof: vec![seen.clone()],
         };
         push(
@@ -352,7 +377,7 @@ pub(super) fn without_daemon_set<'w>(
             state: State::NotEnforced,
             text: "MicroK8s runs without Calico: with the add-on ha-cluster off it uses flannel, which enforces nothing",
             advice: "enable the add-on ha-cluster, or install Calico",
-            source: "",
+            source: "canonical/microk8s upgrade-scripts/000-switch-to-calico",
             proof: vec![seen.clone()],
         };
         push(
@@ -398,7 +423,7 @@ fn auto_mode(world: &World, found: &[Candidate<'_>]) -> Option<(Proof, (State, V
             state: if known { State::NotEnforced } else { State::Unknown },
             text: "on EKS Auto Mode policies are accepted and ignored until this ConfigMap asks for them",
             advice: "create ConfigMap kube-system/amazon-vpc-cni with enable-network-policy-controller: \"true\"",
-            source: "",
+            source: "awsdocs/amazon-eks-user-guide latest/ug/automode/auto-net-pol.adoc",
             proof: vec![Proof {
                 object: "ConfigMap kube-system/amazon-vpc-cni".to_owned(),
                 field: "data.enable-network-policy-controller".to_owned(),
@@ -426,7 +451,7 @@ fn auto_mode(world: &World, found: &[Candidate<'_>]) -> Option<(Proof, (State, V
             },
             text: "nodes of this NodeClass do not act on policies",
             advice: "set spec.networkPolicy: DefaultAllow in every NodeClass",
-            source: "",
+            source: "awsdocs/amazon-eks-user-guide latest/ug/automode/auto-net-pol.adoc",
             proof: vec![Proof {
                 object: off.map_or("NodeClass".to_owned(), |class| class.title()),
                 field: "spec.networkPolicy".to_owned(),
@@ -481,7 +506,7 @@ fn k3s(world: &World, seen: &Proof) -> (State, Vec<Cause>) {
             state: State::NotEnforced,
             text: "k3s runs with --disable-network-policy, which turns its policy controller off",
             advice: "remove --disable-network-policy from the servers and restart k3s, or install another engine",
-            source: "",
+            source: "k3s-io/docs docs/networking/networking-services.md",
             proof: vec![proof(format!("Node {name}"), &format!("annotation {key}"), said)],
         });
         state = State::NotEnforced;
@@ -491,7 +516,7 @@ fn k3s(world: &World, seen: &Proof) -> (State, Vec<Cause>) {
             state: State::Unknown,
             text: "no server of k3s shows its arguments, and --disable-network-policy there would turn policies off",
             advice: "look at the arguments of `k3s server`",
-            source: "",
+            source: "k3s-io/docs docs/networking/networking-services.md",
             proof: vec![Proof {
                 object: "Nodes with the control plane".to_owned(),
                 field: format!("annotation {key}"),
@@ -506,7 +531,7 @@ fn k3s(world: &World, seen: &Proof) -> (State, Vec<Cause>) {
             state: State::EnforcedWithWindow,
             text: "a new pod is open until its chain is written; and a node without ipset enforces nothing, which only its log tells",
             advice: "look for \"Skipping network policy controller start\" in the log of each node",
-            source: "",
+            source: "k3s-io/k3s pkg/agent/netpol/netpol.go",
             proof: vec![seen.clone()],
         });
         state = State::EnforcedWithWindow.worse(state);

@@ -25,6 +25,12 @@ word_enum! {
         Minikube => "minikube",
         /// MicroK8s.
         MicroK8s => "microk8s",
+        /// Oracle Kubernetes Engine.
+        Oke => "oke",
+        /// DigitalOcean Kubernetes.
+        Doks => "doks",
+        /// Linode (Akamai) Kubernetes Engine.
+        Lke => "lke",
         /// Tanzu Kubernetes Grid.
         Tkg => "tkg",
         /// Docker Enterprise.
@@ -72,6 +78,10 @@ static HINTS: &[(Provider, Hint)] = &[
     ),
     (Provider::Eks, Hint::Service("kube-dns")),
     (Provider::Eks, Hint::Server(".eks.amazonaws.com")),
+    (Provider::Oke, Hint::LabelPrefix("oke.oraclecloud.com/")),
+    (Provider::Oke, Hint::LabelPrefix("oci.oraclecloud.com/")),
+    (Provider::Doks, Hint::LabelPrefix("doks.digitalocean.com/")),
+    (Provider::Lke, Hint::LabelPrefix("lke.linode.com/")),
     (Provider::Tkg, Hint::Group("core.tanzu.vmware.com")),
     (
         Provider::DockerEnterprise,

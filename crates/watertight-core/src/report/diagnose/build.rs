@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    DiagnoseItem, DiagnoseReport, DiagnoseStep, DiagnosedCluster, DiagnosedEngine, DiagnosedNode,
-    DiagnosedPool, DiagnosedReading, ObjectValue,
+    DiagnoseItem, DiagnoseReport, DiagnoseStep, DiagnosedCluster, DiagnosedEngine,
+    DiagnosedFeature, DiagnosedNode, DiagnosedPool, DiagnosedReading, ObjectValue,
 };
 use crate::analysis::diagnose::{Diagnosis, Item, Step};
 use crate::diag;
@@ -86,6 +86,12 @@ pub fn diagnose_report(asked: &Asked<'_>, found: &Diagnosis) -> DiagnoseReport {
             switch: (*switch).to_owned(),
             by: value(proof),
         });
+    let features = detected.features.iter();
+    let features = features.map(|(feature, on, proof)| DiagnosedFeature {
+        feature: feature.word().to_owned(),
+        on: *on,
+        by: value(proof),
+    });
     let steps = (1..).zip(&found.steps);
     DiagnoseReport {
         api_version: API_VERSION.into(),
@@ -103,6 +109,7 @@ pub fn diagnose_report(asked: &Asked<'_>, found: &Diagnosis) -> DiagnoseReport {
             .collect(),
         engines: engines.collect(),
         readings: readings.collect(),
+        features: features.collect(),
         pools: pools.collect(),
         nodes: nodes.collect(),
         problems: asked
@@ -143,6 +150,7 @@ fn item(sources: &Sources, item: &Item) -> DiagnoseItem {
             .map(|one| evidence(sources, one))
             .collect(),
         advice: item.advice.clone(),
+        source: item.source.map(Into::into),
     }
 }
 

@@ -342,6 +342,13 @@ impl<'a> Builder<'a> {
                 };
                 format!("{this} if the engine {default}, {that} if it {other}")
             }
+            Open::Unread(kind) => {
+                let this = match row.explanation.verdict.allowed {
+                    true => "allowed",
+                    false => "denied",
+                };
+                format!("{this} by what was read, and {kind} could not be listed")
+            }
         };
         Statement {
             id: open.id().into(),
@@ -383,6 +390,7 @@ fn settle(open: &Open, connection: &Connection) -> Help {
             "name the network engine with --engine, or set --switch {}=...",
             point.switch()
         ),
+        Open::Unread(kind) => format!("allow `list` of {kind}, and read the cluster again"),
     };
     Help {
         text,

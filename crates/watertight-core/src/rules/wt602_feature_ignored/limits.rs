@@ -210,6 +210,13 @@ impl Limits {
             (Feature::Except, Engine::AwsVpcCni) => full.filter(|_| overwritten(context, line)),
             // The controller is updated by Amazon, and clusters have one family.
             (Feature::NamedPort | Feature::Ipv6, Engine::AwsVpcCni) => Some(Severity::Note),
+            // Off or on is what matters; Services are beside it.
+            (Feature::Sctp, _)
+                if engines::runs(profile, Engine::Cilium)
+                    && matches!(profile.feature(feature), Support::Partial(_)) =>
+            {
+                Some(Severity::Note)
+            }
             // The limit is about the sources of incoming connections.
             (Feature::IpBlock, Engine::Weave) => {
                 full.filter(|_| line.direction == Direction::Ingress)

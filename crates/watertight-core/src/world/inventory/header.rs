@@ -56,18 +56,46 @@ pub struct KindRead {
     pub count: Option<u64>,
     /// What the API server said.
     pub message: Option<Box<str>>,
+    /// The namespaces of which everything was read, where not all could be.
+    pub namespaces: Vec<Box<str>>,
     /// Where this is written.
     pub span: Span,
 }
 
 impl KindRead {
+    /// Whether it is the kind of this group and plural name.
+    #[must_use]
+    pub fn is(&self, group: &str, resource: &str) -> bool {
+        *self.group == *group && *self.resource == *resource
+    }
+
+    /// Whether all its objects of a namespace were read.
+    #[must_use]
+    pub fn covers(&self, namespace: &str) -> bool {
+        !self.state.is_incomplete() || self.namespaces.iter().any(|name| **name == *namespace)
+    }
+
+    /// `networkpolicies.networking.k8s.io`, `pods`
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match &*self.group {
+            "" => self.resource.to_string(),
+            group => format!("{}.{group}", self.resource),
+        }
+    }
+
     /// `pods could not be listed (forbidden)`
     #[must_use]
     pub fn complaint(&self) -> String {
-        let name = match &*self.group {
-            "" => self.resource.to_string(),
-            group => format!("{}.{group}", self.resource),
-        };
+        let name = self.full_name();
+        if !self.namespaces.is_empty() {
+            let read = self.namespaces.join(", ");
+            let namespaces = match self.namespaces.len() {
+                1 => "namespace",
+                _ => "namespaces",
+            };
+            return format!("{name} could be listed in {namespaces} {read} only");
+        }
         let went = match self.state {
             KindState::Partial => "could not be listed to the end",
             _ => "could not be listed",
@@ -115,26 +143,29 @@ impl KindRead {
         }
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        if self.state != KindState::Forbidden && self.namespaces.is_empty() {
+            return "read the cluster again".to_owned();
+        }
+        let group = match &*self.group {
+            "" => "the core group".to_owned(),
+            group => format!("group `{group}`"),
+        };
+        let resource = &self.resource;
+        format!("allow `get`, `list` and `watch` of `{resource}` in {group}")
+    }
+
     fn finding(&self) -> Finding {
         let message = format!("{}: {}", self.complaint(), self.consequence());
         let mut finding = Finding::new(&reading::LIST_INCOMPLETE, message)
             .at(self.span, "")
             .incomplete();
-        if let Some(message) = self.message.as_deref().filter(|text| !text.is_empty()) {
+        if let Some(message) = self.message.as_deref() {
             finding = finding.note(format!("the API server said: {message}"));
         }
-        let advice = match self.state {
-            KindState::Forbidden => {
-                let group = match &*self.group {
-                    "" => "the core group".to_owned(),
-                    group => format!("group `{group}`"),
-                };
-                let resource = &self.resource;
-                format!("allow `get`, `list` and `watch` of `{resource}` in {group}")
-            }
-            _ => "read the cluster again".to_owned(),
-        };
-        finding.fix(Fix::advice(advice))
+        finding.fix(Fix::advice(self.advice()))
     }
 }
 
@@ -165,7 +196,8 @@ impl Snapshot {
     pub(crate) fn decode(node: Node<'_, '_>) -> Self {
         let text = |node: Option<Node<'_, '_>>, key: &str| -> Option<Box<str>> {
             let text = node?.get(key)?.string()?;
-            Some((*text).into())
+            // What a writer leaves empty it does not know.
+            (!text.is_empty()).then(|| (*text).into())
         };
         let cluster = node.get("cluster");
         let groups = cluster.and_then(|cluster| cluster.get("apiGroups"));
@@ -174,6 +206,8 @@ impl Snapshot {
             let of = |key| text(Some(kind), key);
             let state = of("state").and_then(|state| KindState::from_word(&state));
             let count = kind.get("count").and_then(Node::integer);
+            let namespaces = kind.get("namespaces").into_iter().flat_map(Node::items);
+            let namespaces = namespaces.filter_map(Node::string);
             KindRead {
                 group: of("group").unwrap_or_default(),
                 version: of("version").unwrap_or_default(),
@@ -182,6 +216,7 @@ impl Snapshot {
                 state: state.unwrap_or(KindState::Failed),
                 count: count.and_then(|count| u64::try_from(count).ok()),
                 message: of("message"),
+                namespaces: namespaces.map(|name| (*name).into()).collect(),
                 span: kind.span(),
             }
         });
@@ -222,6 +257,7 @@ mod tests {
             state: KindState::Failed,
             count: None,
             message: Some(message.into()),
+            namespaces: Vec::new(),
             span: Span {
                 file: Sources::new().add_text("a", String::new()).unwrap(),
                 start: 0,

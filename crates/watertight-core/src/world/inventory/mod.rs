@@ -225,9 +225,8 @@ impl Inventory {
     /// anything.
     #[must_use]
     pub fn state(&self, group: &str, resource: &str) -> Option<&KindRead> {
-        let kinds = self.snapshot.iter().flat_map(|snapshot| &snapshot.kinds);
-        let mut of = kinds.filter(|kind| *kind.group == *group && *kind.resource == *resource);
-        of.next()
+        let mut kinds = self.snapshot.iter().flat_map(|snapshot| &snapshot.kinds);
+        kinds.find(|kind| kind.is(group, resource))
     }
 
     /// Why a kind could not be read; none if it could, or if nobody says.

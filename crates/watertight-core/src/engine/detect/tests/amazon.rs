@@ -104,6 +104,49 @@ pub(super) fn cases() -> Vec<Case> {
     case("aws: Calico for policies", aws(&[VPC, AGENT_OFF], &[]).set("calico-system/calico-node", &calico("quay.io/calico/node:v3.31.2"), TWO).object("{apiVersion: projectcalico.org/v3, kind: FelixConfiguration, metadata: {name: default}, spec: {interfacePrefix: eni}}"), "enforced | calico@3.31.2 enforced; aws-vpc-cni@1.2.7 not-enforced | aws-agent-off, aws-controller-off, aws-standard-mode | n1=enforced n2=enforced");
     case("aws: Calico looks for other interfaces", aws(&[VPC, AGENT_OFF], &[]).set("calico-system/calico-node", &calico("quay.io/calico/node:v3.31.2"), TWO).object("{apiVersion: projectcalico.org/v3, kind: FelixConfiguration, metadata: {name: default}, spec: {}}"), "not-enforced | aws-vpc-cni@1.2.7 not-enforced; calico@3.31.2 not-enforced | aws-agent-off, aws-controller-off, aws-standard-mode, calico-interface-prefix | n1=not-enforced n2=not-enforced");
     case(
+        "aws: IPv6, with a way out over IPv4",
+        aws(
+            &[
+                C(
+                    "aws-node",
+                    "x/amazon-k8s-cni:v1.20.4-eksbuild.1",
+                    &[],
+                    &[
+                        ("NETWORK_POLICY_ENFORCING_MODE", "strict"),
+                        ("ENABLE_V4_EGRESS", "true"),
+                    ],
+                ),
+                C(
+                    "aws-eks-nodeagent",
+                    "x/aws-network-policy-agent:v1.2.7-eksbuild.1",
+                    &["--enable-ipv6=true", "--enable-network-policy=true"],
+                    &[],
+                ),
+            ],
+            ON,
+        ),
+        "partial | aws-vpc-cni@1.2.7 partial | aws-v4-egress | n1=partial n2=partial",
+    );
+    case(
+        "aws: IPv4, where that variable says nothing",
+        aws(
+            &[
+                C(
+                    "aws-node",
+                    "x/amazon-k8s-cni:v1.20.4-eksbuild.1",
+                    &[],
+                    &[
+                        ("NETWORK_POLICY_ENFORCING_MODE", "strict"),
+                        ("ENABLE_V4_EGRESS", "true"),
+                    ],
+                ),
+                AGENT_ON,
+            ],
+            ON,
+        ),
+        "enforced | aws-vpc-cni@1.2.7 enforced |  | n1=enforced n2=enforced",
+    );
+    case(
         "aws: Fargate and an old kernel",
         Cluster::default()
             .node("fargate-1", "eks.amazonaws.com/compute-type: fargate", "")

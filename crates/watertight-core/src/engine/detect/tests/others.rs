@@ -305,6 +305,53 @@ pub(super) fn cases() -> Vec<Case> {
         "partial | kube-ovn@1.15.2 partial | kube-ovn-lax | n1=partial n2=partial",
     );
     case(
+        "oke with VCN-native networking",
+        labelled("oke.oraclecloud.com/pool.name: a").set(
+            "kube-system/vcn-native-ip-cni",
+            &[c("vcn-native-ip-cni", "x/oke-public-cloud-provider-oci:v1")],
+            TWO,
+        ),
+        "not-enforced |  | oke-no-engine | n1=not-enforced n2=not-enforced",
+    );
+    case(
+        "oke with Calico",
+        labelled("oci.oraclecloud.com/fault-domain: f").set(
+            "kube-system/calico-node",
+            &calico("calico/node:v3.31.2"),
+            TWO,
+        ),
+        "enforced | calico@3.31.2 enforced |  | n1=enforced n2=enforced",
+    );
+    case(
+        "doks, which is Cilium",
+        labelled("doks.digitalocean.com/node-pool: a")
+            .set(
+                "kube-system/cilium",
+                &[c("cilium-agent", "docker.io/digitalocean/cilium:v1.18.4")],
+                TWO,
+            )
+            .config("cilium-config", &[]),
+        "enforced | cilium@1.18.4 enforced |  | n1=enforced n2=enforced",
+    );
+    case(
+        "lke, which is Calico",
+        labelled("lke.linode.com/pool-id: \"1\"").set(
+            "kube-system/calico-node",
+            &calico("linode/calico-node:v3.29.1"),
+            TWO,
+        ),
+        "enforced | calico@3.29.1 enforced |  | n1=enforced n2=enforced",
+    );
+    case(
+        "kindnet of its own project, which counts from 1",
+        Cluster::of(TWO).set(
+            "kube-system/kindnet",
+            &[c("kindnetd", "ghcr.io/aojea/kindnetd:v1.8.4")],
+            TWO,
+        ),
+        "enforced-with-window | kindnet@1.8.4 enforced-with-window | release-window | n1=enforced-with-window n2=enforced-with-window",
+    );
+    case(
         "minikube with its bridge",
         proxy(labelled("minikube.k8s.io/name: m")),
         "not-enforced | minikube-bridge not-enforced | minikube-bridge | n1=not-enforced n2=not-enforced",

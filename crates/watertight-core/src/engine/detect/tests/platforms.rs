@@ -186,6 +186,28 @@ pub(super) fn cases() -> Vec<Case> {
         cilium(&[("enable-k8s-networkpolicy", "false")]),
         "not-enforced | cilium@1.19.2 not-enforced | cilium-no-kubernetes-policies | n1=not-enforced n2=not-enforced",
     );
+    let own = |kind: &str, namespace: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: {kind}, metadata: {{name: a{namespace}}}, spec: {{endpointSelector: {{}}, ingress: [{{}}]}}}}"
+        )
+    };
+    case(
+        "cilium: its own kind off",
+        cilium(&[("enable-cilium-network-policy", "false")])
+            .object(&own("CiliumNetworkPolicy", ", namespace: shop")),
+        "partial | cilium@1.19.2 partial | cilium-own-policies-off | n1=partial n2=partial",
+    );
+    case(
+        "cilium: its own kind off, and none of it",
+        cilium(&[("enable-cilium-network-policy", "false")]),
+        "enforced | cilium@1.19.2 enforced |  | n1=enforced n2=enforced",
+    );
+    case(
+        "cilium: its clusterwide kind off",
+        cilium(&[("enable-cilium-clusterwide-network-policy", "false")])
+            .object(&own("CiliumClusterwideNetworkPolicy", "")),
+        "partial | cilium@1.19.2 partial | cilium-clusterwide-policies-off | n1=partial n2=partial",
+    );
     case("cilium: no NetworkPolicy, but its own", cilium(&[("enable-k8s-networkpolicy", "false")]).object("{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a, namespace: shop}, spec: {endpointSelector: {}, ingress: [{}]}}"), "partial | cilium@1.19.2 partial | cilium-no-kubernetes-policies | n1=partial n2=partial");
     case(
         "cilium: its ConfigMap was not read",

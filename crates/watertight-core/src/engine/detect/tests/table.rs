@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::cluster::{C, Cluster, c, show};
 use super::{amazon, others, platforms};
 use crate::engine::Engine;
+use crate::engine::detect::State;
 use crate::engine::detect::traps::TRAPS;
 
 /// What it shows, the cluster, and what must come out of it.
@@ -41,7 +42,17 @@ fn cases() -> Vec<Case> {
 fn every_engine_and_every_trap_is_what_it_is() {
     let mut wrong = Vec::new();
     for (name, cluster, expected) in cases() {
-        let shown = show(&cluster.detect());
+        let (world, detected) = cluster.detect();
+        let own = detected.engines.iter().flat_map(|engine| &engine.causes);
+        for cause in detected.causes.iter().chain(own) {
+            let is_plain = PLAIN.contains(&cause.id) || cause.state == State::Unknown;
+            assert!(
+                is_plain || !cause.source.is_empty(),
+                "{} has no source",
+                cause.id
+            );
+        }
+        let shown = show(&(world, detected));
         if shown != expected {
             wrong.push(format!("{name}\n  found    {shown}\n  expected {expected}"));
         }
@@ -99,9 +110,13 @@ fn the_page_tells_every_cause() {
     assert!(missing.is_empty(), "docs/diagnose.md lacks {missing:?}");
 }
 
+/// Causes that the catalog of engines tells, which has sources of its own; or what was read.
+const PLAIN: &[&str] = &["release-does-not-enforce", "release-window"];
+
 /// Causes that are no rows of the table of traps.
 const OTHER_CAUSES: &[&str] = &[
     "aks-no-engine",
+    "aws-v4-egress",
     "aws-no-policy-endpoints",
     "calico-interface-prefix",
     "daemonsets-unknown",
@@ -117,6 +132,7 @@ const OTHER_CAUSES: &[&str] = &[
     "microk8s-without-calico",
     "minikube-bridge",
     "nothing-read",
+    "oke-no-engine",
     "release-does-not-enforce",
     "release-unknown",
     "release-window",
