@@ -323,7 +323,8 @@ async fn login_commands_give_tokens_and_certificates() {
         let answer = json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
             "status": status});
         write(dir.path(), "answer", &answer.to_string());
-        let script = "#!/bin/sh\nprintf %s \"$KUBERNETES_EXEC_INFO\" > \"$1.info\"\ncat \"$1\"\n";
+        let script = "#!/bin/sh\necho >> \"$1.runs\"\nprintf %s \"$KUBERNETES_EXEC_INFO\" > \"$1.info\"\n\
+                      cat \"$1\"\n";
         let command = write(dir.path(), "login", script);
         std::fs::set_permissions(&command, PermissionsExt::from_mode(0o700)).unwrap();
         json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command,
@@ -335,6 +336,8 @@ async fn login_commands_give_tokens_and_certificates() {
     assert_eq!(ask(&flags).await, Ok(6));
     let told = std::fs::read_to_string(dir.path().join("answer.info")).unwrap();
     let told: Value = serde_json::from_str(&told).unwrap();
+    let runs = std::fs::read_to_string(dir.path().join("answer.runs")).unwrap();
+    assert!(runs.lines().count() <= 3, "somebody may have to answer it");
     assert_eq!(told["spec"]["cluster"]["server"], wants_certificate.url());
     let token = json!({"token": "right"});
     let flags = trusting(dir.path(), &wants_token, &ours, &user(&token));
