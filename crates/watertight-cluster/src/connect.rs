@@ -17,7 +17,7 @@ use kube::Client;
 use kube::config::{AuthInfo, Cluster, Config, ExecAuthCluster, Kubeconfig};
 
 pub use self::error::Error;
-pub(crate) use self::error::explain_transport;
+pub(crate) use self::error::{explain_transport, is_about_certificates};
 use self::files::{find_context, named, read};
 pub use self::pod::Pod;
 pub use self::proxy::Proxies;

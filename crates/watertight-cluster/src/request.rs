@@ -12,7 +12,7 @@ use http::{Request, StatusCode, header};
 use kube::client::Body;
 use serde::Deserialize;
 
-use crate::connect::{Connection, explain_transport};
+use crate::connect::{Connection, explain_transport, is_about_certificates};
 
 /// Plain JSON.
 pub(crate) const JSON: &str = "application/json";
@@ -154,7 +154,13 @@ impl Connection {
             Ok(Err(kube::Error::Auth(error))) => {
                 return Attempt::Refused(Refusal::Unauthorized(error.to_string()));
             }
-            Ok(Err(error)) => return again(explain_transport(self, &error)),
+            Ok(Err(error)) => {
+                let why = explain_transport(self, &error);
+                return match is_about_certificates(&error) {
+                    true => Attempt::Refused(Refusal::Failed(why)),
+                    false => again(why),
+                };
+            }
             Ok(Ok(answer)) => answer,
         };
         if head.status.is_success() {

@@ -48,9 +48,12 @@ impl std::fmt::Display for Error {
         match self {
             Self::NoKubeconfig(paths) => {
                 write!(f, "no cluster to connect to: no kubeconfig names one")?;
-                for (index, path) in paths.iter().enumerate() {
-                    let before = if index == 0 { " at" } else { "," };
-                    write!(f, "{before} `{}`", path.display())?;
+                let paths: Vec<_> = paths
+                    .iter()
+                    .map(|of| format!("`{}`", of.display()))
+                    .collect();
+                if !paths.is_empty() {
+                    write!(f, " (looked at {})", paths.join(", "))?;
                 }
                 write!(f, "; name one with --kubeconfig, or set KUBECONFIG")
             }
@@ -188,6 +191,19 @@ pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
         last = cause;
     }
     last.to_string()
+}
+
+/// Whether asking again will come to the same: nobody changes certificates in between.
+pub(crate) fn is_about_certificates(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if text.contains("peer certificate") || text.contains("received fatal alert") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Why no answer came from a server, in one sentence with what to do.

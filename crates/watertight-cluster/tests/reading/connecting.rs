@@ -103,6 +103,15 @@ async fn what_is_missing_is_named() {
     let none = error(&Flags::default(), &Environment::default());
     assert_eq!(none, Error::NoKubeconfig(Vec::new()));
     assert!(none.to_string().contains("--kubeconfig"), "{none}");
+    // One that is there and empty is none either.
+    let empty = dir.path().join("empty");
+    std::fs::write(&empty, "{}").unwrap();
+    let none = error(&Flags::default(), &environment(empty.clone().into()));
+    assert_eq!(
+        none.to_string().replace(&*empty.to_string_lossy(), "FILE"),
+        "no cluster to connect to: no kubeconfig names one (looked at `FILE`); name one with \
+         --kubeconfig, or set KUBECONFIG"
+    );
     let known = environment(kubeconfig(
         dir.path(),
         "a",

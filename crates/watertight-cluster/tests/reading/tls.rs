@@ -410,6 +410,16 @@ async fn a_proxy_is_gone_through_and_its_refusals_are_told_from_the_servers() {
     );
     assert!(made.load(Ordering::Relaxed) > 0);
 
+    let theirs = authority().pem();
+    let cluster = json!({"server": server.url(), "proxy-url": format!("http://{open}"),
+        "certificate-authority-data": STANDARD.encode(theirs)});
+    let before = made.load(Ordering::Relaxed);
+    let untrusted = named(kubeconfig(dir.path(), &cluster, &json!({})));
+    let untrusted = error(&untrusted, &server).await;
+    assert!(untrusted.contains("signed by nobody"), "{untrusted}");
+    let asked = made.load(Ordering::Relaxed) - before;
+    assert_eq!(asked, 1, "certificates do not change in between");
+
     // "me:pw", as the header has it.
     let (closed, made) = proxy(Some("Basic bWU6cHc=")).await;
     let stranger = error(
