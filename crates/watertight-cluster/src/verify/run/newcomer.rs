@@ -23,8 +23,10 @@ use super::phases::Course;
 const LENGTH: Duration = Duration::from_secs(3);
 /// How often the new pod is looked at.
 const LOOK: Duration = Duration::from_millis(250);
-/// The same while its address is waited for.
+/// The same while its address is waited for, at first: every moment counts then.
 const CLOSE_LOOK: Duration = Duration::from_millis(50);
+/// For how long that is.
+const AT_FIRST: Duration = Duration::from_secs(10);
 
 /// A pod that started while policies were in force.
 pub(super) struct Newcomer {
@@ -41,17 +43,29 @@ pub(super) struct Newcomer {
 /// What was tried of one direction.
 struct Tries {
     target: Target,
+    /// Who must answer.
+    by: String,
     samples: Vec<Sample>,
     problem: Option<String>,
 }
 
 impl Tries {
-    fn new(target: Target) -> Self {
+    fn new(target: Target, by: &str) -> Self {
         Self {
             target,
+            by: by.to_owned(),
             samples: Vec::new(),
             problem: None,
         }
+    }
+
+    /// What an attempt came to; an answer of somebody else is none.
+    fn seen(&self, sample: &Sample) -> Sample {
+        let mut seen = sample.clone();
+        if seen.outcome == Outcome::Open && seen.by.as_deref() != Some(&*self.by) {
+            seen.outcome = Outcome::Error;
+        }
+        seen
     }
 }
 
@@ -73,13 +87,14 @@ impl Runner<'_> {
         let target = claim.treatment.target;
         let node = layout.actors.get(claim.treatment.actor);
         let node = node.and_then(|actor| actor.node.clone());
+        let by = claim.treatment.by.clone().unwrap_or_default();
         let client = known.placed.get(claim.control.actor);
         (self.tell)("starting a new pod under the policies");
         self.access.create(&objects.newcomer(&target, node)).await?;
         Ok(Some(Newcomer {
             pod: String::new(),
             client: client.map_or(String::new(), |placed| placed.pod.clone()),
-            out: Tries::new(target),
+            out: Tries::new(target, &by),
             into: None,
             undialled: None,
         }))
@@ -102,7 +117,7 @@ impl Runner<'_> {
 
     /// Waits for its address, and dials it from then on.
     pub(super) async fn dialled(&self, mut newcomer: Newcomer) -> Newcomer {
-        let until = Instant::now() + self.options.patience.ready;
+        let began = Instant::now();
         let wants_v4 = newcomer.out.target.address.is_ipv4();
         let ip = loop {
             let pod = self.new_pod().await;
@@ -111,13 +126,21 @@ impl Runner<'_> {
             if let Some(ip) = ips.into_iter().find(|ip| ip.is_ipv4() == wants_v4) {
                 break ip;
             }
-            if Instant::now() > until {
-                newcomer.undialled = Some("it did not get an address".into());
+            let why = match pod.as_ref().map(stage) {
+                Some(Stage::Hopeless(why)) => Some(why),
+                _ if began.elapsed() > self.options.patience.ready => {
+                    Some("it did not get an address".into())
+                }
+                _ => None,
+            };
+            if why.is_some() {
+                newcomer.undialled = why;
                 return newcomer;
             }
-            tokio::time::sleep(CLOSE_LOOK).await;
+            let is_first = began.elapsed() < AT_FIRST;
+            tokio::time::sleep(if is_first { CLOSE_LOOK } else { LOOK }).await;
         };
-        let mut tries = Tries::new(Target::new(How::Tcp, ip, DENIED));
+        let mut tries = Tries::new(Target::new(How::Tcp, ip, DENIED), NEWCOMER);
         match self.watch(&newcomer.client, &tries.target, LENGTH).await {
             Ok(watch) => {
                 tokio::time::sleep(LENGTH).await;
@@ -197,10 +220,11 @@ impl Runner<'_> {
             .await;
         let is_alive = answer.is_ok_and(|(printed, why)| {
             let samples = image.read(&[tries.target], &printed, &why);
-            let first = samples.first();
+            let first = samples.first().map(|sample| tries.seen(sample));
             first.is_some_and(|sample| sample.outcome == Outcome::Open)
         });
-        judge_new_pod(direction, &tries.samples, tries.problem, is_alive)
+        let samples: Vec<Sample> = tries.samples.iter().map(|one| tries.seen(one)).collect();
+        judge_new_pod(direction, &samples, tries.problem, is_alive)
     }
 }
 
@@ -301,6 +325,23 @@ mod tests {
         assert_eq!(&*failed.reason, "no log");
         let into = judge_new_pod(Direction::Ingress, &samples("ot"), None, true);
         assert_eq!((&*into.direction, into.first_attempt), ("ingress", None));
+    }
+
+    #[test]
+    fn whoever_else_has_the_address_is_not_the_new_pod() {
+        let target: Target = "tcp:10.0.0.1:80".parse().unwrap();
+        let tries = Tries::new(target, "falcon");
+        let answer = |by: Option<&str>| {
+            let sample = Sample {
+                outcome: Outcome::Open,
+                by: by.map(ToOwned::to_owned),
+                ..Sample::error(&target, "")
+            };
+            tries.seen(&sample).outcome
+        };
+        assert_eq!(answer(Some("falcon")), Outcome::Open);
+        assert_eq!(answer(Some("heron")), Outcome::Error);
+        assert_eq!(answer(None), Outcome::Error);
     }
 
     #[test]
