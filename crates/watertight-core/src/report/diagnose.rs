@@ -89,7 +89,7 @@ pub struct DiagnoseStep {
     pub summary: String,
     /// What it rests on, causes first.
     pub items: Vec<DiagnoseItem>,
-    /// How many more there are.
+    /// How many more causes there are.
     pub more: usize,
 }
 

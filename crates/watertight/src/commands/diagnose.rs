@@ -1,6 +1,7 @@
 //! `watertight diagnose`: there are policies, and the service is still wide open. Why?
 
 use std::mem::ManuallyDrop;
+use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use watertight_core::analysis::diagnose::{Answer, Given, Target, diagnose};
@@ -22,7 +23,8 @@ pub(super) fn run(args: &DiagnoseArgs, global: &Global) -> anyhow::Result<Exit> 
     }
     // The process ends: taking a large cluster apart piece by piece would only take time.
     let input = args.input.of(&[], &args.namespace);
-    let mut cluster = Cluster::read(&input, &args.cluster, &args.config, global)?;
+    let mut cluster = Cluster::read(&input, &args.cluster, &args.config, global)
+        .map_err(|error| with_path(error, args))?;
     let flow = match args.target.as_deref() {
         Some(text) if text.contains("->") => {
             let flow = Flow::parse(text).map_err(|error| anyhow!("`{text}`: {}", error.message))?;
@@ -36,7 +38,8 @@ pub(super) fn run(args: &DiagnoseArgs, global: &Global) -> anyhow::Result<Exit> 
     for namespace in &args.namespace {
         known_namespace(&cluster.world, namespace)?;
     }
-    let target = target(args, flow.as_ref(), &cluster.world)?;
+    let target =
+        target(args, flow.as_ref(), &cluster.world).map_err(|error| with_path(error, args))?;
     let problems: Vec<&Finding> = cluster.problems().collect();
     let reading: Vec<Finding> = problems.iter().map(|finding| (*finding).clone()).collect();
     let settings = &cluster.settings;
@@ -78,6 +81,15 @@ pub(super) fn run(args: &DiagnoseArgs, global: &Global) -> anyhow::Result<Exit> 
         (true, Answer::Real) => Exit::Clean,
         (true, Answer::Partly | Answer::Decorative) => Exit::Findings,
     })
+}
+
+/// Other commands take files where this one takes whom to ask about.
+fn with_path(error: anyhow::Error, args: &DiagnoseArgs) -> anyhow::Error {
+    let target = args.target.as_deref().unwrap_or_default();
+    match Path::new(target).exists() {
+        true => anyhow!("{error}; `{target}` is a file or directory: read it with `-f {target}`"),
+        false => error,
+    }
 }
 
 fn target(args: &DiagnoseArgs, flow: Option<&Flow>, world: &World) -> anyhow::Result<Target> {

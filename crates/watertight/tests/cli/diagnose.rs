@@ -78,7 +78,7 @@ fn policies_that_nothing_enforces_are_decorative() {
              Amazon VPC CNI 1.2.7 has aws-network-policy-agent-8f36492: failed writes of eBPF maps were
              reported as policies applied
                do   move to aws-vpc-cni 1.22.3 or later, which brings aws-network-policy-agent 1.3.7
-             ... and 3 more; `watertight check` lists all
+             ... and 2 more; `watertight check` lists all
         6 host-network  passed   1 group of pods is on the network of its node, where no policy applies to
                                  it
 
@@ -118,7 +118,7 @@ fn a_connection_that_is_denied_on_paper_is_open() {
              Amazon VPC CNI 1.2.7 has aws-network-policy-agent-8f36492: failed writes of eBPF maps were
              reported as policies applied
                do   move to aws-vpc-cni 1.22.3 or later, which brings aws-network-policy-agent 1.3.7
-             ... and 3 more; `watertight check` lists all
+             ... and 2 more; `watertight check` lists all
         6 host-network  passed   none of these pods is on the network of its node
 
         2 nodes of general: not-enforced
@@ -290,7 +290,7 @@ fn m_8_without_the_policies_no_answer_is_certain() {
                see  cluster.json:1:137
                do   allow `get`, `list` and `watch` of `networkpolicies` in group `networking.k8s.io`
         3 tiers         -        there are no policies but NetworkPolicies
-        4 labels        passed   every selector matches something
+        4 labels        -        there are no policies
         5 versions      passed   nothing that these policies use is known to be ignored or broken
         6 host-network  passed   none of these pods is on the network of its node
 
@@ -321,4 +321,39 @@ fn an_engine_that_was_named_is_taken_at_its_word() {
     let found = ran(&["--engine", "calico"]);
     let note = "judged as Calico reads them, which was named, and the cluster runs Amazon VPC CNI";
     assert!(found.stderr.contains(note), "{}", found.stderr);
+}
+
+#[test]
+fn a_broken_file_and_a_path_in_the_place_of_a_target() {
+    let project = Project::new(&[(
+        "broken.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a\n",
+    )]);
+    let found = project.run(&["diagnose"]);
+    assert_eq!(found.code, 2, "{}", found.stdout);
+    expect![[r#"
+        unknown: a document could not be read: unclosed bracket '{'
+        the cluster: 0 pods
+
+        1 enforcement   UNKNOWN  no DaemonSet was read, so the network engine is not known
+               see  DaemonSets, names: not read
+               do   read the whole cluster (kubectl get daemonsets,configmaps,nodes,pods -A), or name the
+                    engine with --engine
+        2 isolation     UNKNOWN  a document could not be read: unclosed bracket '{'
+               see  broken.yaml:3:11
+               do   mend it; it may hold a policy
+        3 tiers         -        there are no policies but NetworkPolicies
+        4 labels        UNKNOWN  a document could not be read: unclosed bracket '{'
+               see  broken.yaml:3:11
+               do   mend it; it may hold a policy
+        5 versions      UNKNOWN  the engine is not known, so neither are its bugs
+        6 host-network  -        there are no pods here
+
+        incomplete: broken.yaml:3:11: unclosed bracket '{'
+        note: the API shows what should enforce policies; only packets prove what does: `watertight verify`
+              sends them
+    "#]].assert_eq(&found.stdout);
+    let found = project.run(&["diagnose", "broken.yaml"]);
+    let hint = "`broken.yaml` is a file or directory: read it with `-f broken.yaml`";
+    assert!(found.stderr.contains(hint), "{}", found.stderr);
 }

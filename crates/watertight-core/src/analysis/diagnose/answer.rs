@@ -96,6 +96,10 @@ fn of_flow(
     rest: &[Step],
 ) -> (Answer, String) {
     let unknown = isolation.state == StepState::Unknown;
+    // Whatever the policies say, if there are some.
+    if unknown && enforcement.state == StepState::Failed && all_bad(case) {
+        return (Answer::Decorative, enforcement.summary.clone());
+    }
     let Some(judged) = case.connections.as_ref().ok().filter(|_| !unknown) else {
         return (Answer::Unknown, isolation.summary.clone());
     };

@@ -1,9 +1,10 @@
 //! The connections that a flow stands for: one of each that policies tell apart, so that what is said of
 //! all of them was judged for all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Given;
+use super::steps::{add, step};
+use super::{Case, Given, Item, Step, StepState};
 use crate::analysis::explain::{Explainer, Outcome, Row};
 use crate::analysis::parties::{PortQuery, Selection, What};
 use crate::analysis::readings::{Open, Readings};
@@ -133,4 +134,83 @@ fn one(protocol: Protocol, port: u16) -> PortQuery {
         first: port,
         last: port,
     }
+}
+
+/// Step 2 for a flow: who isolates which end, and what the policies make of it.
+pub(super) fn isolation(
+    case: &Case<'_>,
+    name: &'static str,
+    question: &'static str,
+    missing: Vec<Item>,
+) -> Step {
+    let judged = match &case.connections {
+        Ok(judged) => judged,
+        Err(why) => {
+            return Step {
+                name,
+                question,
+                state: StepState::Unknown,
+                summary: why.clone(),
+                items: Vec::new(),
+                more: 0,
+            };
+        }
+    };
+    let (mut items, mut told) = (Vec::new(), BTreeSet::new());
+    let mut missing = missing;
+    for one in judged {
+        // Told by the kinds that were not read.
+        if one.open == Some("M-8") {
+            continue;
+        }
+        let evidence = case.context.word(&one.connection, &one.verdict);
+        // One connection for each reason is enough.
+        if !told.insert((one.outcome, evidence.because.clone())) {
+            continue;
+        }
+        let text = match (one.outcome, one.open) {
+            (Outcome::Uncertain, Some(id)) => format!("not certain ({id}): {}", evidence.because),
+            (Outcome::Allowed, _) => format!("allowed: {}", evidence.because),
+            _ => format!("denied: {}", evidence.because),
+        };
+        let mut item = Item::of(text).at(evidence.by);
+        item.is_cause = one.outcome != Outcome::Denied;
+        item.connections.push(evidence);
+        item = match one.outcome {
+            Outcome::Denied => item,
+            Outcome::Uncertain => item.advice("`watertight explain` says what it depends on"),
+            Outcome::Allowed if one.is_isolated() => item.advice("if it is not meant to be allowed, narrow the rule that lets it in; `watertight explain` shows every step"),
+            Outcome::Allowed if matches!(one.verdict.reason, Reason::Exempt(..)) => item,
+            Outcome::Allowed => item.advice("write a policy that isolates the destination for ingress, or the source for egress"),
+        };
+        match one.outcome {
+            Outcome::Uncertain => missing.push(item),
+            _ => items.push(item),
+        }
+    }
+    let unread = case.missing_policies();
+    if !unread.is_empty() {
+        // One of those may deny it, or allow it.
+        items.iter_mut().for_each(|item| item.is_cause = false);
+        add(&mut missing, unread);
+    }
+    let any = |outcome| judged.iter().any(|one| one.outcome == outcome);
+    step(name, question, items, missing, |_, _| {
+        let exempt = judged.iter().find_map(|one| match one.verdict.reason {
+            Reason::Exempt(id, why) => Some(format!("no policy is asked: {why} ({id})")),
+            _ => None,
+        });
+        let isolated = judged.iter().any(Judged::is_isolated);
+        match (any(Outcome::Allowed), any(Outcome::Denied), exempt) {
+            (false, ..) => "policies deny it, if they are enforced".to_owned(),
+            (true, true, _) => "policies allow a part of it, and deny the rest".to_owned(),
+            (true, false, Some(exempt)) if !isolated => exempt,
+            (true, false, _) if !isolated => {
+                "no policy isolates either end of it in that direction".to_owned()
+            }
+            (true, false, _) => {
+                "policies isolate an end of it, and a rule lets this connection through".to_owned()
+            }
+        }
+    })
 }

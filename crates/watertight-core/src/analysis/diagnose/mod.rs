@@ -135,7 +135,7 @@ pub struct Step {
     pub summary: String,
     /// What it rests on, causes first.
     pub items: Vec<Item>,
-    /// How many more there are.
+    /// How many more causes there are.
     pub more: usize,
 }
 

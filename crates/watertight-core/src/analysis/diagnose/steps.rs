@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flow::Judged;
-use super::{Case, Item, Step, StepState, Target};
-use crate::analysis::explain::Outcome;
+use super::{Case, Item, Step, StepState, Target, flow};
 use crate::diag::{Finding, Severity};
 use crate::engine::unread_policies;
-use crate::eval::{Decision, Reason};
+use crate::eval::Decision;
 use crate::manifest::Direction;
 use crate::policy::{Origin, PolicyRef};
-use crate::rules::count;
+use crate::rules::{count, some_of};
 use crate::world::inventory::KindRead;
 use crate::world::{EndpointId, NamespaceId};
 
@@ -64,6 +62,18 @@ impl Case<'_> {
         missing.map(unread_item).collect()
     }
 
+    /// Documents that could not be read: what they hold nobody knows.
+    fn broken(&self) -> Vec<Item> {
+        let findings = self.findings.iter();
+        let broken = findings.filter(|found| found.incomplete && found.rule.id != "WT013");
+        let items = broken.map(|found| {
+            let text = format!("a document could not be read: {}", found.message);
+            let item = Item::of(text).cause().at(found.span());
+            item.advice("mend it; it may hold a policy")
+        });
+        items.collect()
+    }
+
     fn kinds_missing(&self, kinds: &[(&str, &str)]) -> impl Iterator<Item = &KindRead> {
         let inventory = &self.context.world.inventory;
         kinds
@@ -85,7 +95,7 @@ impl Case<'_> {
     }
 
     /// The same as items: what nothing seems to isolate, one of them may.
-    fn missing_policies(&self) -> Vec<Item> {
+    pub(super) fn missing_policies(&self) -> Vec<Item> {
         self.unread().map(unread_item).collect()
     }
 
@@ -106,8 +116,17 @@ fn unread_item(kind: &KindRead) -> Item {
     item.advice(kind.advice())
 }
 
+/// Adds what is not told yet.
+pub(super) fn add(items: &mut Vec<Item>, more: Vec<Item>) {
+    for item in more {
+        if items.iter().all(|known| known.text != item.text) {
+            items.push(item);
+        }
+    }
+}
+
 /// Puts a step together: what was not read makes it unknown, causes make it fail.
-fn step(
+pub(super) fn step(
     name: &'static str,
     question: &'static str,
     mut items: Vec<Item>,
@@ -126,7 +145,8 @@ fn step(
         _ => words(state, failed),
     };
     items.extend(missing);
-    let more = items.len().saturating_sub(MOST);
+    let cut = items.iter().skip(MOST).filter(|item| item.is_cause);
+    let more = cut.count();
     items.truncate(MOST);
     Step {
         name,
@@ -135,6 +155,17 @@ fn step(
         summary,
         items,
         more,
+    }
+}
+
+fn not_applicable(name: &'static str, question: &'static str, why: &str) -> Step {
+    Step {
+        name,
+        question,
+        state: StepState::NotApplicable,
+        summary: why.to_owned(),
+        items: Vec::new(),
+        more: 0,
     }
 }
 
@@ -154,24 +185,25 @@ pub(super) fn isolation(case: &Case<'_>) -> Step {
     let name = "isolation";
     let question = "do policies isolate it, in both directions?";
     let mut missing = case.missing_here(READ);
+    add(&mut missing, case.broken());
     if let Target::Flow { .. } = case.target {
-        return flow(case, name, question, missing);
+        return flow::isolation(case, name, question, missing);
     }
     let eval = case.context.eval;
     let world = case.context.world;
     let total = case.pods.len();
     if total == 0 {
-        let items = vec![Item::of(
-            "no pod or workload that policies can apply to was read",
-        )];
+        let none = "no pod or workload that policies can apply to was read";
+        let mut items = vec![Item::of(none)];
         let state = match missing.is_empty() {
             true => StepState::NotApplicable,
             false => StepState::Unknown,
         };
-        let summary = match missing.into_iter().next() {
-            Some(first) => first.text,
+        let summary = match missing.first() {
+            Some(first) => first.text.clone(),
             None => "there are no pods here that policies can apply to".to_owned(),
         };
+        items.splice(0..0, missing);
         return Step {
             name,
             question,
@@ -202,16 +234,20 @@ pub(super) fn isolation(case: &Case<'_>) -> Step {
     let unread = case.missing_policies();
     if !items.is_empty() && !unread.is_empty() {
         items.iter_mut().for_each(|item| item.is_cause = false);
-        missing.extend(unread);
-        missing.dedup_by(|a, b| a.text == b.text);
+        add(&mut missing, unread);
     }
     items.extend(case.items(&["WT103", "WT104", "WT105"]));
-    step(name, question, items, missing, |_, _| {
+    step(name, question, items, missing, |state, failed| {
         let [ingress, egress] = counts;
         let pods = count(total, "pod");
+        let but = match state {
+            StepState::Failed if failed == 1 => ", but 1 policy does not do what it seems to",
+            StepState::Failed => ", but some policies do not do what they seem to",
+            _ => "",
+        };
         match (ingress == total, egress == total) {
-            (true, true) if total == 1 => "it is isolated in both directions".to_owned(),
-            (true, true) => format!("all {pods} are isolated in both directions"),
+            (true, true) if total == 1 => format!("it is isolated in both directions{but}"),
+            (true, true) => format!("all {pods} are isolated in both directions{but}"),
             _ if total == 1 => match (ingress, egress) {
                 (1, _) => "it is isolated for ingress, and open for egress".to_owned(),
                 (_, 1) => "it is isolated for egress, and open for ingress".to_owned(),
@@ -230,10 +266,10 @@ fn open_item(case: &Case<'_>, direction: Direction, open: &BTreeMap<String, Endp
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let word = direction_word(direction);
     let text = format!(
-        "no policy isolates {}{more} for {word}: every connection {} is allowed",
+        "no policy isolates {}{more} for {}: every connection {} is allowed",
         names.join(", "),
+        direction.word(),
         match direction {
             Direction::Ingress => "to it",
             Direction::Egress => "out of it",
@@ -241,96 +277,29 @@ fn open_item(case: &Case<'_>, direction: Direction, open: &BTreeMap<String, Endp
     );
     let first = open.values().next();
     let span = first.and_then(|id| world[*id].span);
-    let namespace = first.map_or("", |id| &world[world[*id].namespace].name);
+    let namespaces = open.values().map(|id| world[*id].namespace);
+    let namespaces: BTreeSet<&str> = namespaces.map(|id| &*world[id].name).collect();
+    let namespaces: Vec<&str> = namespaces.into_iter().collect();
     let types = match direction {
         Direction::Ingress => "Ingress",
         Direction::Egress => "Egress",
     };
-    Item::of(text).cause().at(span).advice(format!(
-        "add a NetworkPolicy with podSelector: {{}} and policyTypes: [{types}] to namespace {namespace}; `watertight baseline {namespace}` writes one with what it needs"
-    ))
-}
-
-fn direction_word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    }
-}
-
-/// Step 2 for a flow: who isolates which end, and what the policies make of it.
-fn flow(case: &Case<'_>, name: &'static str, question: &'static str, missing: Vec<Item>) -> Step {
-    let judged = match &case.connections {
-        Ok(judged) => judged,
-        Err(why) => {
-            return Step {
-                name,
-                question,
-                state: StepState::Unknown,
-                summary: why.clone(),
-                items: Vec::new(),
-                more: 0,
-            };
-        }
+    let (word, namespace) = match namespaces.as_slice() {
+        [one] => ("namespace", *one),
+        more => (
+            "each of the namespaces",
+            more.first().copied().unwrap_or_default(),
+        ),
     };
-    let (mut items, mut told) = (Vec::new(), BTreeSet::new());
-    let mut missing = missing;
-    for one in judged {
-        // Told by the kinds that were not read.
-        if one.open == Some("M-8") {
-            continue;
-        }
-        let evidence = case.context.word(&one.connection, &one.verdict);
-        // One connection for each reason is enough.
-        if !told.insert((one.outcome, evidence.because.clone())) {
-            continue;
-        }
-        let text = match (one.outcome, one.open) {
-            (Outcome::Uncertain, Some(id)) => format!("not certain ({id}): {}", evidence.because),
-            (Outcome::Allowed, _) => format!("allowed: {}", evidence.because),
-            _ => format!("denied: {}", evidence.because),
-        };
-        let mut item = Item::of(text).at(evidence.by);
-        item.is_cause = one.outcome != Outcome::Denied;
-        item.connections.push(evidence);
-        item = match one.outcome {
-            Outcome::Denied => item,
-            Outcome::Uncertain => item.advice("`watertight explain` says what it depends on"),
-            Outcome::Allowed if one.is_isolated() => item.advice("if it is not meant to be allowed, narrow the rule that lets it in; `watertight explain` shows every step"),
-            Outcome::Allowed if matches!(one.verdict.reason, Reason::Exempt(..)) => item,
-            Outcome::Allowed => item.advice("write a policy that isolates the destination for ingress, or the source for egress"),
-        };
-        match one.outcome {
-            Outcome::Uncertain => missing.push(item),
-            _ => items.push(item),
-        }
-    }
-    let unread = case.missing_policies();
-    if !unread.is_empty() {
-        // One of those may deny it, or allow it.
-        items.iter_mut().for_each(|item| item.is_cause = false);
-        missing.splice(0..0, unread);
-        missing.dedup_by(|a, b| a.text == b.text);
-    }
-    let any = |outcome| judged.iter().any(|one| one.outcome == outcome);
-    step(name, question, items, missing, |_, _| {
-        let exempt = judged.iter().find_map(|one| match one.verdict.reason {
-            Reason::Exempt(id, why) => Some(format!("no policy is asked: {why} ({id})")),
-            _ => None,
-        });
-        let isolated = judged.iter().any(Judged::is_isolated);
-        match (any(Outcome::Allowed), any(Outcome::Denied), exempt) {
-            (false, ..) => "policies deny it, if they are enforced".to_owned(),
-            (true, true, _) => "policies allow a part of it, and deny the rest".to_owned(),
-            (true, false, Some(exempt)) if !isolated => exempt,
-            (true, false, _) if !isolated => {
-                "no policy isolates either end of it in that direction".to_owned()
-            }
-            (true, false, _) => {
-                "policies isolate an end of it, and a rule lets this connection through".to_owned()
-            }
-        }
-    })
+    let all = some_of(
+        &namespaces
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+    );
+    Item::of(text).cause().at(span).advice(format!(
+        "add a NetworkPolicy with podSelector: {{}} and policyTypes: [{types}] to {word} {all}; `watertight baseline -n {namespace}` writes one with what it needs"
+    ))
 }
 
 /// Step 3: do policies of a higher tier, or of the cluster, decide before?
@@ -348,16 +317,7 @@ pub(super) fn tiers(case: &Case<'_>) -> Step {
     };
     let number = others(Direction::Ingress) + others(Direction::Egress);
     if number == 0 && missing.is_empty() {
-        let summary = "there are no policies but NetworkPolicies".to_owned();
-        let state = StepState::NotApplicable;
-        return Step {
-            name,
-            question,
-            state,
-            summary,
-            items: Vec::new(),
-            more: 0,
-        };
+        return not_applicable(name, question, "there are no policies but NetworkPolicies");
     }
     let mut items = case.items(&["WT106", "WT107", "WT108", "WT207", "WT410"]);
     if let Target::Flow { .. } = case.target {
@@ -412,8 +372,13 @@ pub(super) fn labels(case: &Case<'_>) -> Step {
     let items = case.items(&[
         "WT401", "WT402", "WT403", "WT404", "WT405", "WT208", "WT409",
     ]);
-    let missing = case.missing(&[("", "pods"), ("", "namespaces")]);
+    let mut missing = case.missing(&[("", "pods"), ("", "namespaces")]);
+    add(&mut missing, case.broken());
     let question = "do selectors match what they name?";
+    let world = case.context.world;
+    if missing.is_empty() && world.policies.is_empty() && world.objects.is_empty() {
+        return not_applicable("labels", question, "there are no policies");
+    }
     step(
         "labels",
         question,
@@ -457,16 +422,7 @@ pub(super) fn versions(case: &Case<'_>) -> Step {
         return of_release(case, name, question, profile.version.is_some());
     };
     if engine.engine.facts().bugs.is_empty() && engine.engine.facts().features.is_empty() {
-        let summary = "nothing is known about what it supports".to_owned();
-        let state = StepState::NotApplicable;
-        return Step {
-            name,
-            question,
-            state,
-            summary,
-            items: Vec::new(),
-            more: 0,
-        };
+        return not_applicable(name, question, "nothing is known about what it supports");
     }
     let known = engine.version.or(case.context.profile.version).is_some();
     of_release(case, name, question, known)
@@ -521,6 +477,9 @@ pub(super) fn host_network(case: &Case<'_>) -> Step {
     let noted = by_workload.len().max(told.count());
     let missing = case.missing_here(&[("", "pods"), ("", "namespaces")]);
     let question = "are pods on the network of their node, outside of all policies?";
+    if missing.is_empty() && case.pods.is_empty() && case.host_pods.is_empty() {
+        return not_applicable("host-network", question, "there are no pods here");
+    }
     step(
         "host-network",
         question,

@@ -484,3 +484,67 @@ fn an_opt_in_that_is_seen_on_or_off() {
           Cilium 1.20.0 ignores SCTP, so SCTP port 5060 admits nothing"#]]
     .assert_eq(&versions("enable-sctp: \"false\""));
 }
+
+/// A document that cannot be read may be a policy.
+#[test]
+fn what_is_broken_is_not_taken_for_nothing() {
+    let broken = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: x, namespace: shop}, spec: {podSelector: 7}}";
+    expect![[r#"
+        unknown: a document could not be read: expected a mapping, found a number (`7`)
+        enforcement unknown: no DaemonSet was read, so the network engine is not known
+          no DaemonSet was read, so the network engine is not known
+        isolation unknown: a document could not be read: expected a mapping, found a number (`7`)
+          a document could not be read: expected a mapping, found a number (`7`)
+        tiers not-applicable: there are no policies but NetworkPolicies
+        labels unknown: a document could not be read: expected a mapping, found a number (`7`)
+          a document could not be read: expected a mapping, found a number (`7`)
+        versions unknown: the engine is not known, so neither are its bugs
+        host-network not-applicable: there are no pods here
+    "#]]
+    .assert_eq(&told(broken, ""));
+    expect![[r#"
+        unknown: a document could not be read: expected a mapping, found a number (`7`)
+        isolation unknown: a document could not be read: expected a mapping, found a number (`7`)
+        labels unknown: a document could not be read: expected a mapping, found a number (`7`)
+    "#]]
+    .assert_eq(&short(&shop(&[], broken), "ns:shop"));
+    expect![[r#"
+        unknown: a document could not be read: expected a mapping, found a number (`7`)
+        isolation unknown: a document could not be read: expected a mapping, found a number (`7`)
+        labels unknown: a document could not be read: expected a mapping, found a number (`7`)
+    "#]]
+    .assert_eq(&short(&shop(&[], broken), "other -> db:5432"));
+    let never = shop(
+        &[("enable-policy: default", "enable-policy: never")],
+        broken,
+    );
+    expect![[r#"
+        decorative: Cilium is told to enforce no policy at all
+        enforcement failed: Cilium is told to enforce no policy at all
+        isolation unknown: a document could not be read: expected a mapping, found a number (`7`)
+        labels unknown: a document could not be read: expected a mapping, found a number (`7`)
+    "#]]
+    .assert_eq(&short(&never, "other -> db:5432"));
+}
+
+/// A section that policyTypes leaves out acts on Cilium (WT105), though all pods are isolated.
+#[test]
+fn a_failed_step_does_not_say_that_all_is_well() {
+    let text = shop(
+        &[
+            (
+                "name: deny, namespace: shop}, spec: {podSelector: {}",
+                "name: deny, namespace: shop}, spec: {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}",
+            ),
+            (
+                "policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 5432}]}]",
+                "policyTypes: [Egress], ingress: [{from: [{podSelector: {}}]}], egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 5432}]}]",
+            ),
+        ],
+        "",
+    );
+    expect![[r#"
+        partly: all 3 pods are isolated in both directions, but 1 policy does not do what it seems to
+        isolation failed: all 3 pods are isolated in both directions, but 1 policy does not do what it seems to
+    "#]].assert_eq(&short(&text, "ns:shop"));
+}

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use watertight_core::report::DiagnoseReport;
 use watertight_core::report::diagnose::{DiagnoseItem, DiagnoseStep};
 
-use super::{CAVEAT, about, engine_name, value};
+use super::{CAVEAT, about, engine_name, problem_of, value};
 use crate::output::reach::page::{COLOURS, escaped};
 use crate::output::{because, connection, one_line, verdict};
 
@@ -43,7 +43,7 @@ pub(super) fn render(report: &DiagnoseReport, out: &mut dyn Write) -> io::Result
     if !report.complete {
         writeln!(out, "<ul role=\"alert\">")?;
         for problem in &report.problems {
-            writeln!(out, "<li>Incomplete: {}</li>", safe(&problem.message))?;
+            writeln!(out, "<li>Incomplete: {}</li>", safe(&problem_of(problem)))?;
         }
         writeln!(out, "</ul>")?;
     }

@@ -7,8 +7,8 @@ mod text;
 
 use std::io::{self, Write};
 
-use watertight_core::report::DiagnoseReport;
 use watertight_core::report::diagnose::{DiagnosedEngine, ObjectValue};
+use watertight_core::report::{DiagnoseReport, Finding};
 use watertight_core::rules::count;
 
 use crate::args::DiagnoseFormat;
@@ -69,6 +69,18 @@ fn value(value: &ObjectValue) -> String {
         None => String::new(),
     };
     format!("{}, {}: {}{place}", value.object, value.field, value.value)
+}
+
+/// What could not be read, and where; a list that was refused has no place that helps.
+fn problem_of(problem: &Finding) -> String {
+    match problem
+        .locations
+        .first()
+        .filter(|_| problem.rule != "WT013")
+    {
+        Some(at) => format!("{}:{}:{}: {}", at.path, at.line, at.column, problem.message),
+        None => problem.message.clone(),
+    }
 }
 
 /// Nodes that are not all right, by pool: `2 linux nodes of pool a: not-enforced`.

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use watertight_core::report::DiagnoseReport;
 use watertight_core::report::diagnose::{DiagnoseItem, DiagnoseStep};
 
-use super::{CAVEAT, about, pools, value};
+use super::{CAVEAT, about, pools, problem_of, value};
 use crate::output::{because, connection, one_line, verdict, wrap};
 
 /// Items of a step that are told; of the first, all.
@@ -38,7 +38,7 @@ pub(super) fn render(
     text.nodes(out)?;
     if !report.complete {
         for problem in &report.problems {
-            text.hanging("incomplete: ", &problem.message, out)?;
+            text.hanging("incomplete: ", &problem_of(problem), out)?;
         }
     }
     if report.answer != "decorative" {
