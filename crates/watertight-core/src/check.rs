@@ -211,11 +211,11 @@ pub struct State<'a> {
 /// has found, after suppression and in order. Findings that both worlds have may be left out of both, where
 /// `felt` says what differs. `is_of` tells whether a file is of a world.
 #[must_use]
-pub fn judge_two(
-    (sources, markers): (&Sources, &Markers),
-    [old, new]: [State<'_>; 2],
-    felt: Option<&Felt>,
-    options: &CheckOptions,
+pub fn judge_two<'a>(
+    (sources, markers): (&'a Sources, &'a Markers),
+    [old, new]: [State<'a>; 2],
+    felt: Option<&'a Felt>,
+    options: &'a CheckOptions,
     is_of: impl Fn(Belongs, FileId) -> bool + Sync,
 ) -> [Vec<Finding>; 2] {
     // A suppression of something that is left out would suppress nothing (WT010).
@@ -225,29 +225,28 @@ pub fn judge_two(
         || [old, new].iter().any(ignores)
         || old.eval.switches != new.eval.switches;
     let felt = felt.filter(|_| !all);
-    let judge = |state: State<'_>| judge(sources, markers, state, felt, options, &is_of);
-    let (old, new) = both(|| judge(old), || judge(new));
-    [old, new]
-}
-
-fn judge(
-    sources: &Sources,
-    markers: &Markers,
-    state: State<'_>,
-    felt: Option<&Felt>,
-    options: &CheckOptions,
-    is_of: impl Fn(Belongs, FileId) -> bool,
-) -> Vec<Finding> {
-    let mut findings = state.reading.to_vec();
-    let context = Context::new(sources, state.eval, &options.profile, options.clouds());
-    let mut context = context.with_reach(state.reach);
+    let context = |state: State<'a>| {
+        let context = Context::new(sources, state.eval, &options.profile, options.clouds());
+        let context = context.with_reach(state.reach);
+        match felt {
+            Some(felt) => context.only_felt(felt),
+            None => context,
+        }
+    };
+    let (mut before, mut after) = (context(old), context(new));
     if let Some(felt) = felt {
-        context = context.only_felt(felt);
+        let dns = rules::is_dns_felt([&before, &after], felt);
+        (before, after) = (before.dns_asked(dns), after.dns_asked(dns));
     }
-    options.run(&context, markers, &mut findings);
-    let meant = |span: Span| is_of(state.belongs, span.file);
-    findings.retain(|finding| finding.span().is_none_or(meant));
-    findings
+    let judge = |context: &Context<'_>, state: State<'_>| {
+        let mut findings = state.reading.to_vec();
+        options.run(context, markers, &mut findings);
+        let meant = |span: Span| is_of(state.belongs, span.file);
+        findings.retain(|finding| finding.span().is_none_or(meant));
+        findings
+    };
+    let (old, new) = both(|| judge(&before, old), || judge(&after, new));
+    [old, new]
 }
 
 /// Whether a finding is about one of these namespaces; what has no namespace concerns all.

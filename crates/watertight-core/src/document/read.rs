@@ -60,12 +60,23 @@ pub(crate) fn pieces(
     cut(file, name, text, Grain { bytes, guess })
 }
 
-/// Reads the documents of a file again in which one of these places starts; the places are in order.
+/// Reads the documents of a file again in which one of these places starts; the places are those of whole
+/// objects, in order.
 pub(crate) fn documents_with<'s>(
     (file, name, text): (FileId, &str, &'s str),
     places: &[Span],
     mut take: impl FnMut(&Document<'s>),
 ) {
+    if is_json(name) {
+        // An object is a text of its own, wherever it is.
+        for place in places {
+            let range = place.start as usize..place.end as usize;
+            if let Ok(document) = json::read(file, text, range, None) {
+                take(&document);
+            }
+        }
+        return;
+    }
     let (units, _) = pieces(file, name, text, 64 * 1024, false);
     for unit in units {
         let from = places.partition_point(|span| (span.start as usize) < unit.range.start);
@@ -80,8 +91,13 @@ pub(crate) fn documents_with<'s>(
     }
 }
 
+/// Whether a file calls itself JSON.
+fn is_json(name: &str) -> bool {
+    name.ends_with(".json") || name.ends_with(".ndjson")
+}
+
 fn cut(file: FileId, name: &str, text: &str, grain: Grain) -> (Vec<Unit>, Vec<SyntaxError>) {
-    if name.ends_with(".json") || name.ends_with(".ndjson") {
+    if is_json(name) {
         let start = text.len() - text.trim_start_matches('\u{feff}').len();
         let (found, errors) = outline(file, text, start..text.len(), Values::Any, grain);
         let mut units = Vec::with_capacity(found.len());

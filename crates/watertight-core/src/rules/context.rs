@@ -42,6 +42,8 @@ pub struct Context<'a> {
     given: Option<&'a Reach>,
     /// Where alone findings may differ from those of another world; everywhere if none.
     felt: Option<&'a Felt>,
+    /// Whether findings about the policies of DNS servers are asked for.
+    pub(super) is_dns_asked: bool,
     reach: OnceLock<Reach>,
     selectors: OnceLock<Index>,
     in_force: OnceLock<Vec<(PolicyId, PolicyRef)>>,
@@ -100,6 +102,7 @@ impl<'a> Context<'a> {
             groups: OnceLock::new(),
             given: None,
             felt: None,
+            is_dns_asked: true,
             reach: OnceLock::new(),
             selectors: OnceLock::new(),
             in_force: OnceLock::new(),
@@ -145,6 +148,16 @@ impl<'a> Context<'a> {
     pub fn only_felt(self, felt: &'a Felt) -> Self {
         Self {
             felt: Some(felt),
+            ..self
+        }
+    }
+
+    /// For the difference to another world: whether findings about DNS servers are asked for, see
+    /// [`super::is_dns_felt`].
+    #[must_use]
+    pub fn dns_asked(self, is_dns_asked: bool) -> Self {
+        Self {
+            is_dns_asked,
             ..self
         }
     }

@@ -78,6 +78,7 @@ mod wt603_engine_bug;
 mod wt604_kind_not_read;
 mod wt605_staged_policy;
 
+use crate::analysis::felt::Felt;
 use crate::diag::{Finding, Severity};
 pub(crate) use crate::parallel;
 
@@ -250,6 +251,15 @@ pub fn run(context: &Context<'_>, active: impl Fn(&Rule) -> bool, findings: &mut
     for found in run_all(context, &checks) {
         findings.extend(found);
     }
+}
+
+/// Whether a change between two worlds that is felt in some namespaces is felt in findings about DNS servers
+/// too: then these are asked for in both.
+#[must_use]
+pub fn is_dns_felt(contexts: [&Context<'_>; 2], felt: &Felt) -> bool {
+    let [old, new] = contexts;
+    parallel::both(|| old.prepare(), || new.prepare());
+    wt301_dns_broken::is_felt(contexts, felt)
 }
 
 type World = fn(&Context<'_>, &mut Vec<Finding>);

@@ -100,6 +100,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut fates = Fates::new(context, &metadata);
     let mut opened: FxHashMap<PolicyRef, Vec<(RuleRef, Door)>> = FxHashMap::default();
     for group in context.groups() {
+        // Nobody's policies but their own decide.
+        if !context.is_asked(group.namespace) {
+            continue;
+        }
         if !context.is_kubernetes_only(&group.egress) {
             let open = by_verdict(context, &metadata, &mut fates, group, &mut causes);
             if !open.is_empty() {

@@ -52,15 +52,17 @@
 //! - DNS needs UDP and TCP.
 //! - M-2: what is assumed where the input has no DNS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::proposal::{self, Allow, Whom};
 use super::resolvers::names_dns;
 use super::resolvers::{Asked, Judged, Miss, Resolvers, State, Why, listens};
 use super::wording::Workloads;
 use super::{Check, Context, Group, Rule, count, parallel, witness};
+use crate::analysis::felt::Felt;
 use crate::diag::{Finding, Fix, Severity};
 use crate::eval::Decision;
+use crate::eval::reach::Same as _;
 use crate::manifest::Direction;
 use crate::policy::{Action, EndpointSelector, NamespaceScope, PolicyRef, RuleRef};
 use crate::sets::{LabelSelector, Operator, Protocol, Requirement};
@@ -108,9 +110,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         return;
     };
     let guarded = resolvers.guarded(context);
-    // A server's own policies are the cause of findings about clients anywhere.
-    let everywhere = guarded || resolvers.servers().any(|id| asked(context, id));
-    let broken = |group: &Group| match everywhere || context.is_asked(group.namespace) {
+    let broken = |group: &Group| match context.is_dns_asked || context.is_asked(group.namespace) {
         true => broken(context, resolvers, group, guarded),
         false => Vec::new(),
     };
@@ -138,9 +138,45 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether findings that rest on the policies of a server are asked for.
-fn asked(context: &Context<'_>, server: EndpointId) -> bool {
-    context.is_asked(context.world[server].namespace)
+/// Whether a change may be felt in findings about the servers' own policies, which are about clients of all
+/// namespaces: other policies select a server than before, or touched clients are denied by others of them.
+/// If neither is so, such a finding of one world is one of the other, whoever is in it.
+pub(super) fn is_felt([old, new]: [&Context<'_>; 2], felt: &Felt) -> bool {
+    let [Some(before), Some(after)] = [old, new].map(Context::resolvers) else {
+        // Without any policy there are no findings about policies.
+        return true;
+    };
+    let kubernetes =
+        |context: &Context<'_>, at: PolicyRef| context.eval.ruleset[at].origin.kubernetes();
+    let selecting = |context: &Context<'_>, server| {
+        let policies = context.policies_of(server, Direction::Ingress).iter();
+        let policies = policies.map(|at| kubernetes(context, *at));
+        policies.collect::<Vec<_>>()
+    };
+    let is_other = |server| {
+        let is = selecting(new, server).into_iter();
+        let was = is.map(|policy| felt.was(policy?));
+        was.ne(selecting(old, server))
+    };
+    if after.servers().any(is_other) {
+        return true;
+    }
+    let denying = |context: &Context<'_>, resolvers: &Resolvers| {
+        let guarded = resolvers.guarded(context);
+        let touched = context.groups().iter();
+        let touched = touched.filter(|group| guarded && felt.is_touched(group.namespace));
+        let causes = touched.flat_map(|group| broken(context, resolvers, group, guarded));
+        let by_servers = causes.filter_map(|(cause, _)| {
+            let policy = kubernetes(context, cause.at);
+            (cause.at.direction == Direction::Ingress).then_some((policy, cause.rule, cause.kind))
+        });
+        by_servers.collect::<BTreeSet<_>>()
+    };
+    let is = denying(new, after).into_iter();
+    let was: BTreeSet<_> = is
+        .map(|(policy, rule, kind)| (policy.and_then(|policy| felt.was(policy)), rule, kind))
+        .collect();
+    was != denying(old, before)
 }
 
 /// The pods of a group that do not get all answers, and why.

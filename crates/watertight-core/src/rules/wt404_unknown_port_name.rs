@@ -135,6 +135,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 fn items<'c>(context: &'c Context<'_>, effort: &'c Cell<usize>) -> Vec<Item<'c>> {
     let mut found: Vec<Item<'c>> = Vec::new();
     for &(policy, at) in policies_in_force(context) {
+        // Besides the policy only pods count.
+        if !context.is_asked(context.world[policy].namespace) {
+            continue;
+        }
         let mut known: FxHashMap<(usize, &str, Protocol), usize> = FxHashMap::default();
         for (index, rule) in context.eval.ruleset[at].rules.iter().enumerate() {
             for item in &rule.traffic {

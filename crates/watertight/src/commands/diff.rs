@@ -127,9 +127,12 @@ impl<'a> Comparison<'a> {
             }
         }
         let (old, new) = (ManuallyDrop::new(old), ManuallyDrop::new(new));
-        let rulesets = [&old.world, &new.world].map(|world| lower(world, &profile));
+        let rulesets = rayon::join(
+            || lower(&old.world, &profile),
+            || lower(&new.world, &profile),
+        );
         let rulesets = ManuallyDrop::new(rulesets);
-        let [lowered_old, lowered_new] = &*rulesets;
+        let (lowered_old, lowered_new) = &*rulesets;
         let evals = [(&old.world, lowered_old), (&new.world, lowered_new)];
         let evals = evals.map(|(world, ruleset)| Evaluator::new(world, ruleset, profile.switches));
         let evals = ManuallyDrop::new(evals);

@@ -58,6 +58,9 @@ pub(super) fn walk(
 /// memory for them.
 const PIECE: usize = 4 << 20;
 
+/// A file of so many bytes is long.
+pub(super) const LONG: usize = 2 * PIECE;
+
 /// All bytes of a file.
 pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     #[cfg(unix)]
@@ -66,7 +69,7 @@ pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
         let file = std::fs::File::open(path)?;
         let metadata = file.metadata()?;
         let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-        if metadata.is_file() && (2 * PIECE..=source::MAX_FILE_BYTES).contains(&length) {
+        if metadata.is_file() && (LONG..=source::MAX_FILE_BYTES).contains(&length) {
             let mut bytes = vec![0; length];
             let pieces = bytes.par_chunks_mut(PIECE).enumerate();
             let read = pieces.try_for_each(|(index, piece)| {
@@ -80,6 +83,49 @@ pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
         }
     }
     std::fs::read(path)
+}
+
+/// Whether a file is long enough to be read in pieces.
+pub(super) fn is_long(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|metadata| {
+        let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        metadata.is_file() && (LONG..=source::MAX_FILE_BYTES).contains(&length)
+    })
+}
+
+/// So much of a file is compared at once: it stays in the cache of a core.
+#[cfg(unix)]
+const AT_ONCE: usize = 256 << 10;
+
+/// Whether a file holds just these bytes, without keeping what is read of it.
+#[cfg(unix)]
+pub(super) fn holds(path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt as _;
+    let file = std::fs::File::open(path)?;
+    let is_same = |(index, piece): (usize, &[u8])| -> std::io::Result<bool> {
+        let mut buffer = vec![0; AT_ONCE.min(piece.len())];
+        let mut offset = u64::try_from(index * PIECE).unwrap_or(u64::MAX);
+        for part in piece.chunks(AT_ONCE) {
+            let buffer = buffer.get_mut(..part.len()).unwrap_or_default();
+            file.read_exact_at(buffer, offset)?;
+            if *buffer != *part {
+                return Ok(false);
+            }
+            offset += u64::try_from(part.len()).unwrap_or(u64::MAX);
+        }
+        Ok(true)
+    };
+    let pieces = bytes.par_chunks(PIECE).enumerate();
+    let same = pieces.map(is_same).try_reduce(|| true, |a, b| Ok(a && b))?;
+    let end = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok(same && file.read_at(&mut [0], end)? == 0)
+}
+
+/// Whether a file holds just these bytes.
+#[cfg(not(unix))]
+pub(super) fn holds(path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    Ok(std::fs::read(path)? == bytes)
 }
 
 /// A hint for a path that does not exist: the most similar name beside it.
@@ -121,5 +167,25 @@ mod tests {
             assert!(read_file(&path).unwrap() == bytes, "{length}");
         }
         assert!(read_file(&dir.path().join("b.json")).is_err());
+    }
+
+    #[test]
+    fn files_are_compared_to_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b] = ["a.json", "b.json"].map(|name| dir.path().join(name));
+        let bytes: Vec<u8> = (0..=2 * PIECE).map(|at| b'a' + (at % 23) as u8).collect();
+        std::fs::write(&a, &bytes).unwrap();
+        std::fs::write(&b, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(is_long(&a) && is_long(&b) && !is_long(dir.path()));
+        assert!(holds(&a, &bytes).unwrap());
+        assert!(!holds(&a, &bytes[..bytes.len() - 1]).unwrap());
+        for at in [0, AT_ONCE, PIECE - 1, PIECE, 2 * PIECE] {
+            let mut other = bytes.clone();
+            other[at] = b'-';
+            assert!(!holds(&a, &other).unwrap(), "{at}");
+        }
+        assert!(holds(&b, &bytes).is_err() && holds(&dir.path().join("c.json"), b"").is_err());
+        std::fs::write(&b, "short").unwrap();
+        assert!(!is_long(&b));
     }
 }

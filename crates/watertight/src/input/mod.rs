@@ -10,7 +10,7 @@ mod two;
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -327,19 +327,24 @@ fn texts(files: Vec<Given>, origin: &mut Option<Origin>) -> Vec<Text> {
     texts
 }
 
+/// How a file is called.
+fn shown(path: &Path) -> String {
+    let plain = path.strip_prefix("./").unwrap_or(path);
+    let name = plain.display().to_string();
+    if name.starts_with(git::SCHEME) {
+        // Without its `./` it would look like a revision.
+        return format!("./{name}");
+    }
+    name
+}
+
 /// The text of a file; of an archive all of them.
 fn read_given(given: Given) -> (Option<Origin>, Vec<Text>) {
     let (name, path, below, bytes) = match given {
         Given::Stdin(bytes) => ("<stdin>".to_owned(), None, PathBuf::new(), Ok(bytes)),
         Given::File { path, below } => {
-            let plain = path.strip_prefix("./").unwrap_or(&path);
-            let mut name = plain.display().to_string();
-            if name.starts_with(git::SCHEME) {
-                // Without its `./` it would look like a revision.
-                name = format!("./{name}");
-            }
             let bytes = files::read_file(&path).map_err(|error| error.to_string());
-            (name, Some(path), below, bytes)
+            (shown(&path), Some(path), below, bytes)
         }
         Given::Blob(blob) => (blob.name, None, blob.below, blob.bytes),
         Given::Cluster(origin, texts) => return (Some(origin), texts),

@@ -4,6 +4,7 @@
 //! little differs. The order of files is that of each side alone.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::vec::IntoIter;
@@ -14,7 +15,7 @@ use rayon::prelude::*;
 use watertight_core::manifest::Belongs;
 use watertight_core::source::{FileId, Sources};
 
-use super::{Asking, Finder, Given, Origin, Text, nothing_in, texts};
+use super::{Asking, Finder, Given, Origin, Text, files, nothing_in, shown, texts};
 
 /// What was read for two worlds.
 #[derive(Debug)]
@@ -99,12 +100,17 @@ pub(crate) fn read_two(
         Ok(found)
     };
     let (before, after) = (find(Belongs::Old, old)?, find(Belongs::New, new)?);
+    let (twins, after): (Vec<_>, Vec<_>) = after
+        .into_iter()
+        .partition(|given| has_twin(given, &before));
     // A dump of a large cluster is one file: only both at once keep several cores busy.
     let (before, after) = rayon::join(|| texts(before, &mut None), || texts(after, &mut None));
+    let (after, same) = with_twins(after, twins, &before);
     merge(
         &mut two,
         before.into_iter().peekable(),
         after.into_iter().peekable(),
+        &same,
     );
     if two.is_empty() {
         bail!(nothing_in(&[old.to_owned(), new.to_owned()]));
@@ -144,13 +150,59 @@ pub(crate) fn read_on_top(
     Ok(two)
 }
 
+/// Whether a long file may be the same as one of the other side, which then is in the same place.
+fn has_twin(given: &Given, others: &[Given]) -> bool {
+    let Given::File { path, below: own } = given else {
+        return false;
+    };
+    let is_twin = |other: &Given| matches!(other, Given::File { below, .. } if below == own);
+    files::is_long(path) && others.iter().any(is_twin)
+}
+
+/// The texts of one side, with its twins: what is the same as a text of the other side is not held in memory
+/// twice. Where that is so, the text is empty here, and the place is among those returned.
+fn with_twins(
+    mut own: Vec<Text>,
+    twins: Vec<Given>,
+    others: &[Text],
+) -> (Vec<Text>, BTreeSet<PathBuf>) {
+    let mut same = BTreeSet::new();
+    for given in twins {
+        let is_same = match &given {
+            Given::File { path, below } => {
+                let mut others = others.iter().filter(|other| other.below == *below);
+                let text = others.next().and_then(|other| other.text.as_ref().ok());
+                text.is_some_and(|text| {
+                    files::holds(path, text.as_bytes()).is_ok_and(|is_same| is_same)
+                })
+            }
+            _ => false,
+        };
+        match given {
+            Given::File { path, below } if is_same => {
+                same.insert(below.clone());
+                own.push(Text {
+                    name: shown(&path),
+                    path: Some(path),
+                    below,
+                    text: Ok(String::new()),
+                    is_base: false,
+                });
+            }
+            given => own.extend(texts(vec![given], &mut None)),
+        }
+    }
+    own.sort_by(|a, b| a.below.cmp(&b.below));
+    (own, same)
+}
+
 /// Large texts are compared piece by piece, on all cores.
 const PIECE: usize = 1 << 20;
 
 type Side = Peekable<IntoIter<Text>>;
 
 /// Two lists of files in the order of their paths become one.
-fn merge(two: &mut Two, mut old: Side, mut new: Side) {
+fn merge(two: &mut Two, mut old: Side, mut new: Side, same: &BTreeSet<PathBuf>) {
     loop {
         let order = match (old.peek(), new.peek()) {
             (None, None) => return,
@@ -161,6 +213,10 @@ fn merge(two: &mut Two, mut old: Side, mut new: Side) {
         let before = if order.is_le() { old.next() } else { None };
         let after = if order.is_ge() { new.next() } else { None };
         match (before, after) {
+            (Some(before), Some(after)) if same.contains(&after.below) => {
+                let Text { text, .. } = before;
+                two.add(Belongs::Both, Text { text, ..after });
+            }
             (Some(before), Some(after)) if have_same_text(&before, &after) => {
                 two.add(Belongs::Both, after);
             }
@@ -192,7 +248,7 @@ mod tests {
     use super::*;
     use crate::input::tests::{asking, nobody};
 
-    fn shown(two: &Two) -> Vec<(String, String)> {
+    fn sides(two: &Two) -> Vec<(String, String)> {
         let files = two.sources.iter();
         files
             .map(|(id, file)| {
@@ -235,7 +291,7 @@ mod tests {
             ("e.yaml", "New"),
         ];
         let expected = expected.map(|(name, side)| (name.to_owned(), side.to_owned()));
-        assert_eq!(shown(&two), expected);
+        assert_eq!(sides(&two), expected);
         assert_eq!(two.files_of(Belongs::Old), 4);
         assert_eq!(two.files_of(Belongs::New), 4);
 
@@ -266,6 +322,38 @@ mod tests {
     }
 
     #[test]
+    fn a_long_file_that_both_have_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = nobody();
+        let [old, new] = ["old", "new"].map(|side| dir.path().join(side));
+        let long = "# long\n".repeat(2 * files::LONG / 7);
+        for side in [&old, &new] {
+            std::fs::create_dir(side).unwrap();
+            for name in ["b.yaml", "d.yaml"] {
+                std::fs::write(side.join(name), &long).unwrap();
+            }
+            std::fs::write(side.join("c.yaml"), "c").unwrap();
+        }
+        let other = [long.strip_suffix('\n').unwrap(), "!"].concat();
+        std::fs::write(new.join("d.yaml"), other).unwrap();
+        std::fs::write(new.join("a.yaml"), &long).unwrap();
+        let two = read_two(&old, &new, &GlobSet::empty(), asking(&none)).unwrap();
+        let expected = [
+            ("a.yaml", "New"),
+            ("b.yaml", "Both"),
+            ("c.yaml", "Both"),
+            ("d.yaml", "Old"),
+            ("d.yaml", "New"),
+        ];
+        let expected = expected.map(|(name, side)| (name.to_owned(), side.to_owned()));
+        assert_eq!(sides(&two), expected);
+        let texts: Vec<_> = two.sources.iter().map(|(_, file)| file.text()).collect();
+        assert_eq!((texts[1], texts[4].ends_with('!')), (&*long, true));
+        let name = two.sources.iter().nth(1).unwrap().1.name().to_owned();
+        assert_eq!(Path::new(&name), new.join("b.yaml"));
+    }
+
+    #[test]
     fn one_side_may_be_empty() {
         let dir = tempfile::tempdir().unwrap();
         let none = nobody();
@@ -291,7 +379,7 @@ mod tests {
         }
         let [base, on_top] = [0, 1].map(|at| std::slice::from_ref(&paths[at]));
         let two = read_on_top(base, on_top, &GlobSet::empty(), asking(&none)).unwrap();
-        let sides: Vec<_> = shown(&two).into_iter().map(|(_, side)| side).collect();
+        let sides: Vec<_> = sides(&two).into_iter().map(|(_, side)| side).collect();
         assert_eq!(sides, ["Both", "New"]);
     }
 }

@@ -8,12 +8,13 @@ use rustc_hash::FxHashMap;
 
 use super::Judged;
 use super::joint::{Columns, Joint, Match, group_pairs};
+use super::moved::{Moved, concerned};
 use crate::analysis::felt::Felt;
 use crate::analysis::map::{Look, Seen, Unit, Views};
 use crate::eval::Family;
 use crate::eval::reach::{Band, Reach, RowId, SetId, Side};
 use crate::manifest::Direction;
-use crate::sets::Protocol;
+use crate::sets::{Protocol, Runs};
 use crate::world::NodeId;
 
 /// Units to be looked at, by number.
@@ -23,11 +24,17 @@ pub(super) struct Candidates {
     pub senders: Vec<u32>,
     /// Whose ingress may differ.
     pub receivers: Vec<u32>,
+    /// The classes that egress rows of senders treat otherwise, and those that ingress rows of receivers
+    /// do; none if it may be any.
+    moved: Option<[Classes; 2]>,
 }
 
+/// Classes by reading, as each has its own.
+pub(super) type Classes = Vec<(Reading, Runs<u32>)>;
+
 /// A reading of host-network pods or of requests.
-#[derive(Clone, Copy)]
-enum Reading {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
     Plain,
     Other,
     Strict,
@@ -43,7 +50,7 @@ impl Reading {
         also.unwrap_or(views.reach)
     }
 
-    fn seen(self, look: &Look) -> Seen {
+    pub(super) fn seen(self, look: &Look) -> Seen {
         let also = match self {
             Self::Plain => None,
             Self::Other => look.other,
@@ -73,6 +80,7 @@ impl Candidates {
             return Self {
                 senders: everybody().collect(),
                 receivers: everybody().collect(),
+                moved: None,
             };
         }
         let has = |of: fn(&Views<'_>) -> bool| views.iter().any(of);
@@ -110,6 +118,8 @@ impl Candidates {
                 }
             }
         }
+        let rows_tell = felt.is_some() && found.senders.is_empty();
+        found.moved = rows_tell.then(Default::default);
         for (reading, reaches) in readings {
             let columns = match felt {
                 Some(_) => Columns::same(reaches.map(Reach::classes)),
@@ -129,21 +139,57 @@ impl Candidates {
                         !rows.are_same(row(old), row(new))
                     })
                 };
-                let differing = pairs.iter().filter(differs);
-                differing.map(|pairs| pairs.unit).collect::<Vec<u32>>()
+                let differing: Vec<&Pairs<'_>> = pairs.iter().filter(differs).collect();
+                let mut moved = Moved::new(sides);
+                if rows_tell {
+                    for (old, new) in differing.iter().flat_map(|pairs| &pairs.looks) {
+                        let (old, new) = (reading.seen(old), reading.seen(new));
+                        moved.add(row(old), row(new));
+                    }
+                }
+                let units = differing.iter().map(|pairs| pairs.unit);
+                (units.collect::<Vec<u32>>(), moved.finish())
             };
-            let (senders, receivers) = crate::parallel::both(
+            let ((senders, met), (receivers, heard)) = crate::parallel::both(
                 || differing(Direction::Egress),
                 || differing(Direction::Ingress),
             );
             found.senders.extend(senders);
             found.receivers.extend(receivers);
+            if let Some([of_senders, of_receivers]) = &mut found.moved {
+                of_senders.push((reading, met));
+                of_receivers.push((reading, heard));
+            }
         }
         for list in [&mut found.senders, &mut found.receivers] {
             list.sort_unstable();
             list.dedup();
         }
         found
+    }
+
+    /// Whom a sender may reach otherwise.
+    pub(super) fn targets(&self, joint: &Joint) -> Vec<u32> {
+        let everybody = (0..).take(joint.units.len());
+        let Some([moved, _]) = &self.moved else {
+            return everybody.collect();
+        };
+        let is_receiver = |unit: &u32| self.receivers.binary_search(unit).is_ok();
+        everybody
+            .filter(|unit| is_receiver(unit) || concerned(joint, *unit, moved))
+            .collect()
+    }
+
+    /// Who is no sender and may reach a receiver otherwise.
+    pub(super) fn sources(&self, joint: &Joint) -> Vec<u32> {
+        let everybody = (0..).take(joint.units.len());
+        let others = everybody.filter(|unit| self.senders.binary_search(unit).is_err());
+        match &self.moved {
+            None => others.collect(),
+            Some([_, moved]) => others
+                .filter(|unit| concerned(joint, *unit, moved))
+                .collect(),
+        }
     }
 }
 

@@ -231,3 +231,36 @@ fn below(node: Node<'_, '_>, wanted: &[Span], found: &mut FxHashMap<Span, Tree>)
         below(item, wanted, found);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_of_json_lists_are_found_where_they_are() {
+        let list = |port: &str| {
+            let policy = format!("{{\"kind\": \"NetworkPolicy\", \"spec\": {{\"port\": {port}}}}}");
+            format!("{{\"kind\": \"List\", \"items\": [{{\"kind\": \"Pod\"}},\n{policy}]}}\n")
+        };
+        let mut sources = Sources::new();
+        let mut add = |name, port| sources.add(name, list(port).into_bytes()).unwrap();
+        let files = [add("old.json", "80"), add("new.json", "81")];
+        let [old, new] = files.map(|file| {
+            let text = sources.file(file).text();
+            let ends = ["{\"kind\": \"NetworkPolicy", "]}\n"].map(|end| text.find(end).unwrap());
+            let [start, end] = ends.map(|end| u32::try_from(end).unwrap());
+            Span { file, start, end }
+        });
+        let found = find(&sources, &[(old, new)]);
+        let [edit] = found[0].as_slice() else {
+            panic!("{found:?}");
+        };
+        let told = |of: &Option<Written>| {
+            let of = of.as_ref().unwrap();
+            format!("{} {}", of.text, sources.locate(of.span))
+        };
+        assert_eq!(edit.path, "spec.port");
+        assert_eq!(told(&edit.old), "80 old.json:2:44");
+        assert_eq!(told(&edit.new), "81 new.json:2:44");
+    }
+}

@@ -12,6 +12,7 @@ mod causes;
 mod change;
 mod edits;
 mod joint;
+mod moved;
 mod objects;
 mod outside;
 mod pairs;
@@ -152,7 +153,7 @@ pub fn compare(
             let candidates = Candidates::find(&joint, judged, views, felt);
             (joint, candidates)
         },
-        || Changed::find(sources, worlds),
+        || Changed::find(sources, worlds, felt),
     );
     let (workloads, namespaces) = match felt {
         // Nothing but NetworkPolicies differs.
@@ -196,17 +197,14 @@ fn changes<'w>(
     candidates: &Candidates,
     causes: &Causes<'_, '_, '_>,
 ) -> (Vec<PairChange>, Vec<OutsideChange>) {
-    let Candidates { senders, receivers } = candidates;
+    let Candidates {
+        senders, receivers, ..
+    } = candidates;
     let keys = Keys {
         source: &causes.source_keys,
         target: &causes.target_keys,
     };
-    let everybody: Vec<u32> = (0..).take(joint.units.len()).collect();
-    let others: Vec<u32> = everybody
-        .iter()
-        .copied()
-        .filter(|unit| senders.binary_search(unit).is_err())
-        .collect();
+    let (targets, others) = (candidates.targets(joint), candidates.sources(joint));
     let mut collected = Collected::default();
     let [of_old, of_new] = &also;
     let (owned_before, owned_after) = crate::parallel::both(
@@ -216,7 +214,7 @@ fn changes<'w>(
     let owned = outside::Owned::of([owned_before, owned_after]);
     let mut outside = Vec::new();
     let rounds = [
-        (senders, &everybody, Direction::Egress, senders),
+        (senders, &targets, Direction::Egress, senders),
         (&others, receivers, Direction::Ingress, receivers),
     ];
     for (sources, targets, direction, concerned) in rounds {

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::edits::{self, Edit};
 use super::joint::Joint;
+use crate::analysis::felt::Felt;
 use crate::eval::Party;
 use crate::policy::Origin;
 use crate::source::{Sources, Span};
@@ -46,10 +47,13 @@ pub struct ObjectChange {
 /// A policy of a world as it can be found in another one.
 type Key<'w> = (&'static str, &'static str, Option<&'w str>, &'w str);
 
-/// All policies, in the order of their keys.
-fn policies(world: &World) -> Vec<(Key<'_>, (Origin, Span))> {
+/// All policies that may have changed, in the order of their keys.
+fn policies<'w>(world: &'w World, felt: Option<&Felt>) -> Vec<(Key<'w>, (Origin, Span))> {
     let name = |id: NamespaceId| &*world[id].name;
-    let kubernetes = world.policy_ids().map(|id| {
+    let touched = world.policy_ids();
+    let touched =
+        touched.filter(|id| felt.is_none_or(|felt| felt.is_touched(world[*id].namespace)));
+    let kubernetes = touched.map(|id| {
         let policy = &world[id];
         let key = (
             "NetworkPolicy",
@@ -94,8 +98,8 @@ fn index(origin: Origin) -> Option<(bool, usize)> {
 }
 
 impl Changed {
-    pub(super) fn find(sources: &Sources, [old, new]: [&World; 2]) -> Self {
-        let (before, after) = (policies(old), policies(new));
+    pub(super) fn find(sources: &Sources, [old, new]: [&World; 2], felt: Option<&Felt>) -> Self {
+        let (before, after) = (policies(old, felt), policies(new, felt));
         let mut found = Self::default();
         let mut kept: Vec<(&Key<'_>, Origin, Origin)> = Vec::new();
         let mut pairs: Vec<(Span, Span)> = Vec::new();

@@ -48,7 +48,7 @@ pub(super) use rows::Kept;
 use shapes::{ByClass, Shapes};
 use sides::PlainSide;
 use units::Standing;
-pub(super) use units::{Look, Seen, Views};
+pub(super) use units::{Group, Look, Seen, Views};
 
 /// Rows under other readings.
 #[derive(Debug)]

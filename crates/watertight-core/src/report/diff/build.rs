@@ -20,6 +20,7 @@ use crate::eval::{Connection, Verdict};
 use crate::facts::metadata::Cloud;
 use crate::manifest::Direction;
 use crate::observed::{Matched, Observed};
+use crate::parallel::both;
 use crate::report::build::{assumptions, engine, evidence, finding, location, tool};
 use crate::report::reach::{addresses, metadata_in, named, ports};
 use crate::report::{API_VERSION, Assumption, Evidence, Location};
@@ -61,10 +62,13 @@ pub struct Flows<'d> {
 pub fn diff_report(input: &DiffInput<'_, '_, '_>) -> DiffReport {
     let words = Words::new(input);
     let observed = words.observed();
-    let causes = words.causes();
-    let findings = input
-        .findings
-        .map(|[old, new]| delta(input.sources, old, new));
+    let (causes, findings) = both(
+        || words.causes(),
+        || {
+            let findings = input.findings;
+            findings.map(|[old, new]| delta(input.sources, old, new))
+        },
+    );
     let unaffecting = words.unaffecting();
     let counts = counts(input.difference, &causes, &observed, findings.as_ref());
     let verdict = verdict(&Facts {

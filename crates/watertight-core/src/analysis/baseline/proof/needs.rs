@@ -91,7 +91,7 @@ impl Judge<'_> {
         let peers = crate::parallel::map(&whom, |whom| self.peers(whom));
         let peers: BTreeMap<&Whom, Peers> = whom.into_iter().zip(peers).collect();
         let needs: Vec<_> = self.plan.needs.iter().collect();
-        let failed = crate::parallel::map(&needs, |(from, to, need)| {
+        let failed = crate::parallel::few(&needs, |(from, to, need)| {
             self.failed(from, to, need, &peers)
         });
         let (mut elsewhere, mut unseen, mut told) = (0_usize, 0_usize, BTreeSet::new());

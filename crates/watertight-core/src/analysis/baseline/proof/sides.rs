@@ -24,6 +24,8 @@ use crate::world::{EndpointId, Lifecycle};
 pub(super) struct Peers {
     /// Pods, one for each class and family, with how many of the end are in the class.
     pods: BTreeMap<(u32, Family), (EndpointId, usize)>,
+    /// Their classes, over IPv4 and over IPv6.
+    classes: [Runs<u32>; 2],
     /// Pods and nodes that are named by their address alone.
     by_address: Vec<IpAddr>,
     /// Those whose address is in a network, one for each class.
@@ -102,6 +104,10 @@ impl Judge<'_> {
                 *count += 1;
             }
         }
+        peers.classes = [Family::V4, Family::V6].map(|wanted| {
+            let classes = peers.pods.keys().filter(|(_, family)| *family == wanted);
+            Runs::from_numbers(classes.map(|(class, _)| *class))
+        });
         peers
     }
 
@@ -177,7 +183,7 @@ impl Judge<'_> {
     ) -> Option<Shut> {
         let side = self.reach.side(direction);
         let (protocol, ..) = range;
-        let shut = |(port, outcome, other)| Shut {
+        let shut = |(port, (outcome, other))| Shut {
             protocol,
             port,
             outcome,
@@ -185,7 +191,11 @@ impl Judge<'_> {
             other,
         };
         let families: Vec<Family> = self.families(own).collect();
-        for ((class, family), (id, count)) in &peers.pods {
+        // All pods of a cluster are asked about together; only who is shut out is looked for.
+        let one_by_one =
+            peers.pods.len() <= FEW || !lets_in_all(side, row, range, peers, &families);
+        let pods = peers.pods.iter().filter(|_| one_by_one);
+        for ((class, family), (id, count)) in pods {
             // A pod always reaches itself; those of a template are others too.
             let is_itself = *id == own && *count == 1 && !self.world()[own].template;
             if is_itself || !families.contains(family) {
@@ -261,19 +271,40 @@ fn ranges(ports: Ports) -> Vec<(Protocol, u16, u16)> {
     }
 }
 
+/// So many classes are quickly asked about one by one.
+const FEW: usize = 16;
+
+/// Whether a row lets in all pods of an end.
+fn lets_in_all(
+    side: &Side,
+    row: RowId,
+    range: (Protocol, u16, u16),
+    peers: &Peers,
+    families: &[Family],
+) -> bool {
+    let [v4, v6] = &peers.classes;
+    families.iter().all(|family| {
+        let asked = if *family == Family::V4 { v4 } else { v6 };
+        let sets = side.sets();
+        let lets_in = |band: &Band| asked.is_subset(&sets.classes(band.allowed, *family));
+        let shuts_out = |band: Option<&Band>, _| (!band.is_some_and(lets_in)).then_some(());
+        asked.is_empty() || walk(side, row, range, shuts_out).is_none()
+    })
+}
+
 /// Asks about the bands that a range of ports lies in, and about the gaps between them, until
 /// somebody is not allowed.
-fn walk(
+fn walk<T>(
     side: &Side,
     row: RowId,
     (protocol, first, last): (Protocol, u16, u16),
-    ask: impl Fn(Option<&Band>, u16) -> Option<(Outcome, Party)>,
-) -> Option<(u16, Outcome, Party)> {
+    ask: impl Fn(Option<&Band>, u16) -> Option<T>,
+) -> Option<(u16, T)> {
     let mut next = first;
     loop {
         let band = side.band(row, protocol, next);
-        if let Some((outcome, other)) = ask(band, next) {
-            return Some((next, outcome, other));
+        if let Some(found) = ask(band, next) {
+            return Some((next, found));
         }
         // Nobody is allowed outside of bands, unless no policy is asked.
         next = band?.last.checked_add(1)?;
