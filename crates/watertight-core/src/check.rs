@@ -194,11 +194,9 @@ pub fn check(sources: &Sources, options: &CheckOptions) -> Checked {
     }
 }
 
-/// A world that was read, to be judged.
+/// What was read of a world that is to be judged.
 #[derive(Clone, Copy, Debug)]
 pub struct State<'a> {
-    /// Verdicts.
-    pub eval: &'a Evaluator<'a>,
     /// The rows.
     pub reach: &'a Reach,
     /// What reading has found.
@@ -207,34 +205,47 @@ pub struct State<'a> {
     pub belongs: Belongs,
 }
 
+/// What rules need of two worlds besides rows; it can be made while rows are.
+#[must_use]
+pub fn contexts<'a>(
+    sources: &'a Sources,
+    [old, new]: [&'a Evaluator<'a>; 2],
+    options: &'a CheckOptions,
+) -> [Context<'a>; 2] {
+    let context = |eval| {
+        let context = Context::new(sources, eval, &options.profile, options.clouds());
+        context.prepare_selections();
+        context
+    };
+    let (old, new) = both(|| context(old), || context(new));
+    [old, new]
+}
+
 /// Runs the rules on two worlds, for what is found in one of them only: what they find, and what reading
 /// has found, after suppression and in order. Findings that both worlds have may be left out of both, where
 /// `felt` says what differs. `is_of` tells whether a file is of a world.
 #[must_use]
 pub fn judge_two<'a>(
-    (sources, markers): (&'a Sources, &'a Markers),
+    markers: &Markers,
+    contexts: [Context<'a>; 2],
     [old, new]: [State<'a>; 2],
     felt: Option<&'a Felt>,
-    options: &'a CheckOptions,
+    options: &CheckOptions,
     is_of: impl Fn(Belongs, FileId) -> bool + Sync,
 ) -> [Vec<Finding>; 2] {
     // A suppression of something that is left out would suppress nothing (WT010).
-    let ignores = |state: &State<'_>| !state.eval.world.ignores.is_empty();
+    let ignores = |context: &Context<'_>| !context.world.ignores.is_empty();
+    let switches = |context: &Context<'_>| context.eval.switches;
+    let [before, after] = &contexts;
     let all = !markers.is_empty()
         || !options.suppressions.is_empty()
-        || [old, new].iter().any(ignores)
-        || old.eval.switches != new.eval.switches;
+        || contexts.iter().any(ignores)
+        || switches(before) != switches(after);
     let felt = felt.filter(|_| !all);
-    let context = |state: State<'a>| {
-        let context = Context::new(sources, state.eval, &options.profile, options.clouds());
-        let context = context.with_reach(state.reach);
-        match felt {
-            Some(felt) => context.only_felt(felt),
-            None => context,
-        }
-    };
-    let (mut before, mut after) = (context(old), context(new));
+    let [before, after] = contexts;
+    let (mut before, mut after) = (before.with_reach(old.reach), after.with_reach(new.reach));
     if let Some(felt) = felt {
+        (before, after) = (before.only_felt(felt), after.only_felt(felt));
         let dns = rules::is_dns_felt([&before, &after], felt);
         (before, after) = (before.dns_asked(dns), after.dns_asked(dns));
     }

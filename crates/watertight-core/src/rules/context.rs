@@ -169,14 +169,14 @@ impl<'a> Context<'a> {
 
     /// Makes what most rules need, on all cores.
     pub(super) fn prepare(&self) {
-        parallel::both(
-            || self.reach(),
-            || {
-                self.all_groups();
-                self.in_force();
-                self.selectors();
-            },
-        );
+        parallel::both(|| self.reach(), || self.prepare_selections());
+    }
+
+    /// What of it does not rest on rows.
+    pub(crate) fn prepare_selections(&self) {
+        self.all_groups();
+        self.in_force();
+        self.selectors();
     }
 
     /// All connections at once: what rules ask in bulk. Evidence comes from the evaluator.

@@ -257,8 +257,6 @@ pub fn run(context: &Context<'_>, active: impl Fn(&Rule) -> bool, findings: &mut
 /// too: then these are asked for in both.
 #[must_use]
 pub fn is_dns_felt(contexts: [&Context<'_>; 2], felt: &Felt) -> bool {
-    let [old, new] = contexts;
-    parallel::both(|| old.prepare(), || new.prepare());
     wt301_dns_broken::is_felt(contexts, felt)
 }
 

@@ -120,10 +120,13 @@ fn is_asked(selection: &Selection<'_>, policy: PolicyId, rules: &[policy::Rule])
     let mut peers = rules.iter().flat_map(|rule| &rule.peers);
     context.is_asked(context.world[policy].namespace)
         || peers.any(|peer| match peer {
-            Peer::Endpoints(selector, _) if selector.also.is_none() => {
-                let namespaces = selection.namespaces(&selector.namespaces);
-                namespaces.iter().any(|id| context.is_asked(*id))
-            }
+            Peer::Endpoints(selector, _) if selector.also.is_none() => match &selector.namespaces {
+                NamespaceScope::Only(id) => context.is_asked(*id),
+                scope => selection
+                    .namespaces(scope)
+                    .iter()
+                    .any(|id| context.is_asked(*id)),
+            },
             Peer::Endpoints(..) => true,
             // The rule looks at no others.
             _ => false,

@@ -10,11 +10,10 @@ use anyhow::{Context as _, anyhow, bail};
 use watertight_core::analysis::diff::{Judged, compare, share_names};
 use watertight_core::analysis::felt::{self, Felt};
 use watertight_core::analysis::map::By;
-use watertight_core::check::{CheckOptions, State, judge_two, take_for};
+use watertight_core::check::{CheckOptions, State, contexts, judge_two, take_for};
 use watertight_core::diag::{self, Finding, Markers};
 use watertight_core::engine::{AnpApi, Profile};
 use watertight_core::eval::Evaluator;
-use watertight_core::eval::reach::Reach;
 use watertight_core::manifest::{self, Belongs, Loaded, Options};
 use watertight_core::observed::{self, Matched, Recorded};
 use watertight_core::policy::lower;
@@ -138,7 +137,16 @@ impl<'a> Comparison<'a> {
         let evals = ManuallyDrop::new(evals);
         let [eval_old, eval_new] = &*evals;
         let felt = Felt::find(&two.sources, &old.world, &new.world);
-        let rows = ManuallyDrop::new(felt::rows([eval_old, eval_new], felt.as_ref()));
+        let options = self.check_options(&two.sources)?;
+        // Neither keeps all cores busy by itself.
+        let (rows, (contexts, markers)) = rayon::join(
+            || felt::rows([eval_old, eval_new], felt.as_ref()),
+            || {
+                let contexts = contexts(&two.sources, [eval_old, eval_new], &options);
+                (contexts, Markers::find(&two.sources))
+            },
+        );
+        let rows = ManuallyDrop::new(rows);
         let [before, after] = &*rows;
         let judged = [(eval_old, before), (eval_new, after)].map(|(eval, reach)| Judged {
             eval,
@@ -152,14 +160,22 @@ impl<'a> Comparison<'a> {
             ReachBy::Workload => By::Workload,
             ReachBy::Namespace => By::Namespace,
         };
-        let judged_by = [(eval_old, before), (eval_new, after)];
-        // The comparison does not keep all cores busy by itself.
+        let read = [
+            (before, &old.reading, Belongs::Old),
+            (after, &new.reading, Belongs::New),
+        ];
+        let states = read.map(|(reach, reading, belongs)| State {
+            reach,
+            reading,
+            belongs,
+        });
+        let is_of = |belongs, file| two.is_of(belongs, file);
         let (difference, findings) = rayon::join(
             || compare(&two.sources, judged_old, judged_new, by, felt.as_ref()),
-            || self.findings(&two, judged_by, [&old, &new], felt.as_ref()),
+            || judge_two(&markers, contexts, states, felt.as_ref(), &options, is_of),
         );
         let difference = ManuallyDrop::new(difference);
-        let findings = ManuallyDrop::new(findings?);
+        let findings = ManuallyDrop::new(findings);
         let matched = self.matched(&two.sources, [&old.world, &new.world], &recorded);
         let [found_old, found_new] = &*findings;
         let problems = problems(&two, [&old, &new]);
@@ -332,47 +348,21 @@ impl<'a> Comparison<'a> {
         Some([old, new])
     }
 
-    /// What `check` finds in both worlds.
-    fn findings<'s>(
-        &self,
-        two: &Two,
-        judged: [(&'s Evaluator<'s>, &'s Reach); 2],
-        sides: [&'s Side; 2],
-        felt: Option<&Felt>,
-    ) -> anyhow::Result<[Vec<Finding>; 2]> {
+    /// How `check` judges both worlds.
+    fn check_options(&self, sources: &Sources) -> anyhow::Result<CheckOptions> {
         let config = &self.config;
         let clouds = config.clouds.iter();
         let clouds = clouds.map(|cloud| cloud.parse().map_err(|error| anyhow!("{error}")));
-        let options = CheckOptions {
+        Ok(CheckOptions {
             profile: self.settings.profile,
             engine_is_named: true,
             pinned: self.settings.pinned.clone(),
             clouds: clouds.collect::<anyhow::Result<_>>()?,
             select: config.select.clone(),
             ignore: config.ignore.clone(),
-            suppressions: super::check::suppressions(config, &two.sources)?,
+            suppressions: super::check::suppressions(config, sources)?,
             ..CheckOptions::default()
-        };
-        let markers = Markers::find(&two.sources);
-        let state = |((eval, reach), side): ((_, _), &'s Side), belongs| State {
-            eval,
-            reach,
-            reading: &side.reading,
-            belongs,
-        };
-        let ([before, after], [old, new]) = (judged, sides);
-        let states = [
-            state((before, old), Belongs::Old),
-            state((after, new), Belongs::New),
-        ];
-        let is_of = |belongs, file| two.is_of(belongs, file);
-        Ok(judge_two(
-            (&two.sources, &markers),
-            states,
-            felt,
-            &options,
-            is_of,
-        ))
+        })
     }
 
     /// Says on standard error what could not be read.

@@ -19,8 +19,15 @@ pub struct PairChange {
     pub change: Shifted,
 }
 
-/// So many sources are worked on together: what is found and not yet sorted in stays small.
-const TOGETHER: usize = 256;
+/// So many sources are worked on together: what is found and not yet sorted in stays small, and threads
+/// seldom wait for each other.
+const TOGETHER: usize = 2048;
+
+/// So many sources are the work of one thread at a time.
+const PIECE: usize = 64;
+
+/// What sources reach in one of the maps.
+type Rows<'r> = &'r mut dyn FnMut(u32) -> SourceRow;
 
 /// The maps of both worlds between the same units.
 pub(super) struct Maps<'m, 'w> {
@@ -100,26 +107,34 @@ impl Collected {
         let reached: Mutex<Vec<Reached>> = Mutex::default();
         let positions: Vec<usize> = (0..sources.len()).collect();
         for positions in positions.chunks(TOGETHER) {
-            let found = crate::parallel::few(positions, |source| {
-                let row = |map: &ReachMap<'_, '_>, numbers: &Numbers, kept: &Kept| {
-                    let own = numbers.own.get(*source).copied().flatten()?;
-                    Some(map.of_source(own, kept))
-                };
-                let old = row(maps.old, &old_sources, &before);
-                let new = row(maps.new, &new_sources, &after);
+            let pieces: Vec<&[usize]> = positions.chunks(PIECE).collect();
+            let found = crate::parallel::few(&pieces, |piece| {
                 // As long as the destinations are many: made once a worker.
                 let lock = || reached.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut own = lock().pop().unwrap_or_default();
-                let found = of_source(
-                    targets,
-                    (old.as_ref(), &old_targets),
-                    (new.as_ref(), &new_targets),
-                    keys.target,
-                    &mut own,
-                );
+                let mut of_piece = |old_row: Rows<'_>, new_row: Rows<'_>| {
+                    let sources = piece.iter().map(|source| {
+                        let own_number = |numbers: &Numbers| numbers.own.get(*source).copied();
+                        let old = own_number(&old_sources).flatten().map(&mut *old_row);
+                        let new = own_number(&new_sources).flatten().map(&mut *new_row);
+                        of_source(
+                            targets,
+                            (old.as_ref(), &old_targets),
+                            (new.as_ref(), &new_targets),
+                            keys.target,
+                            &mut own,
+                        )
+                    });
+                    sources.collect::<Vec<_>>()
+                };
+                let found = maps.old.with_rows(&before, |old_row| {
+                    maps.new
+                        .with_rows(&after, |new_row| of_piece(old_row, new_row))
+                });
                 lock().push(own);
                 found
             });
+            let found = found.into_iter().flatten();
             let sources = positions.iter().filter_map(|at| sources.get(*at));
             for (source, found) in sources.zip(found) {
                 for ((before, after, target_key), targets) in found {

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, RngSeed};
 use super::{Felt, rows};
 use crate::analysis::diff::{Judged, compare};
 use crate::analysis::map::By;
-use crate::check::{CheckOptions, State, judge_two};
+use crate::check::{CheckOptions, State, contexts, judge_two};
 use crate::diag::{Finding, Markers};
 use crate::engine::Profile;
 use crate::eval::reach::Reach;
@@ -161,7 +161,6 @@ impl Two {
         Felt::find(&self.sources, &self.worlds[0], &self.worlds[1])
     }
 
-    /// What the change brings and settles, in full.
     /// What differs, in every way of grouping. Of pods that are alike, another one may be the example.
     fn difference(
         &self,
@@ -187,9 +186,9 @@ impl Two {
         format!("{all:#?}")
     }
 
+    /// What the change brings and settles, in full.
     fn delta(&self, evals: &[Evaluator<'_>; 2], rows: &[Reach; 2], felt: Option<&Felt>) -> String {
         let state = |at: usize, belongs| State {
-            eval: &evals[at],
             reach: &rows[at],
             reading: &self.reading[at],
             belongs,
@@ -201,7 +200,9 @@ impl Two {
             _ => file != self.files[0],
         };
         let options = CheckOptions::default();
-        let [old, new] = judge_two((&self.sources, &markers), states, felt, &options, is_of);
+        let [before, after] = evals;
+        let contexts = contexts(&self.sources, [before, after], &options);
+        let [old, new] = judge_two(&markers, contexts, states, felt, &options, is_of);
         format!("{:#?}", delta(&self.sources, &old, &new))
     }
 }

@@ -33,7 +33,18 @@ impl Kept {
 impl ReachMap<'_, '_> {
     /// What one source reaches.
     pub(in crate::analysis) fn of_source(&self, source: u32, kept: &Kept) -> SourceRow {
-        kept.with(self, |scratch| self.row(source, scratch))
+        self.with_rows(kept, |row| row(source))
+    }
+
+    /// Lets `work` ask what sources reach, with what one worker keeps between them.
+    pub(in crate::analysis) fn with_rows<T>(
+        &self,
+        kept: &Kept,
+        work: impl FnOnce(&mut dyn FnMut(u32) -> SourceRow) -> T,
+    ) -> T {
+        kept.with(self, |scratch| {
+            work(&mut |source| self.row(source, scratch))
+        })
     }
 
     /// Every source with what it reaches, in order. `make` works on a row on any thread, `take` gets
