@@ -15,6 +15,9 @@ pub(crate) fn answer(path: &str, kinds: &[Kind], version: &str, aggregated: bool
         ["apis"] if aggregated => Some(all(kinds, false)),
         ["api"] => Some(json!({"kind": "APIVersions", "versions": ["v1"]})),
         ["apis"] => Some(groups(kinds)),
+        ["openapi", "v3"] => Some(documents(kinds)),
+        ["openapi", "v3", "api", version] => document(kinds, "", version),
+        ["openapi", "v3", "apis", group, version] => document(kinds, group, version),
         ["api", version] => resources(kinds, "", version),
         ["apis", group, version] => resources(kinds, group, version),
         _ => None,
@@ -29,6 +32,57 @@ fn version_info(version: &str) -> Value {
         "minor": numbers.next(),
         "gitVersion": version,
         "platform": "linux/amd64",
+    })
+}
+
+/// Where the descriptions of APIs are.
+fn documents(kinds: &[Kind]) -> Value {
+    let paths = kinds.iter().map(|kind| {
+        let path = root(&kind.group, &kind.version);
+        let url = json!({"serverRelativeURL": format!("/openapi/v3/{path}")});
+        (path, url)
+    });
+    json!({"paths": paths.collect::<BTreeMap<_, _>>()})
+}
+
+fn root(group: &str, version: &str) -> String {
+    match group {
+        "" => format!("api/{version}"),
+        group => format!("apis/{group}/{version}"),
+    }
+}
+
+/// What clients look up before they apply: that the server judges fields, and knows dry runs. It says no more.
+fn document(kinds: &[Kind], group: &str, version: &str) -> Option<Value> {
+    let of = |kind: &&Kind| kind.group == group && kind.version == version;
+    let parameters = ["dryRun", "fieldManager", "fieldValidation", "force"];
+    let parameters = parameters.map(|name| json!({"name": name, "in": "query"}));
+    let paths = kinds.iter().filter(of).map(|kind| {
+        let namespace = match kind.namespaced {
+            true => "/namespaces/{namespace}",
+            false => "",
+        };
+        let root = root(group, version);
+        let path = format!("/{root}{namespace}/{}/{{name}}", kind.resource);
+        let patch = json!({
+            "parameters": parameters,
+            "x-kubernetes-action": "patch",
+            "x-kubernetes-group-version-kind": {
+                "group": group,
+                "version": version,
+                "kind": kind.kind,
+            },
+        });
+        (path, json!({"patch": patch}))
+    });
+    let paths: BTreeMap<_, _> = paths.collect();
+    let found = !paths.is_empty();
+    found.then(|| {
+        json!({
+            "openapi": "3.0.0",
+            "info": {"title": "Kubernetes", "version": "unversioned"},
+            "paths": paths,
+        })
     })
 }
 
@@ -91,6 +145,7 @@ fn all(kinds: &[Kind], core: bool) -> Value {
                     "responseKind": {"group": group, "version": version, "kind": kind.kind},
                     "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
                     "singularResource": kind.kind.to_lowercase(),
+                    "shortNames": kind.short_names(),
                     "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
                 })
             });

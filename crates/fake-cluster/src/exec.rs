@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -103,7 +103,11 @@ async fn run(
     let status = status(exit.unwrap_or(ExitStatus::Code(0)));
     // The caller may have gone.
     let _ = out.send(framed(ERROR, status.to_string().as_bytes())).await;
-    let _ = out.send(Message::Close(None)).await;
+    let normal = CloseFrame {
+        code: close_code::NORMAL,
+        reason: "".into(),
+    };
+    let _ = out.send(Message::Close(Some(normal))).await;
 }
 
 fn framed(channel: u8, bytes: &[u8]) -> Message {

@@ -45,6 +45,25 @@ const BUILT_IN: &[&str] = &[
     "apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition*",
 ];
 
+/// What people type in the place of a resource.
+const SHORT: &[(&str, &str)] = &[
+    ("pods", "po"),
+    ("services", "svc"),
+    ("endpoints", "ep"),
+    ("configmaps", "cm"),
+    ("serviceaccounts", "sa"),
+    ("events", "ev"),
+    ("namespaces", "ns"),
+    ("nodes", "no"),
+    ("deployments", "deploy"),
+    ("daemonsets", "ds"),
+    ("statefulsets", "sts"),
+    ("replicasets", "rs"),
+    ("networkpolicies", "netpol"),
+    ("ingresses", "ing"),
+    ("customresourcedefinitions", "crd"),
+];
+
 impl Kind {
     /// Reads `group/version resource Kind`, with a `*` behind if its objects are in no namespace;
     /// none if it is written otherwise.
@@ -85,11 +104,17 @@ impl Kind {
         }
     }
 
+    pub(crate) fn short_names(&self) -> Vec<&'static str> {
+        let of = SHORT.iter().filter(|(of, _)| *of == self.resource);
+        of.map(|(_, short)| *short).collect()
+    }
+
     /// As a line of a resource list.
     pub(crate) fn listed(&self) -> Value {
         json!({
             "name": self.resource,
             "singularName": self.kind.to_lowercase(),
+            "shortNames": self.short_names(),
             "namespaced": self.namespaced,
             "kind": self.kind,
             "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],

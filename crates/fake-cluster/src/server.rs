@@ -254,6 +254,14 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     if !shared.lets_in(&parts) {
         return Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized").response();
     }
+    let kind = parts.headers.get(header::CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/vnd.kubernetes")) {
+        // As custom resources, nothing is spoken here but JSON.
+        let message = "the body of the request was in an unknown format - accepted media types include: \
+             application/json";
+        let code = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Refusal::new(code, "UnsupportedMediaType", message).response();
+    }
     let body = match to_bytes(body, LARGEST_BODY).await {
         Ok(body) => body,
         Err(error) => return Refusal::bad_request(error.to_string()).response(),

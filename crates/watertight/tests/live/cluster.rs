@@ -47,6 +47,35 @@ pub(crate) async fn serve(runtime: LabRuntime) -> FakeCluster {
     cluster
 }
 
+/// A Deployment in `shop` of one pod that listens on TCP port 8080.
+pub(crate) fn workload(app: &str) -> Value {
+    let command = [
+        "/watertight",
+        "probe",
+        "serve",
+        "--name",
+        app,
+        "--tcp",
+        "8080",
+    ];
+    let container = json!({
+        "name": "main",
+        "image": "x",
+        "command": command,
+        "ports": [{"containerPort": 8080}],
+    });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": app, "namespace": "shop"},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": app}},
+            "template": {"metadata": {"labels": {"app": app}}, "spec": {"containers": [container]}},
+        },
+    })
+}
+
 fn pod(name: &str, node: &str, command: &[&str]) -> Value {
     json!({
         "apiVersion": "v1",

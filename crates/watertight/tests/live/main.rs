@@ -3,6 +3,7 @@
 //!
 //! A harness of its own (`harness = false`), because a user namespace can only be entered while the process has
 //! one thread. `cargo test -p watertight --test live -- FILTER...` runs the tests whose name contains a filter.
+//! `-- --hold FILE` keeps a cluster with a kubeconfig in FILE, for trying clients by hand.
 //! WATERTIGHT_REQUIRE_PACKETS=1 makes a skipped test a failure.
 
 #![expect(clippy::print_stdout, reason = "a harness prints")]
@@ -25,7 +26,11 @@ mod cluster;
 #[cfg(all(target_os = "linux", feature = "live"))]
 mod exec;
 #[cfg(all(target_os = "linux", feature = "live"))]
+mod hold;
+#[cfg(all(target_os = "linux", feature = "live"))]
 mod images;
+#[cfg(all(target_os = "linux", feature = "live"))]
+mod kubectl;
 #[cfg(all(target_os = "linux", feature = "live"))]
 mod real;
 #[cfg(all(target_os = "linux", feature = "live"))]
@@ -44,6 +49,7 @@ pub(crate) struct Test {
 #[cfg(all(target_os = "linux", feature = "live"))]
 const MODULES: &[&[Test]] = &[
     cluster::TESTS,
+    kubectl::TESTS,
     verify::TESTS,
     surroundings::TESTS,
     real::TESTS,
@@ -70,6 +76,16 @@ fn main() -> ExitCode {
         && flag == "--role"
     {
         return images::role(rest);
+    }
+    #[cfg(all(target_os = "linux", feature = "live"))]
+    if let Some((flag, rest)) = arguments.split_first()
+        && flag == "--hold"
+    {
+        if let Some(missing) = missing() {
+            println!("a cluster cannot be had here: {missing}");
+            return ExitCode::FAILURE;
+        }
+        return hold::hold(rest);
     }
     let filters: Vec<&String> = arguments
         .iter()
