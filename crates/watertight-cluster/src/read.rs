@@ -190,6 +190,20 @@ pub async fn read(
     Ok(Reading { header, files })
 }
 
+/// Whether there is a cluster that answers: the first thing to ask where nothing else is read.
+///
+/// # Errors
+/// When nobody answers, or nobody who is an API server, or the credentials are not accepted.
+pub async fn answers(connection: &Connection) -> Result<(), Error> {
+    match version(connection).await {
+        Err(refusal @ (Refusal::Unauthorized(_) | Refusal::Failed(_))) => {
+            Err(Error::of(connection, refusal))
+        }
+        // Who may not read it may still do the rest.
+        _ => Ok(()),
+    }
+}
+
 /// What a reading says about itself.
 pub(crate) fn header(connection: &Connection, cluster: About, kinds: Vec<KindRead>) -> Header {
     Header {

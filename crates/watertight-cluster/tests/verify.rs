@@ -68,7 +68,13 @@ fn options() -> Options {
 }
 
 async fn ended(cluster: &FakeCluster, options: &Options) -> Ended {
-    verify(client(cluster), options, &|_| {}, std::future::pending()).await
+    verify(
+        Access::new(client(cluster)),
+        options,
+        &|_| {},
+        std::future::pending(),
+    )
+    .await
 }
 
 async fn report(cluster: &FakeCluster, options: &Options) -> VerifyReport {
@@ -276,7 +282,7 @@ async fn what_fails_or_is_stopped_is_cleaned_up() {
     settled(&cluster).await;
     cluster.heal();
     let stop = tokio::time::sleep(Duration::from_millis(1500));
-    let stopped = verify(client(&cluster), &options(), &|_| {}, stop).await;
+    let stopped = verify(Access::new(client(&cluster)), &options(), &|_| {}, stop).await;
     assert!(stopped.is_stopped && stopped.left_behind.is_empty());
     settled(&cluster).await;
 }

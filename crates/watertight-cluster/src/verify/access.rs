@@ -13,6 +13,10 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use crate::connect::{Connection, explain_transport};
+use crate::read;
+use crate::request::Refusal;
+
 /// What went wrong.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -51,6 +55,10 @@ impl Error {
 #[derive(Clone)]
 pub struct Access {
     client: Client,
+    /// For one answer.
+    limit: Duration,
+    /// The way there, for saying why there is no answer.
+    connection: Option<Connection>,
 }
 
 impl fmt::Debug for Access {
@@ -81,10 +89,77 @@ pub(super) const POLICY: Kind = ("networking.k8s.io", "v1", "NetworkPolicy");
 pub(super) const SLICE: Kind = ("discovery.k8s.io", "v1", "EndpointSlice");
 
 impl Access {
-    /// By a client.
+    /// By a client; an answer may take a minute.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            limit: Duration::from_secs(60),
+            connection: None,
+        }
+    }
+
+    /// By a connection, with its time for one answer.
+    #[must_use]
+    pub fn of(connection: &Connection) -> Self {
+        Self {
+            client: connection.client.clone(),
+            limit: connection.timeout,
+            connection: Some(connection.clone()),
+        }
+    }
+
+    /// What one call comes to, within the time for one answer.
+    async fn answer<T>(
+        &self,
+        asked: &(dyn Fn() -> String + Sync),
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.limit, call).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.refused(asked(), &error)),
+            Err(_) => {
+                let server = self.connection.as_ref();
+                let server = server.map_or("the API server", |connection| &connection.server);
+                let seconds = self.limit.as_secs_f64();
+                let message = format!(
+                    "{server} did not answer within {seconds} s; --request-timeout waits longer"
+                );
+                Err(Error::said(&asked(), &message))
+            }
+        }
+    }
+
+    fn refused(&self, asked: String, error: &kube::Error) -> Error {
+        let unknown = |message: String| match &self.connection {
+            Some(connection) => {
+                read::Error::of(connection, Refusal::Unauthorized(message)).to_string()
+            }
+            None => message,
+        };
+        let (code, message) = match (error, &self.connection) {
+            (kube::Error::Api(status), _) => {
+                let message = match status.code {
+                    401 => unknown(status.message.clone()),
+                    code if status.message.is_empty() => {
+                        format!("the API server answers {code}")
+                    }
+                    code if code >= 500 => format!("{} ({code})", status.message),
+                    _ => status.message.clone(),
+                };
+                (status.code, message)
+            }
+            (kube::Error::Auth(error), _) => (401, unknown(error.to_string())),
+            (kube::Error::Service(_) | kube::Error::HyperError(_), Some(connection)) => {
+                (0, explain_transport(connection, error))
+            }
+            (error, _) => return other(asked, error),
+        };
+        Error {
+            asked,
+            code,
+            message,
+        }
     }
 
     fn api(
@@ -112,8 +187,9 @@ impl Access {
         let asked = || format!("create {kind} `{name}`{}", within(namespace));
         let typed: DynamicObject =
             serde_json::from_value(object.clone()).map_err(|error| other(asked(), &error))?;
-        let made = api.create(&PostParams::default(), &typed).await;
-        value(made.map_err(|error| refused(asked(), &error))?, asked)
+        let params = PostParams::default();
+        let made = self.answer(&asked, api.create(&params, &typed)).await?;
+        value(made, asked)
     }
 
     pub(super) async fn list(
@@ -127,10 +203,7 @@ impl Access {
         let mut found = Vec::new();
         let mut params = ListParams::default().labels(selector).limit(500);
         loop {
-            let page = api
-                .list(&params)
-                .await
-                .map_err(|error| refused(asked(), &error))?;
+            let page = self.answer(&asked, api.list(&params)).await?;
             for item in page.items {
                 found.push(value(item, asked)?);
             }
@@ -148,8 +221,8 @@ impl Access {
         name: &str,
     ) -> Result<Value, Error> {
         let asked = || format!("read {} `{namespace}/{name}`", kind.2);
-        let found = self.api(kind, Some(namespace)).get(name).await;
-        value(found.map_err(|error| refused(asked(), &error))?, asked)
+        let api = self.api(kind, Some(namespace));
+        value(self.answer(&asked, api.get(name)).await?, asked)
     }
 
     /// Changes a part of a pod that is a resource of its own, as `kubectl debug` does.
@@ -162,10 +235,8 @@ impl Access {
     ) -> Result<(), Error> {
         let api = self.pods(namespace);
         let (params, patch) = (PatchParams::default(), Patch::Strategic(patch));
-        match api.patch_subresource(part, pod, &params, &patch).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(refused(asked, &error)),
-        }
+        let call = api.patch_subresource(part, pod, &params, &patch);
+        self.answer(&|| asked.clone(), call).await.map(drop)
     }
 
     /// Deletes an object and what it owns; that it is gone already is fine.
@@ -177,11 +248,8 @@ impl Access {
     ) -> Result<(), Error> {
         let asked = || format!("delete {} `{name}`{}", kind.2, within(namespace));
         let api = self.api(kind, namespace);
-        match api.delete(name, &DeleteParams::background()).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(refused(asked(), &error)),
-        }
+        let params = DeleteParams::background();
+        or_gone(self.answer(&asked, api.delete(name, &params)).await)
     }
 
     /// Deletes all objects of a kind with a label.
@@ -200,14 +268,9 @@ impl Access {
         };
         let api = self.api(kind, Some(namespace));
         let which = ListParams::default().labels(selector);
-        match api
-            .delete_collection(&DeleteParams::background(), &which)
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(refused(asked(), &error)),
-        }
+        let params = DeleteParams::background();
+        let call = api.delete_collection(&params, &which);
+        or_gone(self.answer(&asked, call).await)
     }
 
     pub(super) fn pods(&self, namespace: &str) -> Api<Pod> {
@@ -230,9 +293,9 @@ impl Access {
             tty: false,
             ..AttachParams::default()
         };
-        let started = self.pods(namespace).exec(pod, command, &params).await;
-        started
-            .map_err(|error| refused(format!("run a command in pod `{namespace}/{pod}`"), &error))
+        let asked = || format!("run a command in pod `{namespace}/{pod}`");
+        let pods = self.pods(namespace);
+        self.answer(&asked, pods.exec(pod, command, &params)).await
     }
 
     /// Runs a command, and gives what it printed and why there may be too little of it. What was printed before
@@ -286,9 +349,9 @@ impl Access {
         command: Vec<String>,
         limit: Duration,
     ) -> Result<(String, String), Error> {
-        let found = self.pods(namespace).get(pod).await;
         let asked = || format!("read pod `{namespace}/{pod}`");
-        let found = found.map_err(|error| refused(asked(), &error))?;
+        let pods = self.pods(namespace);
+        let found = self.answer(&asked, pods.get(pod)).await?;
         let annotations = found.metadata.annotations.unwrap_or_default();
         let chosen = annotations.get("kubectl.kubernetes.io/default-container");
         let first = found
@@ -312,8 +375,9 @@ impl Access {
             container: Some(container.to_owned()),
             ..LogParams::default()
         };
-        let logs = self.pods(namespace).logs(pod, &params).await;
-        logs.map_err(|error| refused(format!("read the log of pod `{namespace}/{pod}`"), &error))
+        let asked = || format!("read the log of pod `{namespace}/{pod}`");
+        let pods = self.pods(namespace);
+        self.answer(&asked, pods.logs(pod, &params)).await
     }
 }
 
@@ -321,6 +385,14 @@ impl Access {
 async fn drained(from: Option<&mut (impl AsyncRead + Unpin)>, into: &mut Vec<u8>) {
     if let Some(from) = from {
         let _ = from.read_to_end(into).await;
+    }
+}
+
+/// What is gone already is fine.
+fn or_gone<T>(answer: Result<T, Error>) -> Result<(), Error> {
+    match answer {
+        Err(error) if error.code != 404 => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -332,21 +404,6 @@ fn within(namespace: Option<&str>) -> String {
 
 fn value(object: impl serde::Serialize, asked: impl Fn() -> String) -> Result<Value, Error> {
     serde_json::to_value(object).map_err(|error| other(asked(), &error))
-}
-
-fn refused(asked: String, error: &kube::Error) -> Error {
-    match error {
-        kube::Error::Api(status) => Error {
-            asked,
-            code: status.code,
-            message: if status.message.is_empty() {
-                format!("the API server answers {}", status.code)
-            } else {
-                status.message.clone()
-            },
-        },
-        error => other(asked, error),
-    }
 }
 
 fn other(asked: String, error: &dyn std::error::Error) -> Error {

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use kube::Client;
 use watertight_core::report::verify::{VerifyNewPod, VerifyTiming};
 
 use super::access::{Access, Error};
@@ -78,13 +77,13 @@ pub fn run_of(options: &Options) -> Run {
 
 /// Runs; when `stop` comes first, nothing more is tried. Either way, everything is taken away.
 pub async fn verify(
-    client: Client,
+    access: Access,
     options: &Options,
     tell: Tell<'_>,
     stop: impl Future<Output = ()>,
 ) -> Ended {
     let mut runner = Runner {
-        access: Access::new(client),
+        access,
         options,
         tell,
         namespace: objects::namespace(options),
@@ -114,8 +113,8 @@ pub async fn verify(
 /// # Errors
 ///
 /// If the cluster cannot be asked at all.
-pub async fn nodes(client: Client) -> Result<Option<Vec<Node>>, Error> {
-    stage::nodes(&Access::new(client)).await
+pub async fn nodes(access: &Access) -> Result<Option<Vec<Node>>, Error> {
+    stage::nodes(access).await
 }
 
 struct Runner<'a> {

@@ -324,6 +324,109 @@ fn mistakes_say_what_to_do() {
     );
 }
 
+/// The address of a server that answers everything alike, or not at all.
+fn elsewhere(answer: Option<&'static str>) -> String {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            if let Some(answer) = answer {
+                let length = answer.split("\r\n\r\n").nth(1).unwrap_or_default().len();
+                let head = format!("HTTP/1.1 {answer}");
+                let whole = format!("\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+                let _ = stream.write_all(head.replacen("\r\n\r\n", &whole, 1).as_bytes());
+            } else {
+                held.push(stream);
+            }
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn verify_says_what_is_wrong_with_a_server_and_waits_no_longer_than_it_is_told() {
+    let live = Live::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let cases = [
+        (nobody, "refuses connections; is the cluster running"),
+        (
+            elsewhere(None),
+            "did not answer within 0.3 s; --request-timeout",
+        ),
+        (
+            elsewhere(Some("200 OK\r\n\r\nhello")),
+            "answers, but is no Kubernetes API server",
+        ),
+        (
+            elsewhere(Some("401 Unauthorized\r\n\r\nno")),
+            "does not accept the credentials (no (401)); log in again",
+        ),
+    ];
+    for (server, told) in cases {
+        for verb in [&["verify"][..], &["verify", "clean"]] {
+            let flags = ["--server", &server, "--request-timeout", "0.3s"];
+            let ran = live.run(&[verb, &flags].concat());
+            assert_eq!(ran.code, 2, "{}", ran.stderr);
+            let start = format!("error: {server} ");
+            assert!(ran.stderr.starts_with(&start), "{}", ran.stderr);
+            assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        }
+    }
+    // Later calls as well.
+    let slow = Effect::Slow(std::time::Duration::from_secs(30));
+    live.cluster.fault(Fault::new("list", "nodes", slow));
+    let ran = live.run(&["verify", "--request-timeout", "0.3s"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("cannot list Nodes: http://127.0.0.1:")
+            && ran.stderr.contains(" did not answer within 0.3 s"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn who_may_not_make_anything_is_told_what_verify_needs() {
+    let live = Live::new();
+    live.cluster
+        .fault(Fault::new("create", "namespaces", Effect::Forbidden));
+    let ran = live.run(&["verify"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("error: cannot create Namespace `watertight-verify-")
+            && ran
+                .stderr
+                .contains("namespaces is forbidden: User \"tester\"")
+            && ran
+                .stderr
+                .contains("; `watertight verify --dry-run` prints the permissions that it needs"),
+        "{}",
+        ran.stderr
+    );
+    // Nothing was made, so nothing is deleted.
+    let requests = live.cluster.requests();
+    assert!(!requests.iter().any(|request| request.starts_with("delete")));
+    live.cluster
+        .fault(Fault::new("list", "nodes", Effect::Unauthorized));
+    let ran = live.run(&["verify"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("does not accept the credentials (Unauthorized); log in again"),
+        "{}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn a_plugin_of_kubectl_is_about_the_cluster() {
     let live = Live::new();

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(super) async fn nodes(access: &Access) -> Result<Option<Vec<Node>>, Error> {
     match access.list(NODE, None, "").await {
         Ok(found) => Ok(Some(found.iter().filter_map(node).collect())),
-        Err(error) if matches!(error.code, 401 | 403 | 404) => Ok(None),
+        Err(error) if matches!(error.code, 403 | 404) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -12,7 +12,7 @@ use crate::exit::{Exit, say};
 use crate::output::one_line;
 
 pub(super) async fn run(args: &VerifyCleanArgs, global: &Global) -> anyhow::Result<Exit> {
-    let access = Access::new(super::connected(&args.live)?.client);
+    let access = Access::of(&super::connected(&args.live).await?);
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -7,6 +7,8 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
+use watertight_cluster::read::answers;
+use watertight_cluster::verify::access::Access;
 use watertight_cluster::verify::clean::by_hand;
 use watertight_cluster::verify::image::{Image, Tool};
 use watertight_cluster::verify::objects::Objects;
@@ -42,7 +44,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Exit> {
             if args.dry_run {
                 return runtime.block_on(dry_run(args, &options));
             }
-            let connection = runtime.block_on(async { connected(&args.live) })?;
+            let connection = runtime.block_on(connected(&args.live))?;
             let report = runtime.block_on(verified(connection, &options, global))?;
             let Some(report) = report else {
                 return Ok(Exit::Unable);
@@ -63,12 +65,14 @@ fn delivered(
     Ok(exit(report))
 }
 
-/// A cluster, by the flags of kubectl. To be called inside of the runtime.
-fn connected(args: &LiveArgs) -> anyhow::Result<Connection> {
+/// A cluster, by the flags of kubectl; it answers.
+async fn connected(args: &LiveArgs) -> anyhow::Result<Connection> {
     if args.snapshot.is_some() {
         bail!("a snapshot takes no packets; leave out --snapshot");
     }
-    Ok(connect(&args.flags(None), &Environment::of_process())?)
+    let connection = connect(&args.flags(None), &Environment::of_process())?;
+    answers(&connection).await?;
+    Ok(connection)
 }
 
 async fn verified(
@@ -85,7 +89,7 @@ async fn verified(
     };
     let by_hand = by_hand(&run::run_of(options));
     let ended = tokio::select! {
-        ended = run::verify(connection.client, options, &tell, stopped(1)) => ended,
+        ended = run::verify(Access::of(&connection), options, &tell, stopped(1)) => ended,
         () = stopped(2) => {
             say(&format!("stopped while removing; `{by_hand}` removes what may be left"));
             return Ok(None);
@@ -149,8 +153,8 @@ async fn stopped(times: usize) {
 }
 
 async fn dry_run(args: &VerifyArgs, options: &Options) -> anyhow::Result<Exit> {
-    let nodes = match connected(&args.live) {
-        Ok(connection) => run::nodes(connection.client)
+    let nodes = match connected(&args.live).await {
+        Ok(connection) => run::nodes(&Access::of(&connection))
             .await
             .map_err(|error| anyhow!("{error}")),
         Err(error) => Err(error),

@@ -50,7 +50,7 @@ pub(super) fn run(
         live,
         namespaces: args.namespace.iter().cloned().collect(),
     };
-    let connection = runtime.block_on(async { super::connected(&args.live) })?;
+    let connection = runtime.block_on(super::connected(&args.live))?;
     // The process ends: taking a large cluster apart piece by piece would only take time.
     let cluster = ManuallyDrop::new(Cluster::read(&input, &args.cluster, &args.config, global)?);
     cluster.tell_problems();
@@ -86,7 +86,7 @@ pub(super) fn run(
     if !cluster.is_complete() {
         notes.push("something of the cluster could not be read: predictions may be wrong".into());
     }
-    let access = Access::new(connection.client);
+    let access = Access::of(&connection);
     let tried = runtime.block_on(real::tried(&access, sample.connections, how, &tell));
     if !tried.marked.is_empty() {
         notes.push(format!(
