@@ -19,6 +19,7 @@ pub(crate) fn role(arguments: &[String]) -> ExitCode {
         ["agnhost", "connect", rest @ ..] => agnhost_connect(rest),
         ["agnhost", "netexec", rest @ ..] => agnhost_netexec(rest),
         ["dns", ip] => name_server(ip),
+        ["outside", file, ports @ ..] => outside(Path::new(file), ports),
         _ => Err(format!("no such program: {words:?}")),
     };
     match ended {
@@ -156,6 +157,33 @@ fn name_server(ip: &str) -> Result<(), String> {
         answer[3] = (answer[3] & 0xf0) | 3;
         let _ = socket.send_to(answer, from);
     }
+}
+
+/// Answers callers as metadata services do, once they have asked, and writes down how many bytes each one said.
+fn outside(file: &Path, ports: &[&str]) -> Result<(), String> {
+    let hear = |listener: TcpListener| {
+        for mut stream in listener.incoming().flatten() {
+            let file = file.to_owned();
+            std::thread::spawn(move || {
+                stream
+                    .set_read_timeout(Some(Duration::from_secs(1)))
+                    .unwrap();
+                let said = stream.read(&mut [0; 512]).unwrap_or(0);
+                if said > 0 {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nAKIAIOSFODNN7EXAMPLE");
+                }
+                let mut file = std::fs::OpenOptions::new().append(true).open(file).unwrap();
+                file.write_all(format!("{said}\n").as_bytes()).unwrap();
+            });
+        }
+    };
+    std::thread::scope(|scope| {
+        for port in ports {
+            let listener = TcpListener::bind(("::", port.parse().unwrap())).unwrap();
+            scope.spawn(move || hear(listener));
+        }
+    });
+    Ok(())
 }
 
 /// Directories with the programs that a pod finds, and a file with its name servers.

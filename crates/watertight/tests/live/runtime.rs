@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::process::{Child, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,8 @@ struct Inner {
     tools: Arc<Tools>,
     /// The name server that pods are told.
     resolver: Option<IpAddr>,
+    /// Who listens outside.
+    outside: Option<Process>,
 }
 
 struct Host {
@@ -181,6 +184,7 @@ impl LabRuntime {
             applied: None,
             tools: Arc::new(Tools::new()),
             resolver: None,
+            outside: None,
         };
         let runtime = Self(Arc::new(Mutex::new(inner)));
         let weak = Arc::downgrade(&runtime.0);
@@ -200,6 +204,21 @@ impl LabRuntime {
     /// Tells pods of a name server.
     pub(crate) fn resolve_by(&self, server: IpAddr) {
         self.lock().resolver = Some(server);
+    }
+
+    /// Lets somebody listen at all addresses outside of the cluster, who writes down how many bytes each caller
+    /// says; that file.
+    pub(crate) fn listen_outside(&self, ports: &[&str]) -> PathBuf {
+        let mut inner = self.lock();
+        let file = inner.tools.path("callers");
+        std::fs::write(&file, "").unwrap();
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--role", "outside"]).arg(&file).args(ports);
+        let world = inner.cluster.namespace(Place::World).unwrap();
+        let child = world.run(|| program.spawn()).unwrap().unwrap();
+        let said = Arc::default();
+        inner.outside = Some(Process { child, said });
+        file
     }
 
     /// The nodes as objects, with the addresses that they have here.

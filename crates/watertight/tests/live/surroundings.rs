@@ -1,5 +1,7 @@
-//! Name servers and the API server, tried with packets; and images of others, which answer the very commands that
+//! Name servers, the API server, the metadata service and what is outside, tried with packets; and images of others, which answer the very commands that
 //! `verify` sends.
+
+use std::path::PathBuf;
 
 use fake_cluster::FakeCluster;
 use serde_json::{Value, json};
@@ -12,11 +14,11 @@ use crate::verify::{Run, ended, nothing_is_left};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
-        name: "surroundings::name_servers_and_the_api_server_are_denied",
+        name: "surroundings::name_servers_the_api_server_and_what_is_outside_are_denied",
         run: denied,
     },
     Test {
-        name: "surroundings::an_api_server_that_stays_open_is_not_enforced",
+        name: "surroundings::what_stays_open_is_not_enforced_and_hears_nothing",
         run: open,
     },
     Test {
@@ -32,14 +34,22 @@ pub(crate) const TESTS: &[Test] = &[
 /// Nothing is far away here.
 const FAST: &[&str] = &["--settle", "8s", "--stable", "1s", "--attempt", "400ms"];
 
-/// A name server on node-b and an API server on the network of node-b, behind the addresses that every cluster has.
-async fn furnished(mode: Mode) -> FakeCluster {
+/// A name server on node-b and an API server on the network of node-b, behind the addresses that every cluster has;
+/// outside, a metadata service, and an address of the internet. Nodes are machines of AWS. The file says how many
+/// bytes each caller outside has said.
+async fn furnished(mode: Mode) -> (FakeCluster, PathBuf) {
     let runtime = LabRuntime::new(&["node-a", "node-b"], mode);
+    let callers = runtime.listen_outside(&["80", "443"]);
     runtime.resolve_by("10.96.0.10".parse().unwrap());
     let nodes = runtime.nodes();
     let host = nodes[1].pointer("/status/addresses/0/address").cloned();
     let cluster = serve(runtime).await;
     let store = cluster.store();
+    for node in ["node-a", "node-b"] {
+        store.change("nodes", "", node, |node| {
+            node["spec"] = json!({"providerID": "aws:///eu-west-1a/i-0123456789abcdef0"});
+        });
+    }
     let service = |namespace: &str, name: &str, ip: &str, port: Value| {
         json!({
             "apiVersion": "v1",
@@ -98,7 +108,7 @@ async fn furnished(mode: Mode) -> FakeCluster {
     ] {
         store.put(object).unwrap();
     }
-    cluster
+    (cluster, callers)
 }
 
 /// `place verdict` of claims by a kind of address.
@@ -117,7 +127,8 @@ fn by(run: &Run, path: &str) -> Vec<String> {
     found
 }
 
-fn surrounded(mode: Mode) -> Option<Run> {
+/// The run, and how many bytes each caller outside has said.
+fn surrounded(mode: Mode) -> Option<(Run, Vec<String>)> {
     if !works("unshare", &["--mount", "true"]) {
         let required = std::env::var("WATERTIGHT_REQUIRE_PACKETS").is_ok_and(|value| value == "1");
         assert!(!required, "needs unshare, and a view of files of its own");
@@ -125,15 +136,22 @@ fn surrounded(mode: Mode) -> Option<Run> {
         return None;
     }
     let tokio = tokio::runtime::Runtime::new().unwrap();
-    let cluster = tokio.block_on(furnished(mode));
-    let arguments = ["--no-services", "--no-new-pod", "--no-udp"];
+    let (cluster, callers) = tokio.block_on(furnished(mode));
+    let arguments = [
+        "--no-services",
+        "--no-new-pod",
+        "--no-udp",
+        "--internet",
+        "198.51.100.7:443",
+    ];
     let run = ended(&cluster, &[FAST, &arguments].concat());
     nothing_is_left(&cluster);
-    Some(run)
+    let said = std::fs::read_to_string(callers).unwrap();
+    Some((run, said.lines().map(str::to_owned).collect()))
 }
 
 fn denied() {
-    let Some(run) = surrounded(Mode::Enforcing) else {
+    let Some((run, said)) = surrounded(Mode::Enforcing) else {
         return;
     };
     run.ends(0, "enforced");
@@ -153,10 +171,38 @@ fn denied() {
         "{}",
         run.shown()
     );
+    let metadata = by(&run, "metadata");
+    let (closed, there): (Vec<_>, Vec<_>) =
+        metadata.iter().partition(|one| one.ends_with(" closed"));
+    assert_eq!(
+        there,
+        [
+            "metadata service 169.254.169.254 node-a enforced",
+            "metadata service 169.254.169.254 node-b enforced",
+            "metadata service fd00:ec2::254 node-a enforced",
+            "metadata service fd00:ec2::254 node-b enforced",
+        ],
+        "{}",
+        run.shown()
+    );
+    // Nobody is at the other addresses of AWS.
+    assert!(!closed.is_empty(), "{}", run.shown());
+    assert_eq!(
+        by(&run, "internet"),
+        [
+            "198.51.100.7:443 node-a enforced",
+            "198.51.100.7:443 node-b enforced",
+        ],
+        "{}",
+        run.shown()
+    );
+    // They connect, and send nothing: no credential is asked for.
+    assert!(said.len() > 10, "{said:?}");
+    assert!(said.iter().all(|bytes| bytes == "0"), "{said:?}");
 }
 
 fn open() {
-    let Some(run) = surrounded(Mode::Nothing) else {
+    let Some((run, said)) = surrounded(Mode::Nothing) else {
         return;
     };
     run.ends(1, "not-enforced");
@@ -173,6 +219,10 @@ fn open() {
         "{}",
         run.shown()
     );
+    let open = [by(&run, "metadata"), by(&run, "internet")].concat();
+    let open = open.iter().filter(|one| one.ends_with(" not-enforced"));
+    assert_eq!(open.count(), 6, "{}", run.shown());
+    assert!(!said.is_empty() && said.iter().all(|bytes| bytes == "0"));
 }
 
 /// Runs with an image of others.

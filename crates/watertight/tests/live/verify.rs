@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::Test;
-use crate::cluster::start;
+use crate::cluster::{start, workload};
 use crate::runtime::Mode;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -43,6 +43,14 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "verify::an_interrupt_takes_everything_away",
         run: || stopped_by(Signal::SIGINT),
+    },
+    Test {
+        name: "verify::a_terminal_that_goes_takes_everything_away",
+        run: || stopped_by(Signal::SIGHUP),
+    },
+    Test {
+        name: "verify::inside_of_a_namespace_only_its_own_is_removed",
+        run: inside,
     },
     Test {
         name: "verify::being_told_to_end_takes_everything_away",
@@ -163,8 +171,46 @@ fn enforcing() {
             run.shown()
         );
     }
+    // Every kind of address, in both directions, on one node and across.
+    for direction in ["ingress", "egress"] {
+        for path in ["pod-ip", "cluster-ip", "node-port"] {
+            for (protocol, family) in [("tcp", 4), ("tcp", 6), ("udp", 4), ("udp", 6)] {
+                for place in ["same-node", "other-node"] {
+                    let claims = run.report["claims"].as_array().unwrap();
+                    let is_it = |claim: &&Value| {
+                        claim["direction"] == direction
+                            && claim["path"] == path
+                            && claim["protocol"] == protocol
+                            && claim["family"] == family
+                            && claim["place"] == place
+                    };
+                    let mut of = claims.iter().filter(is_it);
+                    assert!(
+                        of.any(|claim| claim["verdict"] == "enforced"),
+                        "{direction} {path} {protocol} {family} {place}: {}",
+                        run.shown()
+                    );
+                }
+            }
+        }
+    }
     let timings = run.report["timings"].as_array().unwrap();
-    assert!(!timings.is_empty(), "{}", run.shown());
+    let mut timed: Vec<_> = timings
+        .iter()
+        .map(|timing| format!("{} {}", timing["change"], timing["direction"]).replace('"', ""))
+        .collect();
+    timed.sort_unstable();
+    assert_eq!(
+        timed,
+        [
+            "enforce egress",
+            "enforce ingress",
+            "release egress",
+            "release ingress"
+        ],
+        "{}",
+        run.shown()
+    );
     // Both ways were tried; nodes may be late for a pod that is new.
     let new_pods = run.report["newPods"].as_array().unwrap();
     assert_eq!(new_pods.len(), 2, "{}", run.shown());
@@ -247,6 +293,53 @@ fn no_exec() {
     let run = verify(Mode::Enforcing, &[forbidden], &[]);
     assert_eq!(run.code, Some(2), "{}", run.shown());
     assert!(run.shown().contains("pods/exec"), "{}", run.shown());
+}
+
+/// With `-n` it stays inside of a namespace, and whatever else is there stays as it was.
+fn inside() {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cluster = tokio.block_on(start(Mode::Enforcing));
+    let store = cluster.store();
+    store.put(workload("web")).unwrap();
+    let policy = serde_json::json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "own", "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]},
+    });
+    store.put(policy).unwrap();
+    let own = |key: &str| store.get(key, "shop", "own").unwrap();
+    let before = own("networkpolicies.networking.k8s.io");
+    // What a Role cannot give is not asked for.
+    for (verb, resource) in [("create", "namespaces"), ("list", "nodes")] {
+        cluster.fault(Fault::new(verb, resource, Effect::Forbidden));
+    }
+    let arguments = ["-n", "shop", "--stable", "1s", "--attempt", "400ms"];
+    let more = ["--no-surroundings", "--no-new-pod", "--no-udp"];
+    let run = ended(&cluster, &[&arguments[..], &more].concat());
+    run.ends(0, "enforced");
+    assert_eq!(run.report["namespace"], "shop");
+    assert_eq!(own("networkpolicies.networking.k8s.io"), before);
+    let names = |key: &str| {
+        let all = store.all(key);
+        let named = all.iter().map(|one| one["metadata"]["name"].to_string());
+        named.collect::<Vec<_>>().join(" ")
+    };
+    for (key, left) in [
+        ("deployments.apps", "\"web\""),
+        ("networkpolicies.networking.k8s.io", "\"own\""),
+        ("services", ""),
+        ("configmaps", ""),
+        ("serviceaccounts", ""),
+    ] {
+        assert_eq!(names(key), left, "{key}");
+    }
+    let requests = cluster.requests();
+    let elsewhere = requests.iter().filter(|request| {
+        let writes = request.starts_with("create") || request.starts_with("delete");
+        writes && !request.ends_with(" shop")
+    });
+    assert_eq!(elsewhere.count(), 0, "{requests:?}");
 }
 
 fn stopped_twice() {
