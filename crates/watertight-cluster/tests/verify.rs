@@ -26,11 +26,16 @@ fn client(cluster: &FakeCluster) -> Client {
 }
 
 async fn cluster(mode: Mode) -> FakeCluster {
+    speaking(mode, &[]).await
+}
+
+/// The same with SCTP on some nodes.
+async fn speaking(mode: Mode, sctp: &'static [&'static str]) -> FakeCluster {
     let served = Served {
         controllers: true,
         ..Served::default()
     };
-    let cluster = FakeCluster::start(served, Arc::new(Model::new(mode)))
+    let cluster = FakeCluster::start(served, Arc::new(Model::new(mode, sctp)))
         .await
         .unwrap();
     for (number, node) in ["a", "b", "c"].into_iter().enumerate() {
@@ -285,6 +290,68 @@ async fn what_fails_or_is_stopped_is_cleaned_up() {
     let stopped = verify(Access::new(client(&cluster)), &options(), &|_| {}, stop).await;
     assert!(stopped.is_stopped && stopped.left_behind.is_empty());
     settled(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sctp_is_tried_where_kernels_have_it() {
+    let mut options = options();
+    (options.services, options.surroundings, options.new_pod) = (false, false, false);
+    let cluster = speaking(Mode::Enforces, &["a"]).await;
+    let found = report(&cluster, &options).await;
+    assert_eq!(found.verdict, "enforced");
+    let sctp = found.claims.iter().filter(|claim| claim.protocol == "sctp");
+    let sctp: Vec<_> = sctp
+        .map(|claim| format!("{} {} {}", claim.direction, claim.place, claim.verdict))
+        .collect();
+    // A kernel that has none is asked for none.
+    assert_eq!(
+        sctp,
+        ["ingress same-node enforced", "egress same-node enforced"]
+    );
+    let notes = found.notes.join("; ");
+    assert!(
+        notes.contains("SCTP is not tried from and to `b`"),
+        "{notes}"
+    );
+    settled(&cluster).await;
+
+    let cluster = speaking(Mode::Nothing, &["a", "b"]).await;
+    let found = report(&cluster, &options).await;
+    let open = with(&found, "not-enforced");
+    let open = open.iter().filter(|claim| claim.contains(" sctp:"));
+    assert_eq!(open.count(), 4);
+    assert!(!found.notes.join("; ").contains("SCTP"));
+
+    // Whose server takes no policy that names SCTP learns nothing about it, and the rest all the same.
+    let cluster = speaking(Mode::Enforces, &["a", "b"]).await;
+    let fault = |effect| Fault::new("create", "networkpolicies.networking.k8s.io", effect);
+    // The denials first.
+    cluster.fault(fault(Effect::Slow(Duration::from_millis(1))).times(2));
+    cluster.fault(fault(Effect::Forbidden).times(1));
+    let found = report(&cluster, &options).await;
+    assert_eq!(found.verdict, "enforced");
+    assert!(found.claims.iter().all(|claim| claim.protocol != "sctp"));
+    let notes = found.notes.join("; ");
+    assert!(notes.contains("SCTP is not judged"), "{notes}");
+
+    // A network that carries none, policies or not.
+    let cluster = speaking(Mode::NoSctp, &["a", "b"]).await;
+    let found = report(&cluster, &options).await;
+    assert_eq!(found.verdict, "enforced");
+    let closed = with(&found, "closed");
+    assert_eq!(closed.len(), 4, "{closed:?}");
+    assert!(closed.iter().all(|claim| claim.contains(" sctp:")));
+
+    options.sctp = false;
+    let cluster = speaking(Mode::Enforces, &["a", "b"]).await;
+    let found = report(&cluster, &options).await;
+    assert!(found.claims.iter().all(|claim| claim.protocol != "sctp"));
+    // No engine is shown a policy that it may not know.
+    let requests = cluster.requests();
+    let policies = requests
+        .iter()
+        .filter(|request| request.starts_with("create networkpolicies"));
+    assert_eq!(policies.count(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

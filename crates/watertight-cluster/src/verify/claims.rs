@@ -4,7 +4,7 @@
 //! policy selects its pod, and, between pods of ours, a port that is allowed back.
 //! INVARIANT: a claim without a control is not made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use watertight_core::facts::metadata;
@@ -114,6 +114,8 @@ pub struct Known {
     pub facts: Facts,
     /// Where the API server really listens; empty if that cannot be read.
     pub api_servers: Vec<IpAddr>,
+    /// Actors whose kernels speak SCTP.
+    pub sctp: BTreeSet<usize>,
 }
 
 const OWN_NODE: &str = "a pod and its own node always reach each other, if the engine follows the documentation \
@@ -223,10 +225,15 @@ impl Make<'_> {
         }
     }
 
-    fn protocols(&self) -> impl Iterator<Item = How> {
-        [How::Tcp, How::Udp]
-            .into_iter()
-            .filter(|how| *how == How::Tcp || self.options.udp)
+    /// SCTP only where all four ends have it.
+    fn protocols(&self, ends: [usize; 4]) -> impl Iterator<Item = How> {
+        let has_sctp = ends.iter().all(|end| self.known.sctp.contains(end));
+        let asked = move |how: &How| match how {
+            How::Udp => self.options.udp,
+            How::Sctp => has_sctp,
+            _ => true,
+        };
+        [How::Tcp, How::Udp, How::Sctp].into_iter().filter(asked)
     }
 
     /// From a client to a server, by every path: `pair` is the treatment.
@@ -237,7 +244,7 @@ impl Make<'_> {
         pair: (usize, usize),
         control: (usize, usize),
     ) {
-        for how in self.protocols() {
+        for how in self.protocols([pair.0, pair.1, control.0, control.1]) {
             for ip in self.ips(pair.1) {
                 self.claim(
                     claims,
@@ -253,7 +260,8 @@ impl Make<'_> {
                     },
                 );
             }
-            if !self.options.services {
+            // The Services have no ports of SCTP: not every cluster takes them.
+            if !self.options.services || how == How::Sctp {
                 continue;
             }
             let service = |server: usize| self.known.services.get(&server);
@@ -362,7 +370,8 @@ impl Make<'_> {
                 treatment,
                 allowed: Some(allowed),
                 expect: Expect::Denied,
-                is_required: true,
+                // Some networks carry no SCTP, policies or not.
+                is_required: how != How::Sctp,
             });
         }
     }

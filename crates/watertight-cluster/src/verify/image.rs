@@ -100,6 +100,8 @@ impl Image {
                     &list,
                     "--udp",
                     &list,
+                    "--sctp",
+                    &list,
                 ];
                 vec![("probe".into(), owned(&command))]
             }
@@ -192,7 +194,7 @@ impl Image {
     pub fn can_try(&self, how: How) -> bool {
         match self.tool {
             Tool::Watertight => true,
-            Tool::Agnhost => how != How::Dns,
+            Tool::Agnhost => !matches!(how, How::Dns | How::Sctp),
             Tool::Busybox => how.protocol() == "tcp",
         }
     }

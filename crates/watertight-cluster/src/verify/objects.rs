@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::plan::{ALLOWED, Actor, DENIED, Layout, Options, Part};
-use super::wire::Target;
+use super::wire::{How, Target};
 
 /// The label with the id of the run.
 pub const RUN: &str = "watertight.dev/verify";
@@ -311,6 +311,25 @@ impl Objects<'_> {
         ]
     }
 
+    /// The same for SCTP, apart: some engines take no policy that names it.
+    #[must_use]
+    pub fn sctp_allowances(&self) -> [Value; 2] {
+        let rules = json!([{"ports": [{"port": ALLOWED, "protocol": "SCTP"}]}]);
+        let spec = |direction: &str, types: &str| json!({direction: rules, "policyTypes": [types]});
+        [
+            self.policy(
+                "allow-sctp-ingress",
+                &[Part::ClosedServer],
+                &spec("ingress", "Ingress"),
+            ),
+            self.policy(
+                "allow-sctp-egress",
+                &[Part::ClosedClient],
+                &spec("egress", "Egress"),
+            ),
+        ]
+    }
+
     /// Everything that is made before policies are, but for the namespace and the root.
     #[must_use]
     pub fn stage(&self, layout: &Layout) -> Vec<Value> {
@@ -375,7 +394,13 @@ impl Objects<'_> {
             "Made once nothing arrives: one port is allowed back.",
             &self.allowances(),
         );
-        let target = Target::new(super::wire::How::Tcp, [192, 0, 2, 1].into(), DENIED);
+        if self.options.sctp && self.options.image.can_try(How::Sctp) {
+            part(
+                "The same for SCTP, made if the kernels of the nodes have it.",
+                &self.sctp_allowances(),
+            );
+        }
+        let target = Target::new(How::Tcp, [192, 0, 2, 1].into(), DENIED);
         if self.options.new_pod && self.options.image.is_own() {
             let newcomer = self.newcomer(&target, None);
             part(

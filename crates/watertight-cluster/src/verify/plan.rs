@@ -35,6 +35,8 @@ pub struct Options {
     pub per_node: bool,
     /// Ask about UDP too.
     pub udp: bool,
+    /// Ask about SCTP too, where kernels have it.
+    pub sctp: bool,
     /// Ask about Services too.
     pub services: bool,
     /// Ask about name servers, the API server, nodes and metadata services too.
@@ -60,6 +62,7 @@ impl Options {
             nodes: Vec::new(),
             per_node: false,
             udp: true,
+            sctp: true,
             services: true,
             surroundings: true,
             internet: Vec::new(),

@@ -49,7 +49,9 @@ pub(crate) fn known(layout: &Layout, nodes: &[Node]) -> Known {
         facts: Facts {
             resolvers: vec!["10.96.0.10".parse().unwrap()],
             api_server: Some("10.96.0.1:443".parse().unwrap()),
+            sctp: false,
         },
         api_servers: vec!["172.18.0.100".parse().unwrap()],
+        ..Known::default()
     }
 }

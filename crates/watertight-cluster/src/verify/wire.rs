@@ -27,14 +27,17 @@ pub enum How {
     Udp,
     /// A DNS question over UDP.
     Dns,
+    /// SCTP, and the greeting is read.
+    Sctp,
 }
 
 impl How {
-    const ALL: [(Self, &str); 4] = [
+    const ALL: [(Self, &str); 5] = [
         (Self::Tcp, "tcp"),
         (Self::Connect, "connect"),
         (Self::Udp, "udp"),
         (Self::Dns, "dns"),
+        (Self::Sctp, "sctp"),
     ];
 
     /// The word before the address.
@@ -44,12 +47,13 @@ impl How {
         found.map_or("", |(_, word)| word)
     }
 
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     #[must_use]
     pub fn protocol(self) -> &'static str {
         match self {
             Self::Tcp | Self::Connect => "tcp",
             Self::Udp | Self::Dns => "udp",
+            Self::Sctp => "sctp",
         }
     }
 }
@@ -86,8 +90,8 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || {
             format!(
-                "`{text}` is no target; write tcp, udp, connect or dns, an address and a port, as tcp:10.0.0.1:80 \
-                 or udp:[fd00::1]:53"
+                "`{text}` is no target; write tcp, udp, sctp, connect or dns, an address and a port, as \
+                 tcp:10.0.0.1:80 or udp:[fd00::1]:53"
             )
         };
         let (word, address) = text.split_once(':').ok_or_else(wrong)?;
@@ -175,6 +179,9 @@ pub struct Facts {
     /// The API server, as every pod is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_server: Option<SocketAddr>,
+    /// Whether the kernel has loaded SCTP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sctp: bool,
 }
 
 impl Facts {
@@ -191,6 +198,7 @@ impl Facts {
         Self {
             resolvers: resolvers.collect(),
             api_server: host.zip(port).map(|(ip, port)| SocketAddr::new(ip, port)),
+            sctp: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fake_cluster::{Exec, ExitStatus, NoRuntime, Runtime, Store};
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use watertight_cluster::verify::wire::{DONE, How, Outcome, STARTED, Sample, Target};
 
 /// How an engine follows policies.
@@ -26,6 +26,8 @@ pub(crate) enum Mode {
     Dies,
     /// Isolates, and has no rules.
     ReadsNoAllow,
+    /// Enforces, and carries no SCTP.
+    NoSctp,
 }
 
 pub(crate) struct Model {
@@ -35,6 +37,8 @@ pub(crate) struct Model {
 
 struct State {
     mode: Mode,
+    /// Nodes whose kernels speak SCTP.
+    sctp: &'static [&'static str],
     cluster: Mutex<Cluster>,
 }
 
@@ -48,11 +52,12 @@ struct Cluster {
 }
 
 impl Model {
-    pub(crate) fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode, sctp: &'static [&'static str]) -> Self {
         Self {
             addresses: NoRuntime::default(),
             state: Arc::new(State {
                 mode,
+                sctp,
                 cluster: Mutex::default(),
             }),
         }
@@ -94,7 +99,13 @@ impl Runtime for Model {
             let print =
                 async |line: String| exec.stdout.send(format!("{line}\n").into()).await.is_ok();
             if verb == "facts" {
-                print(r#"{"resolvers":["10.96.0.10"],"apiServer":"10.96.0.1:443"}"#.into()).await;
+                let has_sctp = state.sctp.contains(&text(&exec.pod, "/spec/nodeName"));
+                let facts = json!({
+                    "resolvers": ["10.96.0.10"],
+                    "apiServer": "10.96.0.1:443",
+                    "sctp": has_sctp,
+                });
+                print(facts.to_string()).await;
                 return ExitStatus::Code(0);
             }
             let targets: Vec<Target> = rest.iter().filter_map(|word| word.parse().ok()).collect();
@@ -158,11 +169,17 @@ impl State {
         from: &Value,
         target: &Target,
     ) -> (Outcome, Option<String>) {
-        let is_dead = matches!(self.mode, Mode::Dies) && !cluster.policies.is_empty();
+        let is_dead = match self.mode {
+            Mode::Dies => !cluster.policies.is_empty(),
+            Mode::NoSctp => target.how == How::Sctp,
+            _ => false,
+        };
         let to = cluster.answers(&target.address);
         let port = to.map_or(target.address.port(), |(_, port)| port);
-        let way_out = self.allows(cluster, from, "Egress", port);
-        let way_in = to.is_none_or(|(pod, port)| self.allows(cluster, pod, "Ingress", port));
+        let protocol = target.how.protocol();
+        let way_out = self.allows(cluster, from, "Egress", (protocol, port));
+        let way_in =
+            to.is_none_or(|(pod, port)| self.allows(cluster, pod, "Ingress", (protocol, port)));
         if is_dead || !way_out || !way_in {
             return (Outcome::Timeout, None);
         }
@@ -177,7 +194,13 @@ impl State {
         }
     }
 
-    fn allows(&self, cluster: &Cluster, pod: &Value, direction: &str, port: u16) -> bool {
+    fn allows(
+        &self,
+        cluster: &Cluster,
+        pod: &Value,
+        direction: &str,
+        (protocol, port): (&str, u16),
+    ) -> bool {
         if matches!(self.mode, Mode::Nothing | Mode::Dies) {
             return true;
         }
@@ -207,8 +230,10 @@ impl State {
                 .and_then(|rules| rules.pointer("/0/ports"))
                 .and_then(Value::as_array);
             let mut ports = ports.into_iter().flatten();
-            let is_allowed =
-                ports.any(|one| one.get("port").and_then(Value::as_u64) == Some(port.into()));
+            let is_allowed = ports.any(|one| {
+                one.get("port").and_then(Value::as_u64) == Some(port.into())
+                    && text(one, "/protocol").eq_ignore_ascii_case(protocol)
+            });
             if is_allowed && !matches!(self.mode, Mode::ReadsNoAllow) {
                 return true;
             }

@@ -121,7 +121,7 @@ pub struct VerifyClaim {
     pub place: String,
     /// 4 or 6.
     pub family: u8,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// The client that policies are for, or not, by its place in `pods`.
     pub from: usize,

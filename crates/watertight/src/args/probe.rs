@@ -37,6 +37,9 @@ pub(crate) struct ServeArgs {
     /// Listen on these UDP ports
     #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) udp: Vec<u16>,
+    /// Listen on these SCTP ports, if the kernel has loaded SCTP; it is not made to
+    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) sctp: Vec<u16>,
     /// Sample these targets from the first moment on, and print every attempt
     #[arg(long, value_name = "TARGET")]
     pub(crate) watch: Vec<Target>,
@@ -49,6 +52,7 @@ pub(crate) struct ServeArgs {
 #[command(after_help = "A target is HOW:ADDRESS:PORT, where HOW is
   tcp      connect, and read the name that a `probe serve` says
   connect  connect, and send and read nothing
+  sctp     connect, and read the name, if the kernel has loaded SCTP
   udp      send a nonce that a `probe serve` sends back
   dns      send a DNS question over UDP")]
 pub(crate) struct ConnectArgs {
@@ -119,7 +123,13 @@ mod tests {
     #[test]
     fn nobody_listens_on_port_0() {
         assert!(parsed("watertight probe serve --name a --tcp 8080,8081").is_ok());
-        for wrong in ["--tcp 0", "--udp 0", "--tcp 80,0", "--tcp 65536"] {
+        for wrong in [
+            "--tcp 0",
+            "--udp 0",
+            "--sctp 0",
+            "--tcp 80,0",
+            "--tcp 65536",
+        ] {
             let line = format!("watertight probe serve --name a {wrong}");
             assert!(parsed(&line).is_err(), "{wrong}");
         }

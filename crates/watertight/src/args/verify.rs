@@ -53,6 +53,9 @@ pub(crate) struct VerifyArgs {
     /// Try no UDP
     #[arg(long, help_heading = "Question")]
     pub(crate) no_udp: bool,
+    /// Try no SCTP; it is tried where the kernels of the nodes have loaded it
+    #[arg(long, help_heading = "Question")]
+    pub(crate) no_sctp: bool,
     /// Try no Services and node ports
     #[arg(long, help_heading = "Question")]
     pub(crate) no_services: bool,

@@ -194,6 +194,17 @@ fn enforcing() {
             }
         }
     }
+    // Where this machine has loaded SCTP; elsewhere it is said not to be tried.
+    let protocols = std::fs::read_to_string("/proc/net/protocols").unwrap();
+    let claims = run.report["claims"].as_array().unwrap();
+    let sctp = claims.iter().filter(|claim| claim["protocol"] == "sctp");
+    let enforced = sctp.filter(|claim| claim["verdict"] == "enforced").count();
+    if protocols.lines().any(|line| line.starts_with("SCTP")) {
+        assert_eq!(enforced, 8, "{}", run.shown());
+    } else {
+        let notes = run.report["notes"].to_string();
+        assert!(notes.contains("SCTP is not tried"), "{}", run.shown());
+    }
     let timings = run.report["timings"].as_array().unwrap();
     let mut timed: Vec<_> = timings
         .iter()
@@ -254,7 +265,7 @@ fn one_node() {
 fn readme() {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let cluster = tokio.block_on(start(Mode::OnlyOn(&["node-a"])));
-    let (_dir, mut command) = program(&cluster, &["--per-node"]);
+    let (_dir, mut command) = program(&cluster, &["--per-node", "--no-sctp"]);
     let output = command.env("COLUMNS", "110").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");

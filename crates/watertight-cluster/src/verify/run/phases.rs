@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use watertight_core::report::verify::{VerifyNewPod, VerifyTiming};
 
 use crate::verify::access::{Error, POLICY};
@@ -12,7 +13,7 @@ use crate::verify::objects::Objects;
 use crate::verify::plan::{Layout, layout, refused};
 use crate::verify::settle::is_settled;
 use crate::verify::timing::{Change, timing};
-use crate::verify::wire::Target;
+use crate::verify::wire::{How, Target};
 
 use super::watches::Watch;
 use super::{Ran, Runner, stage};
@@ -85,6 +86,8 @@ impl Runner<'_> {
             .await;
 
         let newcomer = self.newcomer(&objects, layout, known, run).await?;
+        let mut allowances = self.allow_sctp(&objects, run).await;
+        allowances.extend(objects.allowances());
         let (stored, _) = self.store(&objects.allowances()).await?;
         (self.tell)("policies allow one port back; waiting until it opens");
         let watched = async {
@@ -102,10 +105,8 @@ impl Runner<'_> {
 
         let watches = self.watches(known, run).await;
         let began = Instant::now();
-        for policy in objects.allowances().iter().chain(&objects.denials()) {
-            let name = policy
-                .pointer("/metadata/name")
-                .and_then(serde_json::Value::as_str);
+        for policy in allowances.iter().chain(&objects.denials()) {
+            let name = policy.pointer("/metadata/name").and_then(Value::as_str);
             let name = name.unwrap_or_default();
             self.access
                 .delete(POLICY, Some(&self.namespace), name)
@@ -150,8 +151,28 @@ impl Runner<'_> {
         }
     }
 
+    /// Allows SCTP back where it is tried; the policies. What a cluster does not take says nothing about SCTP.
+    async fn allow_sctp(&mut self, objects: &Objects<'_>, run: &mut Course) -> Vec<Value> {
+        let is_sctp = |claim: &Claim| claim.treatment.target.how == How::Sctp;
+        if !run.claims.iter().any(is_sctp) {
+            return Vec::new();
+        }
+        let policies = objects.sctp_allowances();
+        match self.store(&policies).await {
+            Ok(_) => policies.to_vec(),
+            Err(error) => {
+                self.notes.push(format!(
+                    "SCTP is not judged, since it cannot be allowed back: {error}"
+                ));
+                run.claims.retain(|claim| !is_sctp(claim));
+                // The first one may be there.
+                policies.to_vec()
+            }
+        }
+    }
+
     /// Makes policies; when that was done, and how long it took.
-    async fn store(&self, policies: &[serde_json::Value]) -> Result<(Instant, Duration), Error> {
+    async fn store(&self, policies: &[Value]) -> Result<(Instant, Duration), Error> {
         let began = Instant::now();
         for policy in policies {
             self.access.create(policy).await?;

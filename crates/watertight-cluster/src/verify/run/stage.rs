@@ -1,6 +1,6 @@
 //! Before the first attempt: nodes are read, objects made, pods and Services waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::verify::claims::{Known, Placed, Service};
 use crate::verify::objects::{self, Objects, RUN};
 use crate::verify::plan::{Layout, Node, Part, cloud_of};
 use crate::verify::wait::{Stage, failure, stage};
+use crate::verify::wire::How;
 
 use super::{EXTRA, Runner};
 
@@ -244,7 +245,58 @@ impl Runner<'_> {
             }
             known.api_servers = self.api_servers().await;
         }
+        if self.options.sctp && self.options.image.can_try(How::Sctp) {
+            known.sctp = self.sctp(layout, &known).await;
+        }
         Ok(known)
+    }
+
+    /// Actors on kernels that speak SCTP already; one is asked for each node.
+    async fn sctp(&mut self, layout: &Layout, known: &Known) -> BTreeSet<usize> {
+        let mut by_node: BTreeMap<(Option<&str>, usize), Vec<usize>> = BTreeMap::new();
+        for (at, placed) in known.placed.iter().enumerate() {
+            let part = layout.actors.get(at).map(|actor| actor.part);
+            if placed.ips.is_empty() || part == Some(Part::Everywhere) {
+                continue;
+            }
+            let node = placed.node.as_deref();
+            // Who stands nowhere stands with nobody.
+            let alone = if node.is_some() { 0 } else { at };
+            by_node.entry((node, alone)).or_default().push(at);
+        }
+        let asking = &*self;
+        let asked = by_node.iter().filter_map(|((node, _), actors)| {
+            let pod = &known.placed.get(*actors.first()?)?.pod;
+            Some(async move {
+                let place = (&*asking.namespace, &**pod, "probe");
+                let image = &asking.options.image;
+                let facts = image.facts();
+                let answer = asking.access.exec(place, facts, EXTRA).await;
+                let facts = answer.ok();
+                let facts = facts.and_then(|(text, _)| image.read_facts(&text));
+                (
+                    node.unwrap_or(pod),
+                    actors,
+                    facts.is_some_and(|facts| facts.sctp),
+                )
+            })
+        });
+        let mut with = BTreeSet::new();
+        let mut without = Vec::new();
+        for (node, actors, has) in futures::future::join_all(asked).await {
+            if has {
+                with.extend(actors);
+            } else {
+                without.push(format!("`{node}`"));
+            }
+        }
+        if !without.is_empty() {
+            let without = without.join(" and ");
+            self.notes.push(format!(
+                "SCTP is not tried from and to {without}: no kernel there has loaded it, and this program loads nothing"
+            ));
+        }
+        with
     }
 
     /// Actors whose pods are not those that were there at first, with what became of them.

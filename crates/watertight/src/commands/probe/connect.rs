@@ -13,7 +13,7 @@ use watertight_cluster::verify::wire::{GREETING, How, Outcome, Sample, Target};
 use crate::args::Pace;
 use crate::exit::Exit;
 
-use super::print_line;
+use super::{print_line, sctp};
 
 /// A datagram is sent again after this time.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -70,6 +70,7 @@ pub(super) async fn attempt(target: Target, limit: Duration, clock: Instant) -> 
         Err(error) => Seen::why(Outcome::Error, format!("no way there: {error}")),
         Ok(()) => match target.how {
             How::Tcp | How::Connect => tcp(target, limit).await,
+            How::Sctp => stream(sctp::connect(target.address), limit, true).await,
             How::Udp => udp(&target.address, limit).await,
             How::Dns => dns(&target.address, limit).await,
         },
@@ -104,13 +105,23 @@ async fn has_route(address: &SocketAddr) -> io::Result<()> {
 }
 
 async fn tcp(target: Target, limit: Duration) -> Seen {
+    let connect = TcpStream::connect(target.address);
+    stream(connect, limit, target.how == How::Tcp).await
+}
+
+/// Connects, and reads the greeting if there is one to read.
+async fn stream(
+    connect: impl Future<Output = io::Result<TcpStream>>,
+    limit: Duration,
+    is_greeted: bool,
+) -> Seen {
     let until = Instant::now() + limit;
-    let mut stream = match timeout(limit, TcpStream::connect(target.address)).await {
+    let mut stream = match timeout(limit, connect).await {
         Err(_) => return Seen::new(Outcome::Timeout),
         Ok(Err(error)) => return failed(&error),
         Ok(Ok(stream)) => stream,
     };
-    if target.how == How::Connect {
+    if !is_greeted {
         return Seen::by(None);
     }
     let rest = until.saturating_duration_since(Instant::now());

@@ -7,6 +7,7 @@
 //! could not be made is `error`.
 
 mod connect;
+mod sctp;
 mod serve;
 mod watch;
 
@@ -36,11 +37,12 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<Exit> {
 fn facts() -> anyhow::Result<Exit> {
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let variable = |name: &str| std::env::var(name).ok();
-    let facts = Facts::read(
+    let mut facts = Facts::read(
         &text,
         variable("KUBERNETES_SERVICE_HOST").as_deref(),
         variable("KUBERNETES_SERVICE_PORT").as_deref(),
     );
+    facts.sctp = sctp::is_loaded();
     print_line(&serde_json::to_string(&facts)?)?;
     Ok(Exit::Clean)
 }

@@ -13,7 +13,7 @@ use watertight_cluster::verify::wire::GREETING;
 use crate::args::ServeArgs;
 use crate::exit::Exit;
 
-use super::watch;
+use super::{sctp, watch};
 
 /// Connections that are greeted at once.
 const MOST: usize = 256;
@@ -24,8 +24,8 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     if args.name.is_empty() || args.name.contains(char::is_whitespace) {
         bail!("`{}` cannot be a name; use one word", args.name);
     }
-    if args.tcp.is_empty() && args.udp.is_empty() {
-        bail!("there is nothing to listen on; name a port with --tcp or --udp");
+    if args.tcp.is_empty() && args.udp.is_empty() && args.sctp.is_empty() {
+        bail!("there is nothing to listen on; name a port with --tcp, --udp or --sctp");
     }
     // From the very first moment: nothing comes before it.
     let (targets, pace) = (args.watch.clone(), args.pace);
@@ -45,6 +45,12 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
             .await
             .with_context(|| format!("cannot listen on UDP port {port}"))?;
         tokio::spawn(echo(socket, args.name.clone()));
+    }
+    for port in args.sctp.iter().filter(|_| sctp::is_loaded()) {
+        // The other ports are needed all the same.
+        if let Ok(listener) = bind(*port, sctp::listen).await {
+            tokio::spawn(accept(listener, Arc::clone(&greeting), Arc::clone(&places)));
+        }
     }
     // The first process of a container is not ended by signals that it does not handle.
     stopped().await?;

@@ -208,6 +208,7 @@ fn options(args: &VerifyArgs) -> anyhow::Result<Options> {
         nodes: args.node.clone(),
         per_node: args.per_node,
         udp: !args.no_udp,
+        sctp: !args.no_sctp,
         services: !args.no_services,
         surroundings: !args.no_surroundings,
         internet,
