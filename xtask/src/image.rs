@@ -30,13 +30,10 @@ pub(crate) struct ImageArgs {
     /// A static binary [default: one is built]
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Where to build it for
-    #[arg(
-        long,
-        value_name = "TRIPLE",
-        default_value = "x86_64-unknown-linux-musl"
-    )]
-    target: String,
+    /// Where to build it for [default: this machine's kind, with musl if that is installed, else with the C library
+    /// of GNU]
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
     /// What the image is called [default: ghcr.io/watertight-dev/watertight:VERSION]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -56,7 +53,10 @@ pub(crate) fn run(args: &ImageArgs) -> anyhow::Result<()> {
     let name = name.unwrap_or_else(|| format!("ghcr.io/watertight-dev/watertight:{version}"));
     let path = match &args.binary {
         Some(path) => path.clone(),
-        None => built(&args.target)?,
+        None => {
+            let target = args.target.clone();
+            built(&target.unwrap_or_else(|| target_for(std::env::consts::ARCH, is_installed)))?
+        }
     };
     let binary =
         std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
@@ -71,10 +71,33 @@ pub(crate) fn run(args: &ImageArgs) -> anyhow::Result<()> {
     writeln!(
         std::io::stdout(),
         "{name} is in {shown}, {} KiB; load it with one of\n  docker load -i {shown}\n  \
-         ctr -n k8s.io images import {shown}\n  kind load image-archive {shown}",
+         podman load -i {shown}\n  ctr -n k8s.io images import {shown}\n  kind load image-archive {shown}",
         archive.len() / 1024
     )?;
     Ok(())
+}
+
+/// The target of a static binary for a kind of machine. Either C library does: the program in the pods looks up no
+/// names, which is what a static one of GNU cannot do alone.
+fn target_for(machine: &str, is_installed: impl Fn(&str) -> bool) -> String {
+    let musl = format!("{machine}-unknown-linux-musl");
+    if is_installed(&musl) {
+        musl
+    } else {
+        format!("{machine}-unknown-linux-gnu")
+    }
+}
+
+/// Whether the compiler has the standard library of a target.
+fn is_installed(target: &str) -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let asked = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", target])
+        .output();
+    asked.is_ok_and(|output| {
+        let path = String::from_utf8_lossy(&output.stdout);
+        output.status.success() && PathBuf::from(path.trim()).is_dir()
+    })
 }
 
 /// Builds a static binary.
@@ -84,6 +107,7 @@ fn built(target: &str) -> anyhow::Result<PathBuf> {
     cargo.args([
         "build",
         "--release",
+        "--locked",
         "-p",
         "watertight",
         "--bin",
@@ -93,11 +117,13 @@ fn built(target: &str) -> anyhow::Result<PathBuf> {
     ]);
     // The C library of GNU is linked statically only if asked to; that of musl always is.
     cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    // Every node gets it.
+    cargo.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     let status = cargo.status().context("cannot run cargo")?;
     if !status.success() {
         bail!(
-            "the build for {target} failed; `rustup target add {target}` gets it, --target \
-             x86_64-unknown-linux-gnu links the C library of this machine, --binary takes what is built already"
+            "the build for {target} failed; `rustup target add {target}` gets what is missing, another --target may \
+             be there, --binary takes what is built already"
         );
     }
     let directory =
@@ -134,7 +160,8 @@ fn machine(binary: &[u8]) -> anyhow::Result<Arch> {
             .context("its program headers are cut off")?;
         if kind == u64::from(INTERPRETER) {
             bail!(
-                "it is linked dynamically, and the image has no libraries; build it for a musl target"
+                "it is linked dynamically, and the image has no libraries; build it with \
+                 RUSTFLAGS='-C target-feature=+crt-static' and --target"
             );
         }
     }
@@ -299,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn where_musl_is_missing_the_c_library_of_gnu_is_linked() {
+        assert_eq!(target_for("x86_64", |_| true), "x86_64-unknown-linux-musl");
+        assert_eq!(
+            target_for("aarch64", |_| false),
+            "aarch64-unknown-linux-gnu"
+        );
+        assert!(!is_installed("pdp11-unknown-linux-musl"));
+    }
+
+    #[test]
     fn an_archive_leads_from_its_index_to_the_binary() {
         let binary = elf(&[1]);
         let name = "registry.example:5000/team/watertight:1.2.3";
@@ -321,8 +358,11 @@ mod tests {
             }
         }
         let blob = |descriptor: &Descriptor| {
-            &files[&format!("blobs/sha256/{}", descriptor.digest().digest())]
+            let found = &files[&format!("blobs/sha256/{}", descriptor.digest().digest())];
+            assert_eq!(descriptor.size(), found.len() as u64);
+            found
         };
+        assert_eq!(files["oci-layout"], br#"{"imageLayoutVersion":"1.0.0"}"#);
         let index = ImageIndex::from_reader(&*files["index.json"]).unwrap();
         let annotations = index.manifests()[0].annotations().clone().unwrap();
         assert_eq!(annotations["io.containerd.image.name"], name);
@@ -333,6 +373,14 @@ mod tests {
             config.config().as_ref().unwrap().user().as_deref(),
             Some(USER)
         );
+        // Tools that know no layouts find the same.
+        let old: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+        let path = |descriptor: &Descriptor| {
+            serde_json::json!(format!("blobs/sha256/{}", descriptor.digest().digest()))
+        };
+        assert_eq!(old[0]["RepoTags"][0], name);
+        assert_eq!(old[0]["Config"], path(manifest.config()));
+        assert_eq!(old[0]["Layers"][0], path(&manifest.layers()[0]));
         let mut layer = Vec::new();
         flate2::read::GzDecoder::new(&**blob(&manifest.layers()[0]))
             .read_to_end(&mut layer)
