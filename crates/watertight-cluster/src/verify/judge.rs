@@ -46,6 +46,8 @@ pub struct Round {
     pub phase: Phase,
     /// Since the policies of this part were stored.
     pub at: Duration,
+    /// How long it took.
+    pub took: Duration,
     /// By actor and target.
     pub samples: BTreeMap<(usize, Target), Sample>,
 }
@@ -435,6 +437,10 @@ impl<'a> Seen<'a> {
                 Some(sample) => (state(ask, base, sample), told(sample)),
             };
             let (held, tried) = (state(control), state(treatment));
+            let at = match (tried.0, sample(treatment.0)) {
+                (State::Stopped, Some(sample)) => begun(round, sample),
+                _ => round.at,
+            };
             if tried.0 == State::Stranger {
                 course.strangers.push(round.at);
             }
@@ -446,7 +452,7 @@ impl<'a> Seen<'a> {
                 None
             };
             match cause {
-                None => course.states.push((round.at, tried.0)),
+                None => course.states.push((at, tried.0)),
                 Some(cause) => {
                     course.void += 1;
                     course.cause = Some(cause);
@@ -455,6 +461,13 @@ impl<'a> Seen<'a> {
         }
         course
     }
+}
+
+/// When an attempt had begun at the latest: what it takes to start one is known for the whole round only.
+fn begun(round: &Round, sample: &Sample) -> Duration {
+    let lasted = Duration::try_from_secs_f64(sample.took / 1000.0).unwrap_or_default();
+    let idle = round.took.saturating_sub(lasted);
+    round.at.saturating_add(idle)
 }
 
 fn state(ask: &Ask, base: Base, sample: &Sample) -> State {

@@ -60,11 +60,32 @@ fn came_to(claim: &Claim, courses: [[&str; 3]; 4]) -> Judged {
             rounds.push(Round {
                 phase,
                 at: Duration::from_millis(500 * (number as u64 + 1)),
+                took: Duration::ZERO,
                 samples,
             });
         }
     }
     judge(claim, &rounds, Duration::from_secs(2))
+}
+
+#[test]
+fn what_is_stopped_was_so_when_the_attempt_began_at_the_latest() {
+    let round = Round {
+        phase: Phase::Denied,
+        at: Duration::from_millis(2),
+        took: Duration::from_millis(1_290),
+        samples: BTreeMap::new(),
+    };
+    let lasted = |took| Sample {
+        took,
+        ..sample('t')
+    };
+    let begun = |took| begun(&round, &lasted(took)).as_millis();
+    // A command takes a while to start, and no attempt begins before it.
+    assert_eq!(begun(1_200.0), 92);
+    // How long an attempt took is not known of every image.
+    assert_eq!(begun(0.0), 1_292);
+    assert_eq!((begun(5_000.0), begun(f64::NAN)), (2, 1_292));
 }
 
 const BEFORE: [&str; 3] = ["o", "o", "o"];

@@ -151,7 +151,13 @@ impl Runner<'_> {
                 samples.insert((actor, *target), sample);
             }
         }
-        Round { phase, at, samples }
+        let took = since.elapsed().saturating_sub(at);
+        Round {
+            phase,
+            at,
+            took,
+            samples,
+        }
     }
 
     async fn attempt(&self, actor: usize, targets: &[Target], known: &Known) -> Vec<Sample> {

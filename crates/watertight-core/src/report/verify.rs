@@ -135,7 +135,7 @@ pub struct VerifyClaim {
     pub verdict: String,
     /// Why, in one sentence.
     pub reason: String,
-    /// When it was first seen to be stopped: milliseconds after the policy was stored, as fine as the rounds are.
+    /// The first attempt that was stopped had begun so many milliseconds after the policy was stored, or earlier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_after: Option<u64>,
     /// Whether it counts for the exit code.

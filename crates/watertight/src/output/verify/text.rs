@@ -211,9 +211,6 @@ impl Text<'_> {
                 _ => place,
             };
             let after = match row.stopped_after {
-                Some(0) if verdict != "not-enforced" => {
-                    format!("{verdict} (from the first attempt on)")
-                }
                 Some(time) if verdict != "not-enforced" => {
                     format!("{verdict} (seen within {time} ms)")
                 }
