@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fake_cluster::FakeCluster;
+use serde_json::Value;
 
 use crate::Test;
 use crate::cluster::{start, workload};
-use crate::images::works;
 use crate::runtime::Mode;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -23,6 +23,19 @@ pub(crate) const TESTS: &[Test] = &[
     },
 ];
 
+/// Whether this machine has a kubectl that runs commands over WebSockets, as the server under the tests does.
+fn is_there() -> bool {
+    let asked = Command::new("kubectl")
+        .args(["version", "--client", "-o", "json"])
+        .output();
+    let Ok(output) = asked else { return false };
+    let version: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let minor = version.pointer("/clientVersion/minor");
+    let minor = minor.and_then(Value::as_str).unwrap_or_default();
+    let digits: String = minor.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<u32>().is_ok_and(|minor| minor >= 31)
+}
+
 /// A cluster with one workload, and a directory for what kubectl keeps.
 struct Lab {
     cluster: FakeCluster,
@@ -32,10 +45,13 @@ struct Lab {
 
 impl Lab {
     fn new() -> Option<Self> {
-        if !works("kubectl", &["version", "--client"]) {
+        if !is_there() {
             let required = std::env::var("WATERTIGHT_REQUIRE_KUBECTL");
-            assert!(required != Ok("1".to_owned()), "needs kubectl");
-            println!("skipped: there is no kubectl");
+            assert!(
+                required != Ok("1".to_owned()),
+                "needs kubectl 1.31 or later"
+            );
+            println!("skipped: there is no kubectl of 1.31 or later");
             return None;
         }
         let tokio = tokio::runtime::Runtime::new().unwrap();

@@ -155,8 +155,27 @@ impl Run {
 }
 
 fn enforcing() {
-    let run = verify(Mode::Enforcing, &[], &["--per-node"]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("verify.xml");
+    let junit = format!("junit={}", file.display());
+    let run = verify(Mode::Enforcing, &[], &["--per-node", "-o", &junit]);
     run.ends(0, "enforced");
+    let junit = std::fs::read_to_string(file).unwrap();
+    assert!(
+        junit.contains("<testcase ") && junit.contains("failures=\"0\" errors=\"0\""),
+        "{junit}"
+    );
+    // Whoever waits is told for what.
+    let told = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    for line in [
+        "making 8 pods",
+        "policies deny everything; waiting until nothing arrives",
+        "policies allow one port back; waiting until it opens",
+        "policies are removed; waiting until everything arrives again",
+        "removing everything that was made",
+    ] {
+        assert!(told.contains(line), "no `{line}`: {told}");
+    }
     assert!(run.count("enforced") >= 8, "{}", run.shown());
     assert_eq!(
         run.count("notEnforced") + run.count("inconclusive"),
