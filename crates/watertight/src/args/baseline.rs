@@ -20,11 +20,9 @@ Annotations of workloads, pods and namespaces tell what nothing else does:
 
 Exit codes: 0 all of it is proved, 1 something is not, 2 something could not be read")]
 pub(crate) struct BaselineArgs {
-    /// The same as -f
+    /// What to read, as with -f
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
     /// Only these namespaces [default: all but those of the cluster itself]
     #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) namespace: Vec<String>,
@@ -77,6 +75,8 @@ pub(crate) struct BaselineArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// Languages of the part for the whole cluster.

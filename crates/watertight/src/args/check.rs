@@ -26,16 +26,14 @@ Suppress a finding where it is decided, with a reason:
 
 Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 something could not be read or analysed")]
 pub(crate) struct CheckArgs {
-    /// The same as -f
+    /// What to read, as with -f
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
     /// Report these namespaces only; all others are analysed all the same
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Vec<String>,
 
-    /// Write the report as FORMAT, to FILE if given; may be repeated
+    /// Write the report as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<Format>>,
     /// Exit with 1 from this severity on [default: warning]
@@ -107,7 +105,7 @@ pub(crate) struct CheckArgs {
 
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
-    /// Clouds whose metadata services count [default: all]
+    /// Clouds whose metadata services count, as aws, gcp or azure; a name that is none lists them all [default: all]
     #[arg(
         long,
         value_name = "CLOUD",
@@ -118,6 +116,8 @@ pub(crate) struct CheckArgs {
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// The lowest severity that fails a run.

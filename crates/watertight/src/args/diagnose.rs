@@ -31,13 +31,11 @@ pub(crate) struct DiagnoseArgs {
     /// A workload, a pod, a Service, or a connection FROM -> TO:PORT [default: the cluster]
     #[arg(value_name = "TARGET")]
     pub(crate) target: Option<String>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
     /// Only these namespaces; with a target, the namespace of names that are written without one
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Vec<String>,
 
-    /// Write the diagnosis as FORMAT, to FILE if given; may be repeated
+    /// Write the diagnosis as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<DiagnoseFormat>>,
 
@@ -45,6 +43,8 @@ pub(crate) struct DiagnoseArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// Formats of `diagnose`.

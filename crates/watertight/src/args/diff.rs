@@ -35,13 +35,13 @@ pub(crate) struct DiffArgs {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     #[command(flatten)]
-    pub(crate) live: LiveArgs,
-    #[command(flatten)]
     pub(crate) compare: CompareArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 /// How two states are compared, and what is told of it.
@@ -68,7 +68,7 @@ pub(crate) struct CompareArgs {
     )]
     pub(crate) fail_on: FailOnChange,
 
-    /// Write the report as FORMAT, to FILE if given; may be repeated
+    /// Write the report as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<DiffFormat>>,
     /// Leave nothing out for its length

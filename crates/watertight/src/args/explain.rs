@@ -32,8 +32,6 @@ pub(crate) struct ExplainArgs {
     /// Read connections from this file, one a line, or from standard input if it is `-`
     #[arg(long, value_name = "FILE")]
     pub(crate) flows: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
     /// The namespace of endpoints that are written without one
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
@@ -48,7 +46,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, help_heading = "Question")]
     pub(crate) all_ports: bool,
 
-    /// Write the answers as FORMAT, to FILE if given; may be repeated
+    /// Write the answers as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<ExplainFormat>>,
 
@@ -56,6 +54,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// What the answers have to be.

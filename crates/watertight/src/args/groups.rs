@@ -7,15 +7,26 @@ use ipnet::IpNet;
 
 use super::LiveArgs;
 
-/// What to read.
+/// What to read. To be flattened last: help shows the flags of a cluster where they are, behind what a verb is about.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct InputArgs {
     /// Manifests: files, directories (read recursively, .gitignore respected), `git:REV[:PATH]` or
     /// `-` for standard input [default: the current directory]
-    #[arg(short, long, value_name = "PATH")]
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        help_heading = None::<&str>,
+        display_order = 0
+    )]
     pub(crate) filename: Vec<PathBuf>,
     /// Leave out files that match this glob
-    #[arg(long, value_name = "GLOB")]
+    #[arg(
+        long,
+        value_name = "GLOB",
+        help_heading = None::<&str>,
+        display_order = 1
+    )]
     pub(crate) exclude: Vec<String>,
     #[command(flatten)]
     pub(crate) live: LiveArgs,
@@ -44,7 +55,8 @@ impl InputArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
-    /// The network engine that the policies are for, as NAME or NAME@VERSION
+    /// The network engine that the policies are for, as NAME or NAME@VERSION: cilium, calico@3.30; a name
+    /// that is none lists them all [default: told by what the input has]
     #[arg(
         long,
         value_name = "ENGINE",
@@ -53,7 +65,7 @@ pub(crate) struct ClusterArgs {
         hide_env = true
     )]
     pub(crate) engine: Option<String>,
-    /// Set one of the readings that the API leaves open (docs/semantics.md)
+    /// Set one of the readings that the API leaves open (docs/semantics.md); a name that is none lists them all
     #[arg(long = "switch", value_name = "NAME=VALUE")]
     pub(crate) switches: Vec<String>,
     /// The Kubernetes version

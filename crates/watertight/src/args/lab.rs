@@ -55,11 +55,9 @@ pub(crate) enum LabVerb {
 /// What a lab is made of.
 #[derive(Args, Debug)]
 pub(crate) struct LabInputArgs {
-    /// The same as -f
+    /// What to read, as with -f
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
 
     /// An address outside of the cluster, and what it stands for; may be repeated
     #[arg(long, value_name = "ADDRESS[=NAME]", help_heading = "Lab")]
@@ -80,6 +78,8 @@ pub(crate) struct LabInputArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// Arguments of `lab run`.
@@ -88,9 +88,6 @@ pub(crate) struct LabInputArgs {
     after_help = "Exit codes: 0 packets and prediction agree, 1 they differ, 2 something could not be read, built or tried"
 )]
 pub(crate) struct LabRunArgs {
-    #[command(flatten)]
-    pub(crate) lab: LabInputArgs,
-
     /// Try this port only; may be repeated [default: those that pods declare and rules name, and one that nobody names]
     #[arg(long, value_name = "PORT/PROTOCOL", help_heading = "Question")]
     pub(crate) port: Vec<LabPort>,
@@ -98,7 +95,7 @@ pub(crate) struct LabRunArgs {
     #[arg(long, help_heading = "Question")]
     pub(crate) no_icmp: bool,
 
-    /// Write the result as FORMAT, to FILE if given; may be repeated
+    /// Write the result as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<LabFormat>>,
     /// Write the packets of each node down: to FILE.NODE, for tcpdump and Wireshark
@@ -119,16 +116,18 @@ pub(crate) struct LabRunArgs {
         help_heading = "Output"
     )]
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) lab: LabInputArgs,
 }
 
 /// Arguments of `lab up`.
 #[derive(Args, Debug)]
 pub(crate) struct LabUpArgs {
-    #[command(flatten)]
-    pub(crate) lab: LabInputArgs,
     /// What to call it
     #[arg(long, value_name = "NAME", default_value = "lab", help_heading = "Lab")]
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) lab: LabInputArgs,
 }
 
 /// Arguments of the process in the background: those of `lab up`, and what that has seen.

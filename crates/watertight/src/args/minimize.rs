@@ -21,11 +21,9 @@ Examples:
 Exit codes: 0 nothing can go (or it was written), 1 something can go, 2 something could not be read"
 )]
 pub(crate) struct MinimizeArgs {
-    /// The same as -f
+    /// What to read, as with -f
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
     /// Look at the policies of these namespaces only; all others take part all the same
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Vec<String>,
@@ -38,7 +36,7 @@ pub(crate) struct MinimizeArgs {
     /// Edit the files in place
     #[arg(long, visible_alias = "fix")]
     pub(crate) write: bool,
-    /// Write the list as FORMAT, to FILE if given; may be repeated
+    /// Write the list as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<MinimizeFormat>>,
 
@@ -46,6 +44,8 @@ pub(crate) struct MinimizeArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// Formats of `minimize`.

@@ -160,3 +160,88 @@ pub(crate) enum Verb {
     /// Print the manual page, or write all of them
     Man(ManArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn help_names_the_formats_and_puts_flags_under_their_own_headings() {
+        let mut whole = Cli::command();
+        let check = whole.find_subcommand_mut("check").unwrap();
+        let short = check.render_help().to_string();
+        let words: Vec<&str> = short.split_whitespace().collect();
+        let formats = "[possible values: text, concise, json, sarif, junit, github]";
+        assert!(words.join(" ").contains(formats), "{short}");
+        let place = |text: &str| {
+            short
+                .find(text)
+                .unwrap_or_else(|| panic!("{text}: {short}"))
+        };
+        assert!(place("--filename") < place("--namespace"));
+        assert!(place("--namespace") < place("\nOutput:"));
+        #[cfg(feature = "live")]
+        assert!(place("\nConfiguration:") < place("\nLive cluster:"));
+    }
+}
+
+/// Not every build has `lab`, `verify` and `snapshot`.
+#[cfg(all(test, feature = "live", target_os = "linux"))]
+mod examples {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The command lines of an example, without what is said about them: `a | watertight b   what it does`.
+    fn command_lines(example: &str) -> impl Iterator<Item = &str> {
+        let said = example.trim_start().split_once("  ");
+        let line = said.map_or(example.trim_start(), |(line, _)| line);
+        let parts = line.split(['|', '>']).flat_map(|part| part.split("&&"));
+        // An arrow stands in quotes.
+        let parts: Vec<&str> = if line.contains("->") {
+            vec![line]
+        } else {
+            parts.collect()
+        };
+        let parts = parts.into_iter().map(str::trim);
+        parts.filter(|part| part.starts_with("watertight "))
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, part) in line.split('\'').enumerate() {
+            match index % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    fn all<'c>(command: &'c clap::Command, found: &mut Vec<&'c clap::Command>) {
+        found.push(command);
+        for verb in command.get_subcommands() {
+            all(verb, found);
+        }
+    }
+
+    #[test]
+    fn examples_of_help_are_command_lines() {
+        let whole = Cli::command();
+        let mut commands = Vec::new();
+        all(&whole, &mut commands);
+        let mut examples = 0;
+        for command in commands {
+            let help = command.get_after_help().map(ToString::to_string);
+            for line in help.unwrap_or_default().lines().flat_map(command_lines) {
+                examples += 1;
+                if let Err(error) = Cli::try_parse_from(words(line)) {
+                    panic!("{}: `{line}`: {error}", command.get_name());
+                }
+            }
+        }
+        assert!(examples > 60, "{examples}");
+    }
+}

@@ -41,11 +41,11 @@ pub(crate) struct PreviewArgs {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     #[command(flatten)]
-    pub(crate) live: LiveArgs,
-    #[command(flatten)]
     pub(crate) compare: CompareArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }

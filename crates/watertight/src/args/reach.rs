@@ -27,11 +27,9 @@ Examples:
 
 Exit codes: 0 listed, 1 --fail-if-any and there is something, 2 something could not be read")]
 pub(crate) struct ReachArgs {
-    /// The same as -f
+    /// What to read, as with -f
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
     /// The namespace of endpoints that are written without one
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
@@ -62,7 +60,7 @@ pub(crate) struct ReachArgs {
     #[arg(long, help_heading = "Question")]
     pub(crate) fail_if_any: bool,
 
-    /// Write the map as FORMAT, to FILE if given; may be repeated
+    /// Write the map as FORMAT, to FILE if given; may be repeated [default: table]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<ReachFormat>>,
     /// Print tables as a matrix
@@ -76,6 +74,8 @@ pub(crate) struct ReachArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// What is one in the map.

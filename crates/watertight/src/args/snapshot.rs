@@ -60,7 +60,7 @@ pub(crate) struct SnapshotShowArgs {
     /// The snapshot
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Write as FORMAT, to FILE if given; may be repeated
+    /// Write as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
     pub(crate) output: Vec<OutputTarget<SnapshotFormat>>,
 }

@@ -33,13 +33,11 @@ pub(crate) struct TestArgs {
     /// *.intents.yaml in this directory, or else in those of -f]
     #[arg(value_name = "INTENT")]
     pub(crate) intents: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
     /// The namespace of endpoints that are written without one
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
 
-    /// Write the results as FORMAT, to FILE if given; may be repeated
+    /// Write the results as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<TestFormat>>,
 
@@ -47,6 +45,8 @@ pub(crate) struct TestArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// Formats of `test`.

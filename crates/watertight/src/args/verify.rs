@@ -31,8 +31,6 @@ pub(crate) struct VerifyArgs {
     /// What else to do.
     #[command(subcommand)]
     pub(crate) verb: Option<VerifyVerb>,
-    #[command(flatten)]
-    pub(crate) live: LiveArgs,
 
     /// Stay inside of this existing namespace, and need a Role only [default: one is made and removed]
     #[arg(short, long, value_name = "NAME", help_heading = "Where")]
@@ -108,17 +106,19 @@ pub(crate) struct VerifyArgs {
     /// stays listed until the pod goes
     #[arg(long, requires = "real", help_heading = "Own policies")]
     pub(crate) ephemeral: bool,
-    #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
 
     /// Print every object and the permissions that it needs, and make nothing
     #[arg(long, help_heading = "Output", conflicts_with = "output")]
     pub(crate) dry_run: bool,
-    /// Write the result as FORMAT, to FILE if given; may be repeated
+    /// Write the result as FORMAT, to FILE if given; may be repeated [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) output: Vec<OutputTarget<VerifyFormat>>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 /// A time as everywhere, but not 0, which elsewhere is forever.
@@ -145,14 +145,14 @@ pub(crate) enum VerifyVerb {
 Exit codes: 0 everything that was to be removed is removed, 2 something could not be"
 )]
 pub(crate) struct VerifyCleanArgs {
-    #[command(flatten)]
-    pub(crate) live: LiveArgs,
     /// Look in this namespace only, for runs inside of it
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
     /// Remove runs whose time is not over as well: they may still be under way
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 /// What an image has.
