@@ -189,8 +189,8 @@ impl Run<'_> {
         let changed = edited.as_ref().map_or(&[][..], |edited| &edited.changed);
         if self.args.diff.is_some() {
             if let Some(edited) = &edited {
-                let out = &mut std::io::stdout().lock();
-                fix::print(&input.sources, &edited.sources, &edited.changed, out)?;
+                let (before, after) = (&input.sources, &edited.sources);
+                super::to_stdout(|out| fix::print(before, after, &edited.changed, out))?;
             }
             if !self.global.quiet {
                 fix::tell(&plan, "would fix", changed.len(), self.global.verbose);
@@ -252,7 +252,7 @@ impl Run<'_> {
         checked: &Checked,
         sources: &Sources,
     ) -> anyhow::Result<()> {
-        super::deliver(self.targets, self.global, |format, color, out| {
+        let is_read = super::deliver(self.targets, self.global, |format, color, out| {
             let rendering = Rendering {
                 report,
                 findings: OnceCell::new(),
@@ -264,7 +264,12 @@ impl Run<'_> {
                 quiet: self.global.quiet,
             };
             format.render(&rendering, out)
-        })
+        })?;
+        if self.args.watch && !is_read {
+            // Nobody would see the next answer.
+            return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
+        }
+        Ok(())
     }
 
     fn summarise(

@@ -106,12 +106,7 @@ fn deliver(
 ) -> anyhow::Result<bool> {
     if args.diff {
         if let Some((after, changed)) = &found.edited {
-            fix::print(
-                &input.sources,
-                after,
-                changed,
-                &mut std::io::stdout().lock(),
-            )?;
+            super::to_stdout(|out| fix::print(&input.sources, after, changed, out))?;
         }
         for removal in found.removals.iter().filter(|removal| !removal.editable) {
             let place = input.sources.locate(removal.span);

@@ -156,18 +156,21 @@ fn can_be_written(files: &[&Path]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes every output; `render` is told the format and whether colour is wanted.
+/// Writes every output; `render` is told the format and whether colour is wanted. Tells whether standard output was
+/// read to its end.
+///
+/// Whoever closes a pipe early, as `head` does, has seen enough: the other outputs are written all the same, and the
+/// exit code is that of the answer, or else `check | head` would let pass what `check` does not.
 fn deliver<F: Copy>(
     targets: &[OutputTarget<F>],
     global: &Global,
     render: impl Fn(F, bool, &mut dyn Write) -> io::Result<()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
+    let mut is_read = true;
     for target in targets {
         match &target.file {
             None => {
-                let mut out = io::BufWriter::new(io::stdout().lock());
-                render(target.format, stdout_color(global), &mut out)?;
-                out.flush()?;
+                is_read &= to_stdout(|out| render(target.format, stdout_color(global), out))?;
             }
             Some(path) => {
                 let shown = path.display();
@@ -180,7 +183,17 @@ fn deliver<F: Copy>(
             }
         }
     }
-    Ok(())
+    Ok(is_read)
+}
+
+/// Writes to standard output; tells whether it was read to its end.
+fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Prints text to standard output.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Project, finish};
+use crate::harness::{OPEN, Project, TIGHT, finish};
 
 #[test]
 fn help_of_every_command_has_examples_or_says_what_it_does() {
@@ -108,4 +108,27 @@ fn a_closed_pipe_is_no_error() {
     let ran = finish(Command::new("sh").args(["-c", &script]), None);
     assert_eq!(ran.code, 0);
     assert!(ran.stderr.is_empty(), "{ran:?}");
+}
+
+/// `check | head` under `set -o pipefail` is no way past `check`, and a report for a file is written.
+#[test]
+fn a_closed_pipe_does_not_change_the_answer() {
+    let fixable = TIGHT.replace("  podSelector: {}\n", "  podSelecter: {}\n");
+    let project = Project::new(&[("open.yaml", OPEN), ("fixable.yaml", &fixable)]);
+    let at = project.path().display();
+    let watertight = env!("CARGO_BIN_EXE_watertight");
+    for (arguments, code) in [
+        ("check -o text -o json=all.json", "1"),
+        ("check --diff", "1"),
+        ("check --exit-zero", "0"),
+        ("reach --fail-if-any", "1"),
+        ("check --watch", "0"),
+    ] {
+        let script = format!(
+            "cd {at}; (sleep 0.2; {watertight} {arguments} -q; echo $? >&3) 3>&2 2>/dev/null | true"
+        );
+        let ran = finish(Command::new("sh").args(["-c", &script]), None);
+        assert_eq!(ran.stderr.trim(), code, "{arguments}: {ran:?}");
+    }
+    assert!(project.read("all.json").contains("WT101"));
 }
