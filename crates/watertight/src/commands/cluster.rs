@@ -331,9 +331,21 @@ pub(super) fn known_namespace(world: &World, name: &str) -> anyhow::Result<()> {
     if world.namespace(name).is_some() {
         return Ok(());
     }
+    /// So many names are an answer; more are a list.
+    const MOST: usize = 12;
     let names = world.namespaces.iter().map(|namespace| &*namespace.name);
-    match misspelt(name, names) {
-        Some(near) => bail!("no namespace `{name}` in the input (did you mean `{near}`?)"),
-        None => bail!("no namespace `{name}` in the input"),
+    if let Some(near) = misspelt(name, names.clone()) {
+        bail!("no namespace `{name}` in the input (did you mean `{near}`?)");
     }
+    let mut known: Vec<String> = names.map(|known| format!("`{known}`")).collect();
+    known.sort_unstable();
+    let more = match known.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    known.truncate(MOST);
+    bail!(
+        "no namespace `{name}` in the input; it has {}{more}",
+        known.join(", ")
+    );
 }

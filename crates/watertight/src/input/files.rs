@@ -128,12 +128,16 @@ pub(super) fn holds(path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
     Ok(std::fs::read(path)? == bytes)
 }
 
-/// A hint for a path that does not exist: the most similar name beside it.
+/// A hint for a path that does not exist: the most similar name beside the first part of it that is not there.
 pub(super) fn near(path: &Path) -> String {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+    let parts = path.ancestors().filter(|part| !part.as_os_str().is_empty());
+    let Some(missing) = parts.take_while(|part| !part.exists()).last() else {
         return String::new();
     };
-    let parent = match path.parent() {
+    let Some(name) = missing.file_name().and_then(|name| name.to_str()) else {
+        return String::new();
+    };
+    let parent = match missing.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
@@ -143,14 +147,18 @@ pub(super) fn near(path: &Path) -> String {
     let names: Vec<_> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
-    match misspelt(name, names.iter().map(String::as_str)) {
-        Some(other) => {
-            let near = parent.join(other);
-            let near = near.strip_prefix("./").unwrap_or(&near);
-            format!(" (did you mean `{}`?)", near.display())
-        }
-        None => String::new(),
-    }
+    let Some(other) = misspelt(name, names.iter().map(String::as_str)) else {
+        return String::new();
+    };
+    let near = parent.join(other);
+    let whole = match path.strip_prefix(missing) {
+        Ok(rest) if !rest.as_os_str().is_empty() => near.join(rest),
+        _ => near.clone(),
+    };
+    // What comes behind may be misspelt too.
+    let near = if whole.exists() { whole } else { near };
+    let near = near.strip_prefix("./").unwrap_or(&near);
+    format!(" (did you mean `{}`?)", near.display())
 }
 
 #[cfg(test)]
@@ -187,5 +195,18 @@ mod tests {
         assert!(holds(&b, &bytes).is_err() && holds(&dir.path().join("c.json"), b"").is_err());
         std::fs::write(&b, "short").unwrap();
         assert!(!is_long(&b));
+    }
+
+    #[test]
+    fn a_misspelt_path_is_near_one_that_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("examples/shop")).unwrap();
+        let told = |path: &str| near(&dir.path().join(path));
+        let meant = |path: &str| format!(" (did you mean `{}`?)", dir.path().join(path).display());
+        assert_eq!(told("examples/shpo"), meant("examples/shop"));
+        assert_eq!(told("exmaples/shop"), meant("examples/shop"));
+        assert_eq!(told("exmaples/shop/"), meant("examples/shop"));
+        assert_eq!(told("exmaples/nothing"), meant("examples"));
+        assert_eq!(told("nothing/shop"), "");
     }
 }

@@ -529,7 +529,7 @@ fn mistakes_are_told_with_a_hint() {
         ran.stderr
     };
     expect![[r#"
-        error: no namespace `ap` in the input
+        error: no namespace `ap` in the input; it has `app`, `data`, `ingress-nginx`, `kube-system`
     "#]]
     .assert_eq(&told(&["-n", "ap"]));
     expect![[r#"

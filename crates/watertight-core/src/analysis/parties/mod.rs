@@ -390,6 +390,20 @@ impl<'w> Parties<'w> {
                 name.name
             ));
         }
+        if name.kind.is_none() && name.namespace.is_none() {
+            match name.name {
+                "metadata" => {
+                    return Some(
+                        "; for the metadata service of most clouds write `ip:169.254.169.254`"
+                            .into(),
+                    );
+                }
+                "internet" | "outside" => {
+                    return Some("; for addresses outside of the cluster write `world`".into());
+                }
+                _ => {}
+            }
+        }
         let elsewhere = self.names.find_everywhere(&any(name.kind));
         if elsewhere.is_empty() {
             return None;

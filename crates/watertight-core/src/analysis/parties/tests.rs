@@ -223,6 +223,8 @@ fn mistakes_get_an_answer() {
             "shop/cart",
             "test/db",
             "wrld",
+            "metadata",
+            "internet",
         ],
         expect![[r#"
              => error: there is no endpoint here; write one as NAMESPACE/NAME
@@ -253,6 +255,8 @@ fn mistakes_get_an_answer() {
             shop/cart => error: no pod or workload `cart` in namespace `shop`; it has `db` and `web`
             test/db => error: no pod or workload `db` in namespace `test`; there is `shop/StatefulSet/db`
             wrld => error: no pod or workload `wrld` in the input (did you mean `world`?)
+            metadata => error: no pod or workload `metadata` in the input; for the metadata service of most clouds write `ip:169.254.169.254`
+            internet => error: no pod or workload `internet` in the input; for addresses outside of the cluster write `world`
         "#]],
     );
 }
