@@ -19,6 +19,8 @@ mod explain_tiers;
 mod fix;
 #[path = "cli/git.rs"]
 mod git;
+#[path = "cli/guard.rs"]
+mod guard;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/intents.rs"]

@@ -80,10 +80,8 @@ fn kyverno(out: &mut Lines, world: &World, plan: &Plan) {
         out.line(3, "kind: NetworkPolicy");
         out.line(3, &format!("name: {name}"));
         out.line(3, "namespace: \"{{request.object.metadata.name}}\"");
+        // Labels are Kyverno's own: by them it tells what to put back.
         out.line(3, "data:");
-        out.line(4, "metadata:");
-        out.line(5, "labels:");
-        out.line(6, &managed());
         out.line(4, "spec:");
         out.line(5, "podSelector: {}");
         spec(out);
@@ -145,7 +143,8 @@ fn admission(out: &mut Lines, world: &World, plan: &Plan) {
         "What an API server can refuse by itself. CEL sees one object at a time: it can tell that a \
          namespace admits host-network pods, that a policy opens what a baseline closes, and that \
          somebody deletes the default deny, but not that a namespace has no policies, nor what policies \
-         of other languages do. Made by `watertight baseline`.",
+         of other languages do. Needs Kubernetes 1.31, whose CEL knows blocks of addresses. Made by `watertight \
+         baseline`.",
     );
     let addresses = distinct_addresses(Cloud::ALL);
     let addresses = addresses.iter().filter(|found| found.reachable_from_pod());

@@ -52,9 +52,6 @@ fn kyverno_knows_the_dns_and_the_cluster() {
               name: allow-dns
               namespace: "{{request.object.metadata.name}}"
               data:
-                metadata:
-                  labels:
-                    app.kubernetes.io/managed-by: watertight
                 spec:
                   podSelector: {}
                   policyTypes:
@@ -91,7 +88,8 @@ fn admission_policies_leave_alone_what_the_plan_does() {
         # What an API server can refuse by itself. CEL sees one object at a time: it can tell that a
         # namespace admits host-network pods, that a policy opens what a baseline closes, and that somebody
         # deletes the default deny, but not that a namespace has no policies, nor what policies of other
-        # languages do. Made by `watertight baseline`.
+        # languages do. Needs Kubernetes 1.31, whose CEL knows blocks of addresses. Made by `watertight
+        # baseline`.
         # A new namespace must not admit pods on the host network, about which no policy is, and one that
         # does not must stay so. Others may be changed as before.
         apiVersion: admissionregistration.k8s.io/v1
