@@ -7,6 +7,7 @@
 mod build;
 mod counts;
 mod findings;
+mod icmp;
 mod verdict;
 
 use schemars::JsonSchema;
@@ -73,7 +74,7 @@ pub struct DiffSide {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DiffVerdict {
     /// `same` (no object differs), `safe` (objects differ, no connection does), `narrows`, `widens`,
-    /// `mixed` (some of both), `uncertain` (only what is not known changes), `unsafe` (an observed
+    /// `mixed` (some of both), `uncertain` (only what is not known changes, or what is said about ICMP), `unsafe` (an observed
     /// connection is cut, a metadata service or most of the internet opens), `unknown` (not everything
     /// could be read).
     pub word: String,
@@ -103,6 +104,8 @@ pub struct DiffCounts {
     pub gained_internet: usize,
     /// Policies and namespaces that differ.
     pub objects: usize,
+    /// Policies that say something else about ICMP, which is not compared.
+    pub icmp: usize,
     /// Recorded flows that would be cut.
     pub observed_cut: usize,
     /// Findings that the change brings.

@@ -447,10 +447,12 @@ fn nothing_staged(preview: &Preview, [old, new]: &[Side; 2], files: usize) -> Op
 /// Whether there is a difference of the kind that fails a run.
 fn fails(fail_on: FailOnChange, report: &DiffReport, is_empty: bool) -> bool {
     let mut rows = report.causes.iter().flat_map(|cause| &cause.rows);
+    // What is not compared may be either.
+    let icmp = report.counts.icmp > 0;
     match fail_on {
-        FailOnChange::Any => !is_empty,
-        FailOnChange::Widen => rows.any(|row| row.widens),
-        FailOnChange::Narrow => rows.any(|row| row.narrows),
+        FailOnChange::Any => icmp || !is_empty,
+        FailOnChange::Widen => icmp || rows.any(|row| row.widens),
+        FailOnChange::Narrow => icmp || rows.any(|row| row.narrows),
         FailOnChange::Never => false,
     }
 }

@@ -320,3 +320,53 @@ fn mistakes_are_told() {
         assert!(ran.stderr.contains(told), "{ran:?}");
     }
 }
+
+/// K-61: a change of ICMP alone is not safe, and gates do not pass it. Other changes of the same object are as before.
+#[test]
+fn a_change_of_icmp_is_not_called_safe() {
+    let policy = |more: &str, port: u16| {
+        cluster(&format!(
+            "apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {{name: db, namespace: shop}}
+spec:
+  endpointSelector: {{matchLabels: {{app: db}}}}
+  ingress:
+  - fromEndpoints: [{{matchLabels: {{app: web}}}}]
+    toPorts: [{{ports: [{{port: \"{port}\", protocol: TCP}}]}}]
+{more}"
+        ))
+    };
+    let icmp = "  - {fromEntities: [all], icmps: [{fields: [{type: 8, family: IPv4}]}]}\n";
+    let (without, with) = (policy("", 80), policy(icmp, 80));
+    for (old, new) in [(&without, &with), (&with, &without)] {
+        let ran = diff(old, new, &[]);
+        let words: Vec<&str> = ran.stdout.split_whitespace().collect();
+        let told = words.join(" ");
+        assert!(
+            told.starts_with(
+                "uncertain: no connection over TCP, UDP or SCTP changes; what CiliumNetworkPolicy shop/db says \
+                 about ICMP changes and is not compared: explain 'FROM -> TO:icmp' "
+            ),
+            "{told}"
+        );
+        assert_eq!(ran.code, 1);
+        for (fail_on, code) in [("widen", 1), ("narrow", 1), ("never", 0)] {
+            assert_eq!(diff(old, new, &["--fail-on", fail_on]).code, code);
+        }
+    }
+    let json = diff(&without, &with, &["-o", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["verdict"]["word"], "uncertain");
+    assert_eq!(json["counts"]["icmp"], 1);
+    // The rule about ICMP is as it was.
+    let ran = diff(&with, &policy(icmp, 8080), &["--fail-on", "never"]);
+    assert!(!ran.stdout.contains("ICMP"), "{ran:?}");
+    // Whom it is about is not.
+    let other = with.replace(
+        "endpointSelector: {matchLabels: {app: db}}",
+        "endpointSelector: {}",
+    );
+    let ran = diff(&with, &other, &["--fail-on", "never"]);
+    assert!(ran.stdout.starts_with("uncertain: "), "{ran:?}");
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::counts::counts;
 use super::findings::delta;
+use super::icmp::about_icmp;
 use super::verdict::{Facts, verdict};
 use super::{
     DiffCause, DiffEdit, DiffExample, DiffExternal, DiffObject, DiffReport, DiffRow, DiffShift,
@@ -70,10 +71,13 @@ pub fn diff_report(input: &DiffInput<'_, '_, '_>) -> DiffReport {
         },
     );
     let unaffecting = words.unaffecting();
-    let counts = counts(input.difference, &causes, &observed, findings.as_ref());
+    let icmp = about_icmp(input.difference, [input.old.0, input.new.0]);
+    let mut counts = counts(input.difference, &causes, &observed, findings.as_ref());
+    counts.icmp = icmp.len();
     let verdict = verdict(&Facts {
         complete: input.complete,
         counts: &counts,
+        icmp: &icmp,
         differs: !input.difference.objects.is_empty()
             || !input.difference.namespaces.is_empty()
             || !input.difference.workloads.is_empty(),

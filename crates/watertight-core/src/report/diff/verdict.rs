@@ -7,6 +7,8 @@ use crate::rules::count;
 pub(super) struct Facts<'f> {
     pub complete: bool,
     pub counts: &'f DiffCounts,
+    /// Objects that say something else about ICMP.
+    pub icmp: &'f [String],
     /// Whether some object differs.
     pub differs: bool,
     /// Whether recorded flows were given.
@@ -16,12 +18,15 @@ pub(super) struct Facts<'f> {
 
 pub(super) fn verdict(facts: &Facts<'_>) -> DiffVerdict {
     let counts = facts.counts;
-    let (word, sentence) = if !facts.complete {
+    let (word, mut sentence) = if !facts.complete {
         let what = described(counts).unwrap_or_else(|| "no change is known".into());
         let sentence = format!("unknown: something could not be read; of the rest, {what}");
         ("unknown", sentence)
     } else if facts.causes.is_empty() && !facts.differs {
         ("same", "the same: no object differs".to_owned())
+    } else if facts.causes.is_empty() && !facts.icmp.is_empty() {
+        let sentence = "uncertain: no connection over TCP, UDP or SCTP changes";
+        ("uncertain", sentence.to_owned())
     } else if facts.causes.is_empty() {
         let objects = match counts.objects {
             0 => "objects differ".to_owned(),
@@ -46,6 +51,15 @@ pub(super) fn verdict(facts: &Facts<'_>) -> DiffVerdict {
             word => (word, format!("{word}: {what}")),
         }
     };
+    if let [first, more @ ..] = facts.icmp {
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        sentence.push_str(&format!(
+            "; what {first}{more} says about ICMP changes and is not compared: explain 'FROM -> TO:icmp'"
+        ));
+    }
     DiffVerdict {
         word: word.into(),
         sentence,
