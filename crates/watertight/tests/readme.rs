@@ -55,9 +55,10 @@ fn the_excerpts_are_real() {
     let mut excerpts = 0;
     let mut needs_cluster = false;
     for (kind, text) in blocks(&readme) {
-        let mut run = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("$ cargo run --release -- "));
+        let mut run = text.lines().filter_map(|line| {
+            line.strip_prefix("$ watertight ")
+                .or_else(|| line.strip_prefix("$ cargo run -- "))
+        });
         if kind == "console" {
             command = run.next_back().map(arguments);
             needs_cluster = text.contains("$ kubectl watertight");
@@ -146,6 +147,72 @@ fn commands_of_the_examples_work() {
             assert!(matches!(output.status.code(), Some(0 | 1)), "{error}");
         }
     }
+}
+
+/// Command lines of `watertight` in a line of a page: behind a prompt, an indent or a pipe, without a comment.
+#[cfg(all(feature = "live", target_os = "linux"))]
+fn command_lines(line: &str) -> Vec<Vec<String>> {
+    let line = line.trim_start().trim_start_matches("$ ");
+    let end = line.find(" #").or_else(|| line.trim_end().find("  "));
+    let line = end.map_or(line, |end| line.get(..end).unwrap());
+    let mut found = Vec::new();
+    // An arrow stands in quotes, and so does what a shell does not look into.
+    let quoted = line.contains('\'') || line.contains('"');
+    let parts = match quoted {
+        true => vec![line],
+        false => line
+            .split(['|', '>', ';'])
+            .flat_map(|part| part.split("&&"))
+            .collect(),
+    };
+    for part in parts {
+        let part = part.trim();
+        let part = part.strip_prefix("kubectl ").unwrap_or(part);
+        if part.starts_with("watertight ")
+            && !part.contains(['{', '[', '…'])
+            && !part.ends_with('\\')
+        {
+            found.push(arguments(&part.replace('"', "'")));
+        }
+    }
+    found
+}
+
+/// What the pages tell to type can be typed. What it prints, other tests hold. Not every build has all commands.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn pages_name_commands_and_flags_that_are_there() {
+    let mut pages: Vec<PathBuf> = [
+        "README.md",
+        "SECURITY.md",
+        "BENCHMARKS.md",
+        "CONTRIBUTING.md",
+    ]
+    .iter()
+    .map(|page| root().join(page))
+    .collect();
+    let docs = std::fs::read_dir(root().join("docs")).unwrap();
+    pages.extend(docs.map(|page| page.unwrap().path()));
+    let mut known = 0;
+    for page in pages
+        .iter()
+        .filter(|page| page.extension().is_some_and(|kind| kind == "md"))
+    {
+        let text = std::fs::read_to_string(page).unwrap();
+        for (kind, block) in blocks(&text) {
+            if !matches!(kind, "console" | "sh" | "bash" | "text" | "") {
+                continue;
+            }
+            for line in block.lines().flat_map(command_lines) {
+                known += 1;
+                if let Err(error) = watertight_cli::command().try_get_matches_from(&line) {
+                    let is_help = !error.use_stderr();
+                    assert!(is_help, "{}: {line:?}: {error}", page.display());
+                }
+            }
+        }
+    }
+    assert!(known > 70, "{known}");
 }
 
 /// Every folder of examples is one of those above, and the README lists it, files too.
