@@ -108,7 +108,10 @@ impl<'a> Comparison<'a> {
             let [old, _] = &sides;
             for name in &preview.delete {
                 if !name.is_in(&old.world) {
-                    bail!("--delete: there is no {name}");
+                    bail!(
+                        "--delete: there is no {name}{}",
+                        super::preview::near(name, &old.world)
+                    );
                 }
             }
             if let Some(missing) = nothing_staged(preview, &sides, two.files_of(Belongs::New)) {

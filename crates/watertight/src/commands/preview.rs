@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use anyhow::{anyhow, bail};
-use watertight_core::world::{ObjectName, Preview};
+use watertight_core::suggest::misspelt;
+use watertight_core::world::{NamespaceId, ObjectName, Preview, World};
 
 use crate::args::{Global, PreviewArgs};
 use crate::exit::Exit;
@@ -69,4 +70,21 @@ fn describe(args: &PreviewArgs, base: &str) -> String {
         Some(label) => told.push_str(&format!(", policies with {label} enforced")),
     }
     told
+}
+
+/// The policy that was probably meant.
+pub(super) fn near(name: &ObjectName, world: &World) -> String {
+    let spelled = |kind: &str, namespace: Option<NamespaceId>, name: &str| match namespace {
+        Some(id) => format!("{kind} {}/{name}", world[id].name),
+        None => format!("{kind} {name}"),
+    };
+    let policies = world.policy_ids().map(|id| &world[id]);
+    let policies = policies.map(|of| spelled("NetworkPolicy", Some(of.namespace), &of.name));
+    let objects = world.objects.iter();
+    let objects = objects.map(|of| spelled(of.kind.kind, of.namespace, &of.name));
+    let all: Vec<String> = policies.chain(objects).collect();
+    match misspelt(&name.to_string(), all.iter().map(String::as_str)) {
+        Some(near) => format!(" (did you mean {near}?)"),
+        None => String::new(),
+    }
 }

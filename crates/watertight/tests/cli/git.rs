@@ -393,7 +393,11 @@ fn mistakes_get_a_hint() {
         ("git:develop", "did you mean `origin/develop`?"),
         (
             "git:nothing-like-it",
-            "no revision `nothing-like-it` in this repository",
+            "no revision `nothing-like-it` in this repository; it has `",
+        ),
+        (
+            "git:mian...HEAD",
+            "no revision `mian` (did you mean `main`?)",
         ),
         ("git:HEAD~7", "no revision `HEAD~7`: "),
         ("git:HEAD:k8z", "did you mean `git:HEAD:k8s`?"),

@@ -145,7 +145,7 @@ fn mistakes_are_told() {
         (&[][..], "nothing to preview"),
         (
             &["--delete", "netpol/shop/bd"],
-            "there is no NetworkPolicy shop/bd",
+            "there is no NetworkPolicy shop/bd (did you mean NetworkPolicy shop/db?)",
         ),
         (&["--delete", "netpool/shop/db"], "is no kind"),
         (&["--delete", "db"], "is not KIND/NAMESPACE/NAME"),

@@ -53,6 +53,13 @@ fn unknown(git: &gix::Repository, rev: &str, error: &gix::Error) -> anyhow::Erro
     if names.is_empty() && git.head().is_ok_and(|head| head.is_unborn()) {
         return anyhow!("no revision `{rev}`: the repository has no commit yet");
     }
+    // Of `A...B`, the one that is missing.
+    if let Some((a, b)) = rev.split_once("...").or_else(|| rev.split_once("..")) {
+        let mut ends = [a, b].into_iter().filter(|end| !end.is_empty());
+        if let Some(missing) = ends.find(|end| git.rev_parse_single(*end).is_err()) {
+            return unknown(git, missing, error);
+        }
+    }
     // `HEAD~3` is `HEAD` and a way from there.
     let base = rev.find(['~', '^', '@', ':']).and_then(|at| rev.get(..at));
     let base = base.filter(|base| !base.is_empty());
@@ -78,7 +85,25 @@ fn unknown(git: &gix::Repository, rev: &str, error: &gix::Error) -> anyhow::Erro
             let way = rev.strip_prefix(missing).unwrap_or_default();
             anyhow!("no revision `{rev}` (did you mean `{near}{way}`?)")
         }
-        None => anyhow!("no revision `{rev}` in this repository{}", shallow(git)),
+        None => match shallow(git) {
+            "" => anyhow!("no revision `{rev}` in this repository{}", some_of(&names)),
+            hint => anyhow!("no revision `{rev}` in this repository{hint}"),
+        },
+    }
+}
+
+/// A few names that there are.
+fn some_of(names: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<_> = names
+        .iter()
+        .take(MOST)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match (shown.is_empty(), names.len().saturating_sub(MOST)) {
+        (true, _) => String::new(),
+        (false, 0) => format!("; it has {}", shown.join(", ")),
+        (false, more) => format!("; it has {} and {more} more", shown.join(", ")),
     }
 }
 
