@@ -9,7 +9,7 @@ use super::flows::{Task, TaskKind};
 use super::ports::{Flat, flat, of_spans};
 use super::whom::Ends;
 use crate::analysis::map::{Connection, SourceRow};
-use crate::analysis::parties::{PortQuery, spell};
+use crate::analysis::parties::{PortQuery, Selection, spell};
 use crate::manifest::Direction;
 use crate::sets::Bound;
 use crate::sets::{DomainLabels, DomainPattern, Protocol, Runs};
@@ -326,13 +326,23 @@ fn broken(
     } else {
         (expected.ports.clone(), actual.ports.clone(), "")
     };
-    let port = difference(&expected, &actual);
+    differing((from, to), over, &expected, &actual)
+}
+
+/// What is said of a pair where something else was expected.
+pub(super) fn differing(
+    (from, to): (Selection, Selection),
+    over: &str,
+    expected: &Flat,
+    actual: &Flat,
+) -> Broken {
+    let flow = spell(&from.text, &to.text, &[]);
     let message = format!(
-        "{}{over}: expected {}, found {}",
-        spell(&from.text, &to.text, &[]),
-        words(&expected),
-        words(&actual)
+        "{flow}{over}: expected {}, found {}",
+        words(expected),
+        words(actual)
     );
+    let port = difference(expected, actual);
     Broken {
         message,
         more: 0,
@@ -350,7 +360,7 @@ fn broken(
 }
 
 /// A port that two sets say different things of, and whether it had to be allowed.
-pub(super) fn difference(expected: &Flat, actual: &Flat) -> Option<(Protocol, u16, bool)> {
+fn difference(expected: &Flat, actual: &Flat) -> Option<(Protocol, u16, bool)> {
     let bounds = |flat: &Flat| -> Vec<(Protocol, u16)> {
         let ends = flat.iter().flat_map(|(protocol, first, last, _)| {
             [
@@ -375,7 +385,7 @@ pub(super) fn difference(expected: &Flat, actual: &Flat) -> Option<(Protocol, u1
 }
 
 /// `nothing`, `all ports`, `80/tcp, 53/udp (uncertain)`
-pub(super) fn words(flat: &Flat) -> String {
+fn words(flat: &Flat) -> String {
     let whole = |(_, first, last, _): &(_, u16, u16, _)| (*first, *last) == (1, u16::MAX);
     let note = |tag: &super::Tag| {
         let notes = [

@@ -9,14 +9,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use super::PortRange;
-use super::check::{Broken, Shown};
+use super::check::Broken;
 use super::ends::Table;
 use super::exact::{self, Exact, is_of, joined};
 use super::flows::{Rule, Task, TaskKind, shown, told};
 use super::ports::{Flat, first_not_allowed, first_not_denied, of_spans};
 use super::whom::Ends;
 use crate::analysis::map::{Answer, OutsideRow, PROTOCOLS, Span};
-use crate::analysis::parties::{PortQuery, Selection, What};
+use crate::analysis::parties::{Selection, What};
 use crate::manifest::Direction;
 use crate::sets::{Bound, Family, Protocol, Runs};
 use crate::world::NameId;
@@ -443,29 +443,9 @@ fn differing(
     expected: &Flat,
     actual: &Flat,
 ) -> Broken {
-    let (from, to) = match direction {
+    let ends = match direction {
         Direction::Egress => (own, other),
         Direction::Ingress => (other, own),
     };
-    let flow = crate::analysis::parties::spell(&from.text, &to.text, &[]);
-    let message = format!(
-        "{flow}: expected {}, found {}",
-        exact::words(expected),
-        exact::words(actual)
-    );
-    let port = exact::difference(expected, actual);
-    Broken {
-        message,
-        more: 0,
-        shown: port.map(|(protocol, port, lost)| Shown {
-            from,
-            to,
-            ports: vec![PortQuery::Range {
-                protocol,
-                first: port,
-                last: port,
-            }],
-            had_to_be_allowed: lost,
-        }),
-    }
+    exact::differing(ends, "", expected, actual)
 }
