@@ -8,7 +8,8 @@
 //!
 //! Only bugs that can matter for this input are listed: one about `except` needs a policy with an
 //! exception, one about IPv6 an IPv6 address, one about the engine's own policy kinds an object of
-//! its API group. A bug that is a missing feature is WT602. Without a version nothing is listed,
+//! its API group, one about a dataplane of Calico the settings that choose it, or none that were
+//! read. A bug that is a missing feature is WT602. Without a version nothing is listed,
 //! and a version without a patch (`1.15`) has only the bugs that all of its patches have. No
 //! finding means that no bug is known here, not that there is none.
 //!
@@ -75,15 +76,16 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 
 fn finding(context: &Context<'_>, bug: &Bug) -> Finding {
     let profile = context.profile;
-    let message = format!("{} has {}: {}", engines::name(profile), bug.id, bug.summary);
+    let mut message = format!("{} has {}: {}", engines::name(profile), bug.id, bug.summary);
+    if !bug.condition.is_empty() {
+        // Whoever does not meet it has no bug.
+        message.push_str(&format!(" ({})", bug.condition));
+    }
     let severity = match bug.effect {
         Effect::Open | Effect::Window | Effect::Mixed => Severity::Warning,
         Effect::Closed | Effect::Detect | Effect::Other => Severity::Note,
     };
     let mut finding = Finding::new(&RULE, message).severity(severity);
-    if !bug.condition.is_empty() {
-        finding.notes.push(bug.condition.to_owned());
-    }
     let affected: Vec<_> = bug.affected.iter().map(ToString::to_string).collect();
     finding
         .notes

@@ -357,3 +357,23 @@ fn a_broken_file_and_a_path_in_the_place_of_a_target() {
     let hint = "`broken.yaml` is a file or directory: read it with `-f broken.yaml`";
     assert!(found.stderr.contains(hint), "{}", found.stderr);
 }
+
+/// The agent of Amazon knows pods by names that bare pods may share.
+#[test]
+fn bare_pods_on_amazon_are_told() {
+    let project = changed(&[(OFF, ON), ("v1.2.7-eksbuild.1", "v1.4.2-eksbuild.1")]);
+    let all = project.run(&["diagnose", "-n", "shop", "-v"]);
+    assert!(!all.stdout.contains("of no workload"), "{}", all.stdout);
+    project.write(
+        "bare.yaml",
+        "{apiVersion: v1, kind: Pod, metadata: {name: probe-a, namespace: shop}, spec: {containers: [{name: a, image: b}]}}\n",
+    );
+    let found = project.run(&["diagnose", "-n", "shop", "-v"]);
+    assert!(
+        found
+            .stdout
+            .contains("1 pod of no workload (shop/Pod/probe-a)"),
+        "{}",
+        found.stdout
+    );
+}

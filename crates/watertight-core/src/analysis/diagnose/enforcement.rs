@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Item, Step, StepState, step_of};
+use crate::engine::Engine;
 use crate::engine::detect::{Cause, Found, NodeState, State};
-use crate::rules::count;
+use crate::rules::{count, some_of};
 use crate::world::NodeId;
 
 /// Nodes that are listed one by one.
@@ -73,6 +74,7 @@ pub(super) fn enforcement(case: &Case<'_>) -> Step {
         item = item.advice(cause.advice);
         items.push(item);
     }
+    items.extend(bare_pods(case));
     let bad: Vec<&NodeState> = detected
         .nodes
         .iter()
@@ -111,6 +113,35 @@ pub(super) fn enforcement(case: &Case<'_>) -> Step {
         items,
         more: bad.len().saturating_sub(MOST),
     }
+}
+
+/// Pods of no controller, which the agent of Amazon takes for one another: it knows a pod by its namespace and
+/// its name up to the last hyphen.
+fn bare_pods(case: &Case<'_>) -> Option<Item> {
+    let found = case.detected.engine()?;
+    if found.engine != Engine::AwsVpcCni || !found.state.is_enforced() {
+        return None;
+    }
+    let world = case.context.world;
+    let bare = case.pods.iter().filter(|id| {
+        let pod = &world[**id];
+        pod.workload.is_none() && !pod.template
+    });
+    let names: Vec<String> = bare.map(|id| world.display_name(*id)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "{} of no workload ({}): its agent polices such pods unreliably, and takes those for one whose names differ behind the last hyphen alone",
+        count(names.len(), "pod"),
+        some_of(&names)
+    );
+    let item = Item {
+        id: Some("aws-bare-pods"),
+        source: Some("aws/aws-network-policy-agent pkg/utils/utils.go"),
+        ..Item::of(text)
+    };
+    Some(item.advice("run them by a Deployment or a Job"))
 }
 
 /// `Cilium 1.19.2 runs as DaemonSet kube-system/cilium, 3 of 3 pods ready`

@@ -139,6 +139,7 @@ pub(crate) const PATHS: &[&str] = &[
     "spec.interfacePrefix",
     "spec.networkPolicy",
     "spec.networkType",
+    "spec.nftablesMode",
     "spec.variant",
     "status.desired.version",
     "status.networkType",

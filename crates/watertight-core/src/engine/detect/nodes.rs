@@ -33,7 +33,6 @@ const POOLS: &[&str] = &[
     "doks.digitalocean.com/node-pool",
     "lke.linode.com/pool-id",
     "oke.oraclecloud.com/pool.name",
-    "node.openshift.io/os_id",
 ];
 
 pub(super) fn label<'w>(world: &'w World, node: &ClusterNode, key: &str) -> Option<&'w str> {
@@ -76,9 +75,18 @@ pub(super) fn pool(world: &World, node: NodeId) -> Option<String> {
     if let Some(pool) = pool {
         return Some(pool.to_owned());
     }
-    let control = ["control-plane", "master"].map(|role| format!("node-role.kubernetes.io/{role}"));
-    let is_control = control.iter().any(|key| label(world, found, key).is_some());
-    is_control.then(|| "control-plane".to_owned())
+    let keys = found.labels.iter().map(|(key, _)| world.symbols.text(*key));
+    let roles = keys.filter_map(|key| key.strip_prefix("node-role.kubernetes.io/"));
+    let mut roles: Vec<&str> = roles.collect();
+    roles.sort_unstable();
+    match roles
+        .iter()
+        .any(|role| matches!(*role, "control-plane" | "master"))
+    {
+        true => Some("control-plane".to_owned()),
+        // OpenShift calls its pools by roles.
+        false => roles.first().map(|role| (*role).to_owned()),
+    }
 }
 
 /// Where the pods of a controller run.

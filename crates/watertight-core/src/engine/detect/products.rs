@@ -421,8 +421,14 @@ fn auto_mode(world: &World, found: &[Candidate<'_>]) -> Option<(Proof, (State, V
         causes.push(Cause {
             id: "eks-auto-config-map",
             state: if known { State::NotEnforced } else { State::Unknown },
-            text: "on EKS Auto Mode policies are accepted and ignored until this ConfigMap asks for them",
-            advice: "create ConfigMap kube-system/amazon-vpc-cni with enable-network-policy-controller: \"true\"",
+            text: match known {
+                true => "on EKS Auto Mode policies are accepted and ignored until the ConfigMap kube-system/amazon-vpc-cni asks for them",
+                false => "EKS Auto Mode ignores policies unless the ConfigMap kube-system/amazon-vpc-cni asks for them, and it was not read",
+            },
+            advice: match known {
+                true => "create ConfigMap kube-system/amazon-vpc-cni with enable-network-policy-controller: \"true\"",
+                false => "read ConfigMaps of kube-system; enable-network-policy-controller must be \"true\"",
+            },
             source: "awsdocs/amazon-eks-user-guide latest/ug/automode/auto-net-pol.adoc",
             proof: vec![Proof {
                 object: "ConfigMap kube-system/amazon-vpc-cni".to_owned(),
@@ -449,8 +455,14 @@ fn auto_mode(world: &World, found: &[Candidate<'_>]) -> Option<(Proof, (State, V
             } else {
                 State::Unknown
             },
-            text: "nodes of this NodeClass do not act on policies",
-            advice: "set spec.networkPolicy: DefaultAllow in every NodeClass",
+            text: match known {
+                true => "nodes of a NodeClass without spec.networkPolicy do not act on policies",
+                false => "nodes act on policies only if their NodeClass has spec.networkPolicy, and NodeClasses were not read",
+            },
+            advice: match known {
+                true => "set spec.networkPolicy: DefaultAllow in every NodeClass",
+                false => "read nodeclasses of eks.amazonaws.com; each must have spec.networkPolicy",
+            },
             source: "awsdocs/amazon-eks-user-guide latest/ug/automode/auto-net-pol.adoc",
             proof: vec![Proof {
                 object: off.map_or("NodeClass".to_owned(), |class| class.title()),

@@ -2,4 +2,5 @@ mod amazon;
 mod cluster;
 mod others;
 mod platforms;
+mod providers;
 mod table;

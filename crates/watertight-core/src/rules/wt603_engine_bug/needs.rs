@@ -9,6 +9,7 @@ use crate::engine::{Bug, Engine};
 use crate::manifest::{Direction, PeerKind, PortRef};
 use crate::rules::{Context, engines};
 use crate::sets::IpBlock;
+use crate::world::inventory::Inventory;
 
 /// A condition on the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ enum Need {
     Ipv6,
     /// An object of the engine's own API group.
     OwnKind,
+    /// The eBPF dataplane of Calico.
+    Ebpf,
+    /// Its nftables dataplane.
+    Nftables,
 }
 
 /// Bugs that need something; all others can matter for any policy.
@@ -50,10 +55,14 @@ const NEEDS: &[(&str, Need)] = &[
     ("aws-network-policy-agent-9fdad23", Need::Block),
     ("azure-npm-1739", Need::WholeFamily),
     ("azure-npm-2841", Need::Except),
+    ("calico-11565", Need::Ebpf),
     ("calico-11986", Need::OwnKind),
+    ("calico-13390", Need::Ebpf),
+    ("calico-13442", Need::Nftables),
     ("calico-2582", Need::OwnKind),
     ("calico-3.21-do-not-track", Need::OwnKind),
     ("calico-5104", Need::Block),
+    ("calico-5768", Need::Ebpf),
     ("calico-7148", Need::OwnKind),
     ("calico-9392", Need::OwnKind),
     ("kube-ovn-5089", Need::Egress),
@@ -115,6 +124,12 @@ impl Uses {
         if has_own_kinds(context) {
             uses.add(Need::OwnKind);
         }
+        let dataplane = dataplane(&context.world.inventory);
+        for need in [Need::Ebpf, Need::Nftables] {
+            if dataplane.is_none_or(|known| known == Some(need)) {
+                uses.add(need);
+            }
+        }
         uses
     }
 
@@ -157,6 +172,34 @@ fn may_have_ipv6(context: &Context<'_>) -> bool {
     known.peek().is_none() || known.any(IpAddr::is_ipv6)
 }
 
+/// The dataplane of Calico as its settings choose it: none of the two is iptables or VPP. Nothing is known
+/// where no setting was read.
+fn dataplane(inventory: &Inventory) -> Option<Option<Need>> {
+    let of_kind = |kind: &'static str| inventory.configs.iter().filter(move |of| &*of.kind == kind);
+    let says = |path: &str, word: &str| {
+        let mut found = of_kind("FelixConfiguration").filter_map(|of| of.value(path));
+        found.any(|said| said.text.eq_ignore_ascii_case(word))
+    };
+    let installed = of_kind("Installation")
+        .filter_map(|of| of.value("spec.calicoNetwork.linuxDataplane"))
+        .map(|said| &*said.text);
+    let installed: Vec<&str> = installed.collect();
+    let variables = inventory.controllers.iter().flat_map(|of| &of.containers);
+    let mut variables = variables.filter_map(|of| of.variable("FELIX_BPFENABLED"));
+    let is_ebpf = installed.contains(&"BPF")
+        || says("spec.bpfEnabled", "true")
+        || variables.any(|said| &*said.text == "true");
+    if is_ebpf {
+        return Some(Some(Need::Ebpf));
+    }
+    if installed.contains(&"Nftables") || says("spec.nftablesMode", "Enabled") {
+        return Some(Some(Need::Nftables));
+    }
+    let mut felix = of_kind("FelixConfiguration");
+    let was_read = felix.any(|of| &*of.name == "default") || !installed.is_empty();
+    was_read.then_some(None)
+}
+
 /// Whether the input has objects of the engine's own API groups. They are not evaluated, so their
 /// text is all there is to look at.
 fn has_own_kinds(context: &Context<'_>) -> bool {
@@ -175,6 +218,9 @@ fn has_own_kinds(context: &Context<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Options;
+    use crate::source::Sources;
+    use crate::world::{Assume, read};
 
     #[test]
     fn every_row_names_a_bug_of_the_catalog() {
@@ -186,5 +232,42 @@ mod tests {
             assert!(known, "{id}");
         }
         assert!(NEEDS.is_sorted_by_key(|(id, _)| *id), "each once, in order");
+    }
+
+    /// A bug of one dataplane is none of a cluster that is known to run another.
+    #[test]
+    fn settings_tell_the_dataplane_of_calico() {
+        let of = |text: &str| {
+            let mut sources = Sources::new();
+            sources.add("t.yaml", text.into()).unwrap();
+            let (world, _) = read(&sources, &Options::default(), &Assume::default(), None);
+            dataplane(&world.inventory)
+        };
+        let felix = |spec: &str| {
+            of(&format!(
+                "{{apiVersion: projectcalico.org/v3, kind: FelixConfiguration, metadata: {{name: default}}, spec: {{{spec}}}}}"
+            ))
+        };
+        let installed = |dataplane: &str| {
+            of(&format!(
+                "{{apiVersion: operator.tigera.io/v1, kind: Installation, metadata: {{name: default}}, spec: {{calicoNetwork: {{linuxDataplane: {dataplane}}}}}}}"
+            ))
+        };
+        assert_eq!(
+            of("{apiVersion: v1, kind: Namespace, metadata: {name: a}}"),
+            None
+        );
+        assert_eq!(felix(""), Some(None));
+        assert_eq!(felix("bpfEnabled: true"), Some(Some(Need::Ebpf)));
+        assert_eq!(felix("nftablesMode: Enabled"), Some(Some(Need::Nftables)));
+        assert_eq!(installed("Iptables"), Some(None));
+        assert_eq!(installed("BPF"), Some(Some(Need::Ebpf)));
+        assert_eq!(installed("Nftables"), Some(Some(Need::Nftables)));
+        let variable = of(
+            "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: calico-node, namespace: kube-system}, \
+             spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: \
+             [{name: calico-node, image: calico/node, env: [{name: FELIX_BPFENABLED, value: \"true\"}]}]}}}}",
+        );
+        assert_eq!(variable, Some(Some(Need::Ebpf)));
     }
 }

@@ -157,3 +157,16 @@ fn bugs_of_own_kinds_need_objects_of_the_group() {
         assert!(ids(engine, &own).contains(&bug), "{engine}");
     }
 }
+
+/// Where no setting tells which dataplane runs, its bugs are listed with what they need.
+#[test]
+fn bugs_of_a_dataplane_say_so() {
+    let deny = policy("{podSelector: {}, policyTypes: [Ingress]}");
+    let both = ["calico-13390", "calico-13442"];
+    assert_eq!(ids("calico@3.31.6", &deny), both);
+    let told = on("calico@3.31.6", &deny);
+    assert!(
+        told.contains("was programmed (with the eBPF dataplane)"),
+        "{told}"
+    );
+}

@@ -183,3 +183,16 @@ pub(super) fn cases() -> Vec<Case> {
     );
     cases
 }
+
+/// What was not read is not said to be off.
+#[test]
+fn auto_mode_says_what_was_not_read() {
+    let (_, found) = Cluster::default().node("n1", AUTO, "").detect();
+    let causes = found.engines.iter().flat_map(|engine| &engine.causes);
+    let texts: Vec<_> = causes.map(|cause| cause.text).collect();
+    assert_eq!(texts.len(), 2);
+    assert!(
+        texts.iter().all(|text| text.contains("not read")),
+        "{texts:?}"
+    );
+}
