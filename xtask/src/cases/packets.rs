@@ -270,10 +270,14 @@ fn planned(
             port: connection.port.unwrap_or_default(),
             source_port: connection.source_port,
             from_address: Some(own),
+            masked: None,
+            to_names: None,
         },
         answer_by: vec![(to, connection.port.unwrap_or_default())],
         verdict: eval.verdict(&connection),
         is_judged: true,
+        unjudged: None,
+        backends: Vec::new(),
     }))
 }
 

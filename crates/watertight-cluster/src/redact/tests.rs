@@ -55,6 +55,22 @@ fn what_the_api_fixes_stays() {
     }
 }
 
+/// How a Service is published decides where its node ports lead (K-82).
+#[test]
+fn how_a_service_is_published_stays() {
+    let mut service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "payments"},
+        "spec": {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "externalIPs": ["192.0.2.1"]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.2", "ipMode": "Proxy"}]}},
+    });
+    object(&mut service, &mut Renamer::default());
+    assert_eq!(service["spec"]["externalTrafficPolicy"], "Local");
+    assert_eq!(service["spec"]["externalIPs"][0], "192.0.2.1");
+    let ingress = &service["status"]["loadBalancer"]["ingress"][0];
+    assert_eq!(*ingress, json!({"ip": "192.0.2.2", "ipMode": "Proxy"}));
+    assert!(!service.to_string().contains("payments"), "{service}");
+}
+
 #[test]
 fn containers_of_engines_keep_what_they_are_told() {
     let mut engine = json!({"name": "cilium-agent", "image": "mirror.corp.example/quay/cilium/cilium:v1.19.2",

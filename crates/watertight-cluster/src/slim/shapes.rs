@@ -340,11 +340,21 @@ pub(crate) const SERVICES: Shape = Shape::both(&Fields(&[
         Fields(&[
             ("clusterIP", All),
             ("clusterIPs", All),
+            ("externalIPs", All),
             ("externalName", All),
+            ("externalTrafficPolicy", All),
+            ("loadBalancerSourceRanges", All),
             ("ports", All),
             ("selector", All),
             ("type", All),
         ]),
+    ),
+    (
+        "status",
+        Fields(&[(
+            "loadBalancer",
+            Fields(&[("ingress", Each(&Fields(&[("ip", All), ("ipMode", All)])))]),
+        )]),
     ),
 ]));
 

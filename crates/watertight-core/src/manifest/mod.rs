@@ -31,7 +31,7 @@ pub use networkpolicy::{
 };
 pub use pod::{ContainerPort, Phase, PodSpec, PodStatus};
 pub use policy::{Dialect, PolicyKind, PolicyObject};
-pub use service::{EndpointSet, Service, ServicePort, TargetPort};
+pub use service::{EndpointSet, Published, Service, ServicePort, TargetPort};
 pub use workload::{Workload, WorkloadKind};
 
 use crate::source::Span;

@@ -278,7 +278,7 @@ fn decode_object<'s>(decoder: &mut Decoder, node: Node<'_, 's>, kind: &str) -> O
             let of_daemon_set = owner.is_some_and(|owner| &*owner.kind == "DaemonSet");
             Body::Pod(pod::spec(decoder, spec), pod::status(status, of_daemon_set))
         }
-        "Service" => Body::Service(service::decode(decoder, spec)),
+        "Service" => Body::Service(service::decode(decoder, spec, status)),
         "EndpointSlice" => Body::EndpointSlice(service::slice(node)?),
         "Endpoints" => Body::Endpoints(service::subsets(node)),
         "Node" => Body::Node(node_addresses(status)),

@@ -11,16 +11,13 @@ use crate::source::Span;
 
 const OTHER_FIELDS: &[&str] = &[
     "allocateLoadBalancerNodePorts",
-    "externalIPs",
     "externalName",
-    "externalTrafficPolicy",
     "healthCheckNodePort",
     "internalTrafficPolicy",
     "ipFamilies",
     "ipFamilyPolicy",
     "loadBalancerClass",
     "loadBalancerIP",
-    "loadBalancerSourceRanges",
     "publishNotReadyAddresses",
     "sessionAffinity",
     "sessionAffinityConfig",
@@ -66,16 +63,52 @@ pub struct Service<'s> {
     pub ports: Vec<ServicePort<'s>>,
     /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
     pub kind: Option<Cow<'s, str>>,
+    /// How it is reached from outside of the cluster.
+    pub published: Published,
 }
 
-pub(super) fn decode<'s>(decoder: &mut Decoder, node: Option<Node<'_, 's>>) -> Service<'s> {
+/// How a Service is reached from outside of the cluster, besides its node ports (K-82).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Addresses that nodes translate: those of its load balancer that nodes see, and `externalIPs`.
+    pub ips: Vec<IpAddr>,
+    /// Whether a node sends clients from outside to its own pods alone, and leaves their addresses as they are:
+    /// `externalTrafficPolicy: Local`.
+    pub local: bool,
+    /// Whether the load balancer admits some clients only: `loadBalancerSourceRanges`.
+    pub restricted: bool,
+}
+
+pub(super) fn decode<'s>(
+    decoder: &mut Decoder,
+    node: Option<Node<'_, 's>>,
+    status: Option<Node<'_, 's>>,
+) -> Service<'s> {
     let Some(node) = node else {
         return Service::default();
     };
     decoder.field("spec", |decoder| {
-        let [selector, cluster_ip, cluster_ips, ports, kind] = decoder.fields(
+        let [
+            selector,
+            cluster_ip,
+            cluster_ips,
+            ports,
+            kind,
+            external,
+            policy,
+            ranges,
+        ] = decoder.fields(
             node,
-            ["selector", "clusterIP", "clusterIPs", "ports", "type"],
+            [
+                "selector",
+                "clusterIP",
+                "clusterIPs",
+                "ports",
+                "type",
+                "externalIPs",
+                "externalTrafficPolicy",
+                "loadBalancerSourceRanges",
+            ],
             Unknown::NearMiss(OTHER_FIELDS),
         );
         let mut labels = Vec::new();
@@ -93,8 +126,34 @@ pub(super) fn decode<'s>(decoder: &mut Decoder, node: Option<Node<'_, 's>>) -> S
             headless: cluster_ip.and_then(Node::str) == Some("None"),
             ports: decoder.items("ports", ports, service_port),
             kind: decoder.text("type", kind).map(|text| text.value),
+            published: Published {
+                ips: published_ips(external, status),
+                local: policy.and_then(Node::str) == Some("Local"),
+                restricted: ranges.is_some_and(|ranges| ranges.items().next().is_some()),
+            },
         }
     })
+}
+
+/// `externalIPs`, and the addresses of the load balancer. Those of one that is a proxy are not seen by nodes.
+fn published_ips(external: Option<Node<'_, '_>>, status: Option<Node<'_, '_>>) -> Vec<IpAddr> {
+    let external = external.into_iter().flat_map(Node::items);
+    let ingress = status
+        .and_then(|status| status.get("loadBalancer")?.get("ingress"))
+        .into_iter()
+        .flat_map(Node::items);
+    let is_seen =
+        |ingress: &Node<'_, '_>| ingress.get("ipMode").and_then(Node::str) != Some("Proxy");
+    let balancer = ingress
+        .filter(is_seen)
+        .filter_map(|ingress| ingress.get("ip"));
+    let mut ips: Vec<IpAddr> = external
+        .chain(balancer)
+        .filter_map(|ip| ip.str()?.parse().ok())
+        .collect();
+    ips.sort_unstable();
+    ips.dedup();
+    ips
 }
 
 fn service_port<'s>(decoder: &mut Decoder, node: Node<'_, 's>) -> Option<ServicePort<'s>> {

@@ -88,7 +88,7 @@ pub struct LabCounts {
 pub struct LabParty {
     /// `NAMESPACE/NAME` of a pod, `node:NAME`, `ip:ADDRESS`, or `NAMESPACE/svc/NAME`.
     pub name: String,
-    /// `pod`, `host-pod`, `node`, `outside` or `service`.
+    /// `pod`, `host-pod`, `node`, `outside`, `service`, or `balancer`: an outer address of a Service.
     pub kind: String,
     /// The node that it is on.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,7 @@ pub use shared::Shared;
 pub use symbols::{Labels, Symbol, Symbols};
 
 pub use crate::manifest::Ips;
-use crate::manifest::{IgnoreAnnotation, NetworkPolicySpec, WorkloadKind};
+use crate::manifest::{IgnoreAnnotation, NetworkPolicySpec, Published, WorkloadKind};
 use crate::sets::Protocol;
 use crate::source::Span;
 
@@ -193,6 +193,8 @@ pub struct Service {
     pub headless: bool,
     /// The ports.
     pub ports: Vec<ServicePort>,
+    /// How it is reached from outside of the cluster.
+    pub published: Published,
     /// Addresses from EndpointSlices and Endpoints.
     pub addresses: Vec<ServiceAddress>,
     /// The object.
@@ -210,6 +212,8 @@ pub struct ServicePort {
     pub target: Result<u16, Box<str>>,
     /// The protocol.
     pub protocol: Protocol,
+    /// The port on every node, if it has one.
+    pub node_port: Option<u16>,
 }
 
 /// An address behind a Service, from an EndpointSlice.

@@ -80,6 +80,21 @@ impl World {
             service.cluster_ips = ips;
         }
     }
+
+    /// Gives a Service these addresses outside of the cluster in place of those that it has.
+    pub fn set_published_ips(&mut self, id: ServiceId, ips: Vec<IpAddr>) {
+        if let Some(service) = self.services.get_mut(id.index()) {
+            service.published.ips = ips;
+        }
+    }
+
+    /// Gives a port of a Service, by its place among them, another port on every node, or none.
+    pub fn set_node_port(&mut self, id: ServiceId, at: usize, number: Option<u16>) {
+        let service = self.services.get_mut(id.index());
+        if let Some(port) = service.and_then(|service| service.ports.get_mut(at)) {
+            port.node_port = number;
+        }
+    }
 }
 
 #[cfg(test)]

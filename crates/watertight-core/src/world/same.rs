@@ -112,6 +112,7 @@ fn service(of: &Service) -> impl PartialEq {
         cluster_ips,
         headless,
         ports,
+        published,
         addresses,
         span: _,
     } = of;
@@ -121,12 +122,13 @@ fn service(of: &Service) -> impl PartialEq {
             port,
             target,
             protocol,
+            node_port,
         } = port;
-        (name, port, target, protocol)
+        (name, port, target, protocol, node_port)
     });
     (
         (namespace, name, labels, selector),
-        (kind, cluster_ips, headless, addresses),
+        (kind, cluster_ips, headless, published, addresses),
         ports.collect::<Vec<_>>(),
     )
 }

@@ -272,18 +272,11 @@ impl Builder<'_> {
             }
             let pods = self.plan.pods.iter().filter(|pod| pod.node == node.id);
             for ip in node.ips.iter().chain(pods.flat_map(|pod| &pod.ips)) {
-                let gateway = match ip {
-                    IpAddr::V4(_) => GATEWAY.into(),
-                    IpAddr::V6(_) => INNER_V6.into(),
-                };
-                let route = Route {
-                    to: Ok(*ip),
-                    device,
-                    gateway: Some(gateway),
-                    source: None,
-                };
-                wanted.push(route.message());
+                wanted.push(through(*ip, device).message());
             }
+            let entries = self.plan.entries.iter();
+            let entries = entries.filter(|(_, entry)| **entry == node.id);
+            wanted.extend(entries.map(|(ip, _)| through(*ip, device).message()));
         }
         request(&wanted).map_err(Error::netlink("make the world outside"))
     }
@@ -338,6 +331,19 @@ impl Builder<'_> {
                 .map(|pod| pod.name.to_string())
                 .unwrap_or_default(),
         }
+    }
+}
+
+/// The way of the world outside to an address behind a node.
+fn through(ip: IpAddr, device: u32) -> Route {
+    Route {
+        to: Ok(ip),
+        device,
+        gateway: Some(match ip {
+            IpAddr::V4(_) => GATEWAY.into(),
+            IpAddr::V6(_) => INNER_V6.into(),
+        }),
+        source: None,
     }
 }
 

@@ -1,14 +1,18 @@
-//! Cluster addresses of Services, as a kube-proxy would serve them: a table of its own in every node.
+//! Addresses of Services, as a kube-proxy would serve them: a table of its own in every node.
 //!
 //! Connections to a Service port go on to its backends by turns, before policies are asked; a pod that comes back
 //! to itself is masked as its node, behind policies; a Service port without backends answers that nobody is
 //! there.
+//!
+//! The node's own addresses lead to Services by their node ports, and outer addresses (of load balancers) on any
+//! node. Whoever dials those is masked as the node, behind its policies; with `externalTrafficPolicy: Local` nobody
+//! is, and who is not of the node gets to its own pods or nowhere (K-82).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use watertight_core::sets::Protocol;
-use watertight_core::world::{Backend, Lifecycle, ServiceId, World};
+use watertight_core::world::{Backend, Lifecycle, NodeId, ServiceId, ServicePort, World};
 
 use super::{Cluster, Error, Place, Plan};
 use crate::nft::{
@@ -23,6 +27,9 @@ pub const TABLE: &str = "watertight-services";
 const BEFORE: i32 = -100;
 const BEHIND: i32 = 100;
 const FILTER: i32 = 0;
+
+/// The mark of packets whose source is to be hidden behind the node, as a kube-proxy has it.
+const MASKED: u32 = 0x4000;
 
 /// An address family in names and fields.
 #[derive(Clone, Copy)]
@@ -61,67 +68,53 @@ impl Family {
     }
 }
 
-/// The table of a world that was completed by a plan. It is the same on every node.
+/// Where a packet is going: an address, a protocol and a port.
+type Dialled = Element;
+
+/// What is written for one node.
+struct Maker<'m> {
+    world: &'m World,
+    node: Option<(&'m Plan, NodeId)>,
+    table: Table,
+    /// What is dialled, and the chain that it leads to.
+    served: BTreeMap<Dialled, Verdict>,
+    /// What is dialled and has nothing behind it.
+    unserved: Vec<Dialled>,
+    /// Whether any packet is marked.
+    masks: bool,
+    /// Whether who is of the node is told from others.
+    tells_own: bool,
+}
+
+/// The table of a node, in a world that was completed by the plan; or of any node, which serves cluster addresses
+/// alone.
 #[must_use]
-pub fn table(world: &World) -> Table {
-    let mut table = Table {
-        name: TABLE.into(),
-        ..Table::default()
+pub fn table(world: &World, node: Option<(&Plan, NodeId)>) -> Table {
+    let mut maker = Maker {
+        world,
+        node,
+        table: Table {
+            name: TABLE.into(),
+            ..Table::default()
+        },
+        served: BTreeMap::new(),
+        unserved: Vec::new(),
+        masks: false,
+        tells_own: false,
     };
-    let mut translate = Vec::new();
-    let mut hairpins = Vec::new();
-    let mut refuse = Vec::new();
+    let (mut translate, mut behind, mut refuse) = (Vec::new(), Vec::new(), Vec::new());
     for family in FAMILIES {
-        let mut served = BTreeMap::new();
-        let mut unserved = Vec::new();
-        for id in world.service_ids() {
-            serve(world, id, family, &mut table, &mut served, &mut unserved);
-        }
-        let dialled = vec![family.destination, Field::Protocol, Field::DestinationPort];
-        let key = vec![family.address, KeyType::Protocol, KeyType::Port];
-        if !served.is_empty() {
-            let map = family.named("services");
-            translate.push(Rule {
-                statements: vec![Statement::Lookup {
-                    fields: dialled.clone(),
-                    map: map.clone(),
-                }],
-                ..Rule::default()
-            });
-            let contents = Contents::Verdicts(served);
-            table.sets.insert(map, set(key.clone(), contents));
-            let itself = family.named("itself");
-            hairpins.push(Rule {
-                matches: vec![Match::In {
-                    fields: vec![family.source, family.destination],
-                    set: itself.clone(),
-                    not: false,
-                }],
-                statements: vec![Statement::Counter, Statement::Masquerade],
-                comment: "a pod comes back to itself".into(),
-            });
-            let contents = Contents::Members(pods_twice(world, family));
-            let key = vec![family.address, family.address];
-            table.sets.insert(itself, set(key, contents));
-        }
-        if !unserved.is_empty() {
-            unserved.sort_unstable();
-            let name = family.named("unserved");
-            refuse.push(Rule {
-                matches: vec![Match::In {
-                    fields: dialled,
-                    set: name.clone(),
-                    not: false,
-                }],
-                statements: vec![Statement::Counter, Statement::Reject],
-                comment: "nothing is behind the Service".into(),
-            });
-            table
-                .sets
-                .insert(name, set(key, Contents::Members(unserved)));
-        }
+        maker.family(family, &mut translate, &mut behind, &mut refuse);
     }
-    // For pods, then for processes of the node itself.
+    if maker.masks {
+        behind.push(Rule {
+            matches: vec![Match::Is(Field::Mark, Bytes::EMPTY.number(MASKED))],
+            statements: vec![Statement::Counter, Statement::Masquerade],
+            comment: "who dials a node is hidden behind it".into(),
+        });
+    }
+    let mut table = maker.table;
+    // For pods and others, then for processes of the node itself.
     base(
         &mut table,
         "prerouting",
@@ -133,7 +126,7 @@ pub fn table(world: &World) -> Table {
         &mut table,
         "postrouting",
         (ChainType::Nat, 4, BEHIND),
-        hairpins,
+        behind,
     );
     base(
         &mut table,
@@ -150,10 +143,10 @@ pub fn table(world: &World) -> Table {
     table
 }
 
-/// Serves cluster addresses on every node.
+/// Serves Services on every node.
 pub fn install(world: &World, plan: &Plan, cluster: &Cluster) -> Result<(), Error> {
-    let table = table(world);
     for node in &plan.nodes {
+        let table = table(world, Some((plan, node.id)));
         cluster.install(Place::Node(node.id), &table)?;
     }
     Ok(())
@@ -177,45 +170,214 @@ fn set(key: Vec<KeyType>, contents: Contents) -> Set {
     }
 }
 
-/// What clients dial on one address: where that leads, or that it leads nowhere.
-fn serve(
-    world: &World,
-    id: ServiceId,
-    family: Family,
-    table: &mut Table,
-    served: &mut BTreeMap<Element, Verdict>,
-    unserved: &mut Vec<Element>,
-) {
-    let service = &world[id];
-    let namespace = &world[service.namespace].name;
-    let cluster_ips = service.cluster_ips.iter().copied();
-    let cluster_ips: Vec<IpAddr> = cluster_ips.filter(|ip| family.has(*ip)).collect();
-    if cluster_ips.is_empty() {
-        return;
+/// A chain that is gone to, in full.
+fn chain(table: &mut Table, name: &str, rules: Vec<Rule>) {
+    table
+        .chains
+        .insert(name.into(), Chain { hook: None, rules });
+}
+
+fn goto(chain: &str) -> Statement {
+    Statement::Verdict(Verdict::Goto(chain.into()))
+}
+
+impl Maker<'_> {
+    fn family(
+        &mut self,
+        family: Family,
+        translate: &mut Vec<Rule>,
+        behind: &mut Vec<Rule>,
+        refuse: &mut Vec<Rule>,
+    ) {
+        for id in self.world.service_ids() {
+            for port in &self.world[id].ports {
+                self.port(id, port, family);
+            }
+        }
+        let served = std::mem::take(&mut self.served);
+        let mut unserved = std::mem::take(&mut self.unserved);
+        let dialled = vec![family.destination, Field::Protocol, Field::DestinationPort];
+        let key = vec![family.address, KeyType::Protocol, KeyType::Port];
+        if !served.is_empty() {
+            let map = family.named("services");
+            translate.push(Rule {
+                statements: vec![Statement::Lookup {
+                    fields: dialled.clone(),
+                    map: map.clone(),
+                }],
+                ..Rule::default()
+            });
+            let contents = Contents::Verdicts(served);
+            self.table.sets.insert(map, set(key.clone(), contents));
+            let itself = family.named("itself");
+            behind.push(Rule {
+                matches: vec![Match::In {
+                    fields: vec![family.source, family.destination],
+                    set: itself.clone(),
+                    not: false,
+                }],
+                statements: vec![Statement::Counter, Statement::Masquerade],
+                comment: "a pod comes back to itself".into(),
+            });
+            let contents = Contents::Members(pods_twice(self.world, family));
+            let key = vec![family.address, family.address];
+            self.table.sets.insert(itself, set(key, contents));
+        }
+        if std::mem::take(&mut self.tells_own) {
+            let own = self.own_ips(family, true).into_iter();
+            let mut own: Vec<_> = own.map(|ip| Element::one(Bytes::EMPTY.ip(ip))).collect();
+            own.sort_unstable();
+            own.dedup();
+            let contents = Contents::Members(own);
+            let of_node = set(vec![family.address], contents);
+            self.table.sets.insert(family.named("own"), of_node);
+        }
+        if !unserved.is_empty() {
+            unserved.sort_unstable();
+            unserved.dedup();
+            let name = family.named("unserved");
+            refuse.push(Rule {
+                matches: vec![Match::In {
+                    fields: dialled,
+                    set: name.clone(),
+                    not: false,
+                }],
+                statements: vec![Statement::Counter, Statement::Reject],
+                comment: "nothing is behind the Service".into(),
+            });
+            let contents = Contents::Members(unserved);
+            self.table.sets.insert(name, set(key, contents));
+        }
     }
-    for port in &service.ports {
+
+    /// Addresses of the node, and of its pods if they are wanted.
+    fn own_ips(&self, family: Family, with_pods: bool) -> Vec<IpAddr> {
+        let Some((plan, node)) = self.node else {
+            return Vec::new();
+        };
+        let pods = plan.pods.iter().filter(|pod| with_pods && pod.node == node);
+        let pods = pods.flat_map(|pod| pod.ips.iter().copied());
+        let ips = pods.chain(plan.ips_of(Place::Node(node)));
+        ips.filter(|ip| family.has(*ip)).collect()
+    }
+
+    /// What clients dial on a port of a Service: where that leads, or that it leads nowhere.
+    fn port(&mut self, id: ServiceId, port: &ServicePort, family: Family) {
+        let service = &self.world[id];
         let protocol = match port.protocol {
             Protocol::Tcp => 6,
             Protocol::Udp => 17,
             Protocol::Sctp => 132,
-            Protocol::Icmp => continue,
+            Protocol::Icmp => return,
         };
-        let keys = cluster_ips.iter().map(|ip| {
-            let key = Bytes::EMPTY.ip(*ip).protocol(protocol).port(port.port);
-            Element::one(key)
-        });
-        let backends = backends(world, id, port.port, port.protocol, family);
-        let (name, word) = (&service.name, port.protocol.word().to_lowercase());
-        let chain: Box<str> = format!(
-            "service{}/{namespace}/{name}/{}/{word}",
-            family.digit, port.port
-        )
-        .into();
-        let target = match backends.as_slice() {
-            [] => {
-                unserved.extend(keys);
-                continue;
+        let dialled =
+            |ip: IpAddr, port: u16| Element::one(Bytes::EMPTY.ip(ip).protocol(protocol).port(port));
+        let of_family = |ips: &[IpAddr]| -> Vec<IpAddr> {
+            ips.iter().copied().filter(|ip| family.has(*ip)).collect()
+        };
+        let inner = of_family(&service.cluster_ips);
+        let inner: Vec<_> = inner.iter().map(|ip| dialled(*ip, port.port)).collect();
+        let outer = of_family(&service.published.ips);
+        let outer = outer.iter().map(|ip| dialled(*ip, port.port));
+        let outer: Vec<_> = outer.filter(|_| self.node.is_some()).collect();
+        let on_node = self.own_ips(family, false);
+        let on_node = port
+            .node_port
+            .iter()
+            .flat_map(|number| on_node.iter().map(|ip| dialled(*ip, *number)));
+        let on_node: Vec<_> = on_node.collect();
+        if inner.is_empty() && outer.is_empty() && on_node.is_empty() {
+            return;
+        }
+        let namespace = &self.world[service.namespace].name;
+        let word = port.protocol.word().to_lowercase();
+        let spelt = format!("{namespace}/{}/{}/{word}", service.name, port.port);
+        let comment = format!(
+            "Service {namespace}/{} port {}/{word}",
+            service.name, port.port
+        );
+        let all = backends(self.world, id, port, family);
+        if all.is_empty() {
+            // The node itself refuses what it has no socket for.
+            self.unserved.extend(inner.into_iter().chain(outer));
+            return;
+        }
+        let turns = format!("service{}/{spelt}", family.digit);
+        let ways: Vec<_> = all.iter().map(|(ip, port, _)| (*ip, *port)).collect();
+        let rule = self.redirect(&turns, &ways, family, &comment);
+        chain(&mut self.table, &turns, vec![rule]);
+        let go = Verdict::Goto(turns.as_str().into());
+        self.served
+            .extend(inner.into_iter().map(|key| (key, go.clone())));
+        if outer.is_empty() && on_node.is_empty() {
+            return;
+        }
+        let name = format!("outer{}/{spelt}", family.digit);
+        let rules = match service.published.local {
+            false => {
+                self.masks = true;
+                vec![Rule {
+                    statements: vec![Statement::Mark(MASKED), goto(&turns)],
+                    ..Rule::default()
+                }]
             }
+            true => self.local(&turns, &spelt, &all, family, &comment),
+        };
+        chain(&mut self.table, &name, rules);
+        let go = Verdict::Goto(name.as_str().into());
+        let keys = outer.into_iter().chain(on_node);
+        self.served.extend(keys.map(|key| (key, go.clone())));
+    }
+
+    /// `externalTrafficPolicy: Local`: who is of the node has all backends, others have those on the node.
+    fn local(
+        &mut self,
+        turns: &str,
+        spelt: &str,
+        all: &[(IpAddr, u16, Option<NodeId>)],
+        family: Family,
+        comment: &str,
+    ) -> Vec<Rule> {
+        self.tells_own = true;
+        let own = Rule {
+            matches: vec![Match::In {
+                fields: vec![family.source],
+                set: family.named("own"),
+                not: false,
+            }],
+            statements: vec![goto(turns)],
+            ..Rule::default()
+        };
+        let here = self.node.map(|(_, node)| node);
+        let near = all
+            .iter()
+            .filter(|(_, _, node)| node.is_some() && *node == here);
+        let near: Vec<_> = near.map(|(ip, port, _)| (*ip, *port)).collect();
+        let others = match near.as_slice() {
+            [] => Rule {
+                statements: vec![Statement::Counter, Statement::Verdict(Verdict::Drop)],
+                comment: format!("{comment}: nothing on this node").into(),
+                ..Rule::default()
+            },
+            near => self.redirect(
+                &format!("near{}/{spelt}", family.digit),
+                near,
+                family,
+                comment,
+            ),
+        };
+        vec![own, others]
+    }
+
+    /// The rule that leads to backends by turns; their map goes by a name.
+    fn redirect(
+        &mut self,
+        map: &str,
+        backends: &[(IpAddr, u16)],
+        family: Family,
+        comment: &str,
+    ) -> Rule {
+        let target = match backends {
             [(ip, port)] => Target::One(*ip, *port),
             several => {
                 let values = several.iter().zip(0u32..).map(|((ip, port), number)| {
@@ -224,43 +386,40 @@ fn serve(
                 });
                 let contents =
                     Contents::Values(vec![family.address, KeyType::Port], values.collect());
-                table
+                self.table
                     .sets
-                    .insert(chain.clone(), set(vec![KeyType::Number], contents));
+                    .insert(map.into(), set(vec![KeyType::Number], contents));
                 Target::Turns {
-                    map: chain.clone(),
+                    map: map.into(),
                     count: u32::try_from(several.len()).unwrap_or(u32::MAX),
                     is_v6: family.is_v6,
                 }
             }
         };
-        served.extend(keys.map(|key| (key, Verdict::Goto(chain.clone()))));
-        let rule = Rule {
+        Rule {
             matches: Vec::new(),
             statements: vec![Statement::Counter, Statement::Redirect(target)],
-            comment: format!("Service {namespace}/{name} port {}/{word}", port.port).into(),
-        };
-        let rules = vec![rule];
-        table.chains.insert(chain, Chain { hook: None, rules });
+            comment: comment.into(),
+        }
     }
 }
 
-/// Where a Service port leads, in one family, none twice.
+/// Where a Service port leads, in one family, none twice, each with the node that it is on.
 fn backends(
     world: &World,
     id: ServiceId,
-    port: u16,
-    protocol: Protocol,
+    port: &ServicePort,
     family: Family,
-) -> Vec<(IpAddr, u16)> {
+) -> Vec<(IpAddr, u16, Option<NodeId>)> {
     let mut found = Vec::new();
-    for backend in world.backends(id, port, protocol) {
+    for backend in world.backends(id, port.port, port.protocol) {
         match backend {
             Backend::Endpoint(endpoint, port) => {
+                let node = world[endpoint].node;
                 let ips = world[endpoint].ips.iter().copied();
-                found.extend(ips.filter(|ip| family.has(*ip)).map(|ip| (ip, port)));
+                found.extend(ips.filter(|ip| family.has(*ip)).map(|ip| (ip, port, node)));
             }
-            Backend::Address(ip, port) if family.has(ip) => found.push((ip, port)),
+            Backend::Address(ip, port) if family.has(ip) => found.push((ip, port, None)),
             Backend::Address(..) => {}
         }
     }
@@ -284,96 +443,4 @@ fn pods_twice(world: &World, family: Family) -> Vec<Element> {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-    use crate::lab::Options;
-    use crate::lab::plan::tests::world_of;
-
-    #[test]
-    fn a_service_leads_to_its_backends_by_turns_or_refuses() {
-        let mut world = world_of(
-            "
-kind: Pod
-metadata: {name: a, namespace: shop, labels: {app: web}}
-spec: {containers: [{name: c, image: c, ports: [{name: http, containerPort: 8080}]}]}
----
-kind: Pod
-metadata: {name: b, namespace: shop, labels: {app: web}}
-spec: {containers: [{name: c, image: c, ports: [{name: http, containerPort: 8081}]}]}
----
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{port: 80, targetPort: http}, {port: 53, protocol: UDP}]}
----
-kind: Service
-metadata: {name: nobody, namespace: shop}
-spec: {selector: {app: nobody}, ports: [{port: 80}]}
----
-kind: Service
-metadata: {name: headless, namespace: shop}
-spec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}
-",
-        );
-        let options = Options {
-            families: Some(crate::lab::Families {
-                v4: true,
-                v6: false,
-            }),
-            ..Options::default()
-        };
-        Plan::new(&mut world, &options).unwrap();
-        expect![[r#"
-            table inet watertight-services {
-            	set itself4 {
-            		type ipv4_addr . ipv4_addr
-            		elements = { 10.244.0.2 . 10.244.0.2, 10.244.1.2 . 10.244.1.2 }
-            	}
-
-            	map services4 {
-            		type ipv4_addr . inet_proto . inet_service : verdict
-            		elements = { 10.96.0.1 . tcp . 80 : goto service4/shop/web/80/tcp, 10.96.0.1 . udp . 53 : goto service4/shop/web/53/udp }
-            	}
-
-            	set unserved4 {
-            		type ipv4_addr . inet_proto . inet_service
-            		elements = { 10.96.0.2 . tcp . 80 }
-            	}
-
-            	chain output {
-            		type nat hook output priority -100; policy accept;
-            		ip daddr . meta l4proto . th dport vmap @services4
-            	}
-
-            	chain postrouting {
-            		type nat hook postrouting priority 100; policy accept;
-            		ip saddr . ip daddr @itself4 counter masquerade comment "a pod comes back to itself"
-            	}
-
-            	chain prerouting {
-            		type nat hook prerouting priority -100; policy accept;
-            		ip daddr . meta l4proto . th dport vmap @services4
-            	}
-
-            	chain refuse_forward {
-            		type filter hook forward priority 0; policy accept;
-            		ip daddr . meta l4proto . th dport @unserved4 counter reject comment "nothing is behind the Service"
-            	}
-
-            	chain refuse_output {
-            		type filter hook output priority 0; policy accept;
-            		ip daddr . meta l4proto . th dport @unserved4 counter reject comment "nothing is behind the Service"
-            	}
-
-            	chain service4/shop/web/53/udp {
-            		counter dnat ip to numgen inc mod 2 map { 0 : 10.244.0.2 . 53, 1 : 10.244.1.2 . 53 } comment "Service shop/web port 53/udp"
-            	}
-
-            	chain service4/shop/web/80/tcp {
-            		counter dnat ip to numgen inc mod 2 map { 0 : 10.244.0.2 . 8080, 1 : 10.244.1.2 . 8081 } comment "Service shop/web port 80/tcp"
-            	}
-            }
-        "#]].assert_eq(&table(&world).to_string());
-    }
-}
+mod tests;

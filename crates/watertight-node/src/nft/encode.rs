@@ -31,6 +31,8 @@ const WORD_REGISTER: u32 = 8;
 
 const META_KEY: u16 = 2;
 const META_REGISTER: u16 = 1;
+const META_FROM: u16 = 3;
+const META_MARK: u32 = 3;
 const META_FAMILY: u32 = 15;
 const META_PROTOCOL: u32 = 16;
 
@@ -111,6 +113,7 @@ pub(super) fn expression(message: Message, step: &Expression) -> Message {
             let key = match what {
                 Meta::Family => META_FAMILY,
                 Meta::Protocol => META_PROTOCOL,
+                Meta::Mark => META_MARK,
             };
             data.be32(META_KEY, key).be32(META_REGISTER, word(*to))
         }),
@@ -183,6 +186,9 @@ pub(super) fn expression(message: Message, step: &Expression) -> Message {
             data.be32(IMMEDIATE_REGISTER, word(*register))
                 .nested(IMMEDIATE_DATA, |inner| inner.attr(DATA_VALUE, value))
         }),
+        Expression::SetMark(from) => put(message, "meta", &|data| {
+            data.be32(META_KEY, META_MARK).be32(META_FROM, word(*from))
+        }),
         Expression::Verdict(to) => put(message, "immediate", &|data| {
             data.be32(IMMEDIATE_REGISTER, VERDICT_REGISTER)
                 .nested(IMMEDIATE_DATA, |inner| verdict(inner, to))
@@ -249,6 +255,10 @@ fn read_named(name: &str, data: &Attributes<'_>) -> Option<Expression> {
             let what = match data.be32(META_KEY)? {
                 META_FAMILY => Meta::Family,
                 META_PROTOCOL => Meta::Protocol,
+                META_MARK => match data.be32(META_FROM) {
+                    Some(from) => return Some(Expression::SetMark(read_word(from)?)),
+                    None => Meta::Mark,
+                },
                 _ => return None,
             };
             Expression::Meta(what, register(META_REGISTER)?)
@@ -421,6 +431,8 @@ mod tests {
         let steps = [
             Expression::Meta(Meta::Family, 0),
             Expression::Meta(Meta::Protocol, 5),
+            Expression::Meta(Meta::Mark, 1),
+            Expression::SetMark(2),
             Expression::Connection(Connection::State, 0),
             Expression::Connection(Connection::Way, 1),
             Expression::Payload {

@@ -32,6 +32,8 @@ pub enum Meta {
     Family,
     /// The transport protocol, behind all extension headers.
     Protocol,
+    /// What a rule has marked it with.
+    Mark,
 }
 
 /// A property of a packet's connection.
@@ -135,6 +137,8 @@ pub enum Expression {
         /// The value.
         value: Box<[u8]>,
     },
+    /// Marks the packet with what a register holds.
+    SetMark(u8),
     /// Goes on elsewhere.
     Verdict(Verdict),
     /// Counts.
@@ -367,6 +371,13 @@ impl Writer {
                     port: behind_address(*is_v6),
                 });
             }
+            Statement::Mark(mark) => {
+                self.list.push(Expression::Immediate {
+                    register: 0,
+                    value: Box::new(mark.to_ne_bytes()),
+                });
+                self.list.push(Expression::SetMark(0));
+            }
             Statement::Masquerade => self.list.push(Expression::Masquerade),
             Statement::Reject => self.list.push(Expression::Reject(answer)),
         }
@@ -408,6 +419,11 @@ impl Writer {
                 Field::DestinationPort => (Base::Transport, 2),
                 Field::Protocol => {
                     self.list.push(Expression::Meta(Meta::Protocol, register));
+                    register += 1;
+                    continue;
+                }
+                Field::Mark => {
+                    self.list.push(Expression::Meta(Meta::Mark, register));
                     register += 1;
                     continue;
                 }

@@ -301,6 +301,8 @@ pub enum Field {
     DestinationPort,
     /// Type and code of an ICMP message of either family, as one number of 16 bits.
     IcmpMessage,
+    /// What a rule of this node has marked the packet with.
+    Mark,
 }
 
 impl Field {
@@ -312,6 +314,7 @@ impl Field {
             Self::Source6 | Self::Destination6 => KeyType::V6,
             Self::Protocol => KeyType::Protocol,
             Self::SourcePort | Self::DestinationPort | Self::IcmpMessage => KeyType::Port,
+            Self::Mark => KeyType::Number,
         }
     }
 }
@@ -390,6 +393,8 @@ pub enum Statement {
     },
     /// Sends the connection elsewhere (`dnat`).
     Redirect(Target),
+    /// Marks the packet for rules behind (`meta mark set`).
+    Mark(u32),
     /// Sends the connection on as the node's own (`masquerade`).
     Masquerade,
     /// Answers that nobody is there: a reset for TCP, a message of ICMP for others.

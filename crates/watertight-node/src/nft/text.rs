@@ -120,6 +120,7 @@ fn field_word(field: Field) -> &'static str {
         Field::SourcePort => "th sport",
         Field::DestinationPort => "th dport",
         Field::IcmpMessage => "@th,0,16",
+        Field::Mark => "meta mark",
     }
 }
 
@@ -135,6 +136,10 @@ fn value_text(field: Field, value: &Bytes) -> String {
     if field == Field::IcmpMessage {
         let number = value.as_slice().first_chunk().copied().unwrap_or_default();
         return format!("{:#06x}", u16::from_be_bytes(number));
+    }
+    if field == Field::Mark {
+        let number = value.as_slice().first_chunk().copied().unwrap_or_default();
+        return format!("{:#010x}", u32::from_ne_bytes(number));
     }
     value.words(&[field.key()])
 }
@@ -256,6 +261,7 @@ impl Table {
                     values.join(", ")
                 )
             }
+            Statement::Mark(mark) => format!("meta mark set {mark:#010x}"),
             Statement::Masquerade => "masquerade".into(),
             Statement::Reject => "reject".into(),
         }

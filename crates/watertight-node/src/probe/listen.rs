@@ -25,7 +25,7 @@ use packets::Packets;
 use streams::{Conversation, Streams};
 
 /// The port at which queries for names are answered.
-pub(super) const DNS: u16 = 53;
+pub const DNS: u16 = 53;
 
 /// What `epoll` gives back for the wish to end.
 const END: u64 = u64::MAX;

@@ -33,7 +33,7 @@ use crate::sys::Namespace;
 
 pub use crate::sys::Error;
 pub use dns::Names;
-pub use listen::{Listener, Listeners, listen, listen_with_names};
+pub use listen::{DNS as NAMES, Listener, Listeners, listen, listen_with_names};
 pub use wire::Responder;
 
 /// One who asks and is asked: a pod, a node, or an address of the world outside.
@@ -62,6 +62,12 @@ pub struct Question {
     pub source_port: Option<u16>,
     /// The address that it dials from; otherwise the one that the kernel chooses.
     pub from_address: Option<IpAddr>,
+    /// If a node translates the connection although it owns the address that is dialled: the address that the
+    /// source has behind it.
+    pub masked: Option<IpAddr>,
+    /// Whether whoever is behind a Service waits for words, at the port for names; otherwise the port that is dialled
+    /// tells.
+    pub to_names: Option<bool>,
 }
 
 /// A node whose rules log what they drop.

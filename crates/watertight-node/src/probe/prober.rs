@@ -312,7 +312,8 @@ impl<'a> Prober<'a> {
                 let Some(active) = self.flights.remove(&index) else {
                     return;
                 };
-                self.close(active.via);
+                let masked = self.questions.get(index).and_then(|asked| asked.masked);
+                self.close(active.via, masked);
                 let to = self.questions.get(index).map(|question| question.to);
                 let to = to.unwrap_or(sockets::unspecified(super::icmp::Version::V4));
                 self.end(index, active.flight.answer(to, now));
@@ -338,12 +339,15 @@ impl<'a> Prober<'a> {
     }
 
     /// Closes what a question was asked through.
-    fn close(&mut self, via: Via) {
+    fn close(&mut self, via: Via, masked: Option<IpAddr>) {
         match via {
             Via::Connection(_, ends) => {
                 if let Some((ours, theirs)) = ends {
                     self.connections.remove(&(ours, theirs));
                     self.translated.remove(&ours);
+                    if let Some(ip) = masked {
+                        self.translated.remove(&SocketAddr::new(ip, ours.port()));
+                    }
                 }
             }
             Via::Source(number) => self.sources.leave(number),
@@ -432,6 +436,8 @@ mod tests {
             port: 80,
             source_port: None,
             from_address: None,
+            masked: None,
+            to_names: None,
         };
         let answers = ask(&[], &[asked], &[], &Settings::default(), &|_| {}).unwrap();
         let reason = "could not be asked: there is no party 0";

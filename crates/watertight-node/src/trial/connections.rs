@@ -7,7 +7,7 @@ use watertight_core::sets::Protocol;
 use watertight_core::world::{Backend, ServiceId};
 
 use super::parties::{Index, Party};
-use crate::probe::Question;
+use crate::probe::{NAMES, Question};
 
 /// A connection to try.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct Planned {
     pub verdict: Verdict,
     /// Whether the prediction is certain, and about packets.
     pub is_judged: bool,
+    /// Why not, where neither the verdict nor a policy tells: the statement behind it, and the words.
+    pub unjudged: Option<(&'static str, &'static str)>,
+    /// What is predicted of each backend that it may lead to, if it is to a node's port or to an outer address.
+    pub backends: Vec<(Connection, Verdict)>,
 }
 
 /// A port of a Service as all see it who dial it.
@@ -79,6 +83,11 @@ impl Dialled {
             let answer_by = party.map(|party| (party, port));
             (connection, eval.verdict(&connection), answer_by)
         };
+        // Who may come back to itself is hidden behind its node, if that has an address of the family.
+        let is_itself = |(backend, _): &(Backend, Option<usize>)| matches!((backend, source.meant), (Backend::Endpoint(id, _), Meant::Endpoint(own)) if *id == own);
+        if self.backends.iter().any(is_itself) && !can_hide(eval, source.meant, family) {
+            return None;
+        }
         let asked: Vec<_> = self.backends.iter().map(ask).collect();
         let (first, verdict, _) = asked.first()?;
         let is_impossible = |of: &Verdict| matches!(of.reason, Reason::Impossible(..));
@@ -101,10 +110,14 @@ impl Dialled {
                 port: self.address.port,
                 source_port: None,
                 from_address: Some(own),
+                masked: None,
+                to_names: Some(asked.iter().any(|(of, ..)| of.port == Some(NAMES))),
             },
             is_judged: is_judged && !is_told_apart(eval, first),
             answer_by: asked.iter().filter_map(|(_, _, by)| *by).collect(),
             verdict: *verdict,
+            unjudged: None,
+            backends: Vec::new(),
         })
     }
 }
@@ -155,16 +168,29 @@ pub(super) fn planned(
             source_port: None,
             // The world outside has many addresses.
             from_address: Some(own),
+            masked: None,
+            to_names: None,
         },
         answer_by: vec![(to, port)],
         is_judged: verdict.uncertain.is_none() && !is_told_apart(eval, &connection),
         verdict,
+        unjudged: None,
+        backends: Vec::new(),
     })
+}
+
+/// Whether the node of a pod has an address of a family.
+fn can_hide(eval: &Evaluator<'_>, pod: Meant, family: Family) -> bool {
+    let Meant::Endpoint(id) = pod else {
+        return true;
+    };
+    let node = eval.world[id].node.map(|node| &eval.world[node]);
+    node.is_none_or(|node| node.ips.iter().any(|ip| Family::of(*ip) == family))
 }
 
 /// Whether an end is a host-network pod that the engine tells from its node, or a pod whose address is another's:
 /// packets do not.
-fn is_told_apart(eval: &Evaluator<'_>, connection: &Connection) -> bool {
+pub(super) fn is_told_apart(eval: &Evaluator<'_>, connection: &Connection) -> bool {
     let mut ends = [connection.from, connection.to].into_iter();
     ends.any(|party| match party.resolve(eval.world) {
         Meant::Endpoint(id) if eval.world[id].host_network.is_some() => eval.can_be_subject(id),

@@ -11,6 +11,7 @@
 
 mod connections;
 mod parties;
+mod published;
 mod questions;
 mod retry;
 mod sample;
@@ -281,6 +282,14 @@ pub fn run_under(
         settings,
         is_allowed,
     )?;
+    let is_denied = |at: usize| !is_allowed(at) && is_judged.get(at) == Some(&true);
+    retry::unlogged(
+        &mut answers,
+        &questions,
+        (&parties, &watches),
+        settings,
+        is_denied,
+    )?;
     let mut trials = Vec::with_capacity(answers.len());
     for (at, (one, answer)) in asked.connections.iter().zip(&answers).enumerate() {
         let hosts = asked.hosts(one);
@@ -295,6 +304,7 @@ pub fn run_under(
             family: one.family,
             verdict: one.verdict,
             is_judged: is_judged.get(at).copied().unwrap_or_default(),
+            unjudged: one.unjudged,
             control: control.get(&at).copied(),
             observed,
         });
@@ -333,7 +343,7 @@ fn askers(scene: &Scene<'_, '_>, asked: &Asked) -> Vec<probe::Party> {
             name: Arc::clone(&party.name),
             namespace: Arc::new(namespace.clone()),
             // Nobody has the address of a Service: what goes there is translated.
-            addresses: if party.kind == "service" {
+            addresses: if party.is_service() {
                 Vec::new()
             } else {
                 party.ips.clone()

@@ -15,7 +15,7 @@ use crate::lab::{Place, Plan};
 pub struct Party {
     /// `namespace/name`, `node:NAME`, `ip:ADDRESS`, or `namespace/svc/name`.
     pub name: Arc<str>,
-    /// `pod`, `host-pod`, `node`, `outside` or `service`.
+    /// `pod`, `host-pod`, `node`, `outside`, `service`, or `balancer`: an outer address of a Service.
     pub kind: &'static str,
     /// Whom the evaluator is asked about.
     pub meant: Meant,
@@ -36,8 +36,9 @@ impl Party {
             .find(|ip| Family::of(*ip) == family)
     }
 
-    pub(super) fn is_service(&self) -> bool {
-        self.kind == "service"
+    /// Whether it is an address that nobody has, because nodes translate it.
+    pub fn is_service(&self) -> bool {
+        matches!(self.kind, "service" | "balancer")
     }
 }
 
@@ -94,6 +95,30 @@ pub(super) fn services(eval: &Evaluator<'_>, parties: &mut Vec<Party>) -> Vec<(u
             place: Place::World,
             ips: vec![ip],
         });
+    }
+    found
+}
+
+/// Outer addresses of Services as parties.
+pub(super) fn balancers(eval: &Evaluator<'_>, parties: &mut Vec<Party>) -> Vec<(usize, ServiceId)> {
+    let mut found = Vec::new();
+    if eval.switches.service_dnat == ServiceDnat::Pre {
+        return found;
+    }
+    for id in eval.world.service_ids() {
+        let service = &eval.world[id];
+        let namespace = &eval.world[service.namespace].name;
+        for ip in &service.published.ips {
+            found.push((parties.len(), id));
+            parties.push(Party {
+                host: format!("Service {namespace}/{}", service.name).into(),
+                name: format!("ip:{ip}").into(),
+                kind: "balancer",
+                meant: Meant::Address(*ip),
+                place: Place::World,
+                ips: vec![*ip],
+            });
+        }
     }
     found
 }

@@ -11,7 +11,8 @@ use watertight_core::manifest::Direction;
 use watertight_core::sets::{PortMatch, Protocol};
 
 use super::connections::{Dialled, Planned, planned};
-use super::parties::{Index, Party, parties, services};
+use super::parties::{Index, Party, balancers, parties, services};
+use super::published::{Entry, entries};
 use super::sample::Sample;
 use crate::lab::{Place, Plan};
 
@@ -97,6 +98,7 @@ impl Lists {
 pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {
     let mut parties = parties(plan, eval);
     let services = services(eval, &mut parties);
+    let balancers = balancers(eval, &mut parties);
     let named = named_ports(eval);
     let control = control_port(eval, &named);
     let declared = |party: &Party| -> Ports {
@@ -123,13 +125,19 @@ pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {
             }
         }
     }
-    let inside: Vec<usize> = (0..parties.len())
-        .filter(|at| {
-            let party = parties.get(*at);
-            party.is_some_and(|party| !matches!(party.kind, "service" | "outside"))
-        })
-        .collect();
-    let to_services = dialled.len() * inside.len();
+    let is_asked = |entry: &Entry| of.ports.is_empty() || of.ports.contains(&entry.port());
+    let mut published = entries(eval, &index, &parties, &balancers);
+    // What a node translates does not come to its own sockets.
+    let on_nodes: BTreeSet<_> = published.iter().filter_map(Entry::on_node).collect();
+    published.retain(is_asked);
+    let who = |is_it: &dyn Fn(&Party) -> bool| -> Vec<usize> {
+        let all = parties.iter().enumerate();
+        let all = all.filter(|(_, party)| !party.is_service() && is_it(party));
+        all.map(|(at, _)| at).collect()
+    };
+    let inside = who(&|party| party.kind != "outside");
+    let everybody = who(&|_| true);
+    let to_services = dialled.len() * inside.len() + published.len() * everybody.len();
     let (mut lists, mut is_shortened);
     if of.ports.is_empty() {
         let all = always.iter().chain(&named).copied().collect();
@@ -150,13 +158,23 @@ pub fn ask(plan: &Plan, eval: &Evaluator<'_>, of: &Ask) -> Asked {
     for_pairs(&parties, |from, to, family| {
         let ports = lists.of(to.0);
         for (protocol, port) in sample.of(ports) {
-            connections.extend(planned(eval, from, to, family, protocol, port));
+            let is_node = matches!(to.1.place, Place::Node(_));
+            if !is_node || !on_nodes.contains(&(protocol, port)) {
+                connections.extend(planned(eval, from, to, family, protocol, port));
+            }
         }
     });
     for service in &dialled {
         for from in sample.of(&inside) {
             let source = parties.get(from);
             connections.extend(source.and_then(|source| service.from(eval, (from, source))));
+        }
+    }
+    for entry in &published {
+        for from in sample.of(&everybody) {
+            let source = parties.get(from);
+            let dialled = source.and_then(|source| entry.from(eval, plan, (from, source)));
+            connections.extend(dialled);
         }
     }
     Asked {

@@ -65,6 +65,35 @@ pub(super) fn doubtful(
     Ok(())
 }
 
+/// Asks again what was lost without a record behind a node that hides sources: if the node had to change the port
+/// too, the record was not known for what it was.
+pub(super) fn unlogged(
+    answers: &mut [Answer],
+    questions: &[Question],
+    (parties, watches): (&[Party], &[Watch]),
+    settings: &Settings,
+    is_meant: impl Fn(usize) -> bool,
+) -> Result<(), Error> {
+    let again = answers.iter().zip(questions).enumerate();
+    let again = again.filter(|(at, (answer, question))| {
+        question.masked.is_some() && matches!(answer.outcome, Outcome::Timeout) && is_meant(*at)
+    });
+    let (places, again): (Vec<usize>, Vec<Question>) = again
+        .map(|(at, (_, question))| (at, *question))
+        .take(ASKED_AGAIN)
+        .unzip();
+    if again.is_empty() {
+        return Ok(());
+    }
+    let answered = probe::run(parties, &again, watches, settings, &|_| {})?;
+    for (at, answer) in places.into_iter().zip(answered) {
+        if let Some(before) = answers.get_mut(at) {
+            *before = answer;
+        }
+    }
+    Ok(())
+}
+
 /// The rules whose counters move when a question is asked.
 pub(super) fn rules_met(
     scene: &Scene<'_, '_>,

@@ -198,7 +198,8 @@ spec:
         through.via_node = eval.world.node("n1");
         for (why, by_service, by_node) in [
             (Unsaid::Services, true, false),
-            (Unsaid::Sources, false, true),
+            // Nodes of a lab make sources as they make them.
+            (Unsaid::Sources, false, false),
             (Unsaid::Routed, false, true),
             (Unsaid::HostPods, false, false),
             (Unsaid::Names, false, false),
@@ -245,6 +246,8 @@ fn only_who_waits_there_proves_that_something_arrives() {
         port: 80,
         source_port: None,
         from_address: None,
+        masked: None,
+        to_names: None,
     };
     let of = |outcome: &Outcome, protocol| {
         let observed = Observed {

@@ -44,8 +44,9 @@ impl Unsayable {
     pub(super) fn is_below(&self, connection: &Connection, verdict: &Verdict) -> bool {
         let has = |kind| self.kinds.contains(&kind);
         let is_dialled = connection.service.is_some() && has(Unsaid::Services);
+        // Sources are as nodes make them: whoever is shown the client in place of the node is not judged anyway.
         let is_routed = (connection.via_node.is_some() || verdict.reason == Reason::Routed)
-            && (has(Unsaid::Routed) || has(Unsaid::Sources));
+            && has(Unsaid::Routed);
         let rules = [verdict.egress.rule(), verdict.ingress.rule()];
         let mut rules = rules.into_iter().flatten();
         is_dialled

@@ -170,6 +170,8 @@ impl Packet {
             // The kernel reads two bytes wherever they are: of ICMP it would be the checksum.
             Field::SourcePort => Bytes::EMPTY.port(self.from_port),
             Field::DestinationPort | Field::IcmpMessage => Bytes::EMPTY.port(self.port),
+            // Policies mark nothing.
+            Field::Mark => Bytes::EMPTY.number(0),
         })
     }
 

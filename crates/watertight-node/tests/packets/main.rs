@@ -31,6 +31,7 @@ mod nft;
 #[path = "../../../watertight-core/tests/oracle/mod.rs"]
 mod oracle;
 mod probe;
+mod published;
 #[expect(dead_code, reason = "shared with the tests of the evaluator")]
 #[path = "../../../watertight-core/tests/runner/mod.rs"]
 mod runner;
@@ -68,6 +69,7 @@ const MODULES: &[&[Test]] = &[
     netlink::TESTS,
     nft::TESTS,
     probe::TESTS,
+    published::TESTS,
     trial::TESTS,
 ];
 

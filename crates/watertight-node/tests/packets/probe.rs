@@ -87,6 +87,8 @@ fn question(from: usize, to: IpAddr, protocol: Protocol, port: u16) -> Question 
         port,
         source_port: None,
         from_address: None,
+        masked: None,
+        to_names: None,
     }
 }
 

@@ -254,6 +254,7 @@ pub(crate) fn everything() -> Table {
         Match::Is(Destination6, any6),
         Match::Is(Field::Protocol, Bytes::EMPTY.protocol(17)),
         Match::Is(IcmpMessage, port(0x8700)),
+        Match::Is(Field::Mark, Bytes::EMPTY.number(0x4000)),
         between(SourcePort, port(1), port(1023), false),
         between(Destination4, Bytes::EMPTY.v4(1), Bytes::EMPTY.v4(9), true),
         between(Source6, Bytes::EMPTY.v6(0), any6, false),
@@ -350,7 +351,7 @@ pub(crate) fn everything() -> Table {
         }),
         rules,
     };
-    let masquerade = vec![one(Statement::Masquerade)];
+    let masquerade = vec![one(Statement::Mark(7)), one(Statement::Masquerade)];
     let chains = [
         ("c", Chain::default()),
         ("filter", base(ChainType::Filter, 2, -10, rules)),

@@ -55,7 +55,8 @@ fn rulesets_are_printed_without_privileges() {
     assert!(
         found
             .stdout
-            .contains("\n# every node\ntable inet watertight-services {\n")
+            // Its node ports are addresses of the node.
+            .contains("\n# node worker-1\ntable inet watertight-services {\n")
     );
     let again = ran(&["lab", "run", "examples/shop", "--nft"]);
     assert_eq!(
@@ -380,8 +381,8 @@ fn a_run_says_what_is_not_in_the_lab_and_what_was_made_up() {
         "\npackets and prediction differ: nowhere\n",
         "ip:203.0.113.9 (partner)",
         "shop/done has finished",
-        "the node port of Service shop/web is not built; its cluster address is",
-        "the load balancer of Service shop/empty is not built; its cluster address is",
+        "the load balancer of Service shop/empty has no address in the input",
+        "2 ports of Services have no node port in the input",
         "Service shop/empty has nothing behind it",
         "Service shop/head is headless",
         "Service shop/alias is an alias of a name outside of the cluster",
@@ -396,20 +397,26 @@ fn a_run_says_what_is_not_in_the_lab_and_what_was_made_up() {
     let mut left = report["leftOut"].as_array().unwrap().iter();
     assert!(left.any(|left| left["name"] == "Service shop/head"));
     assert_eq!(report["outside"][0]["name"], "partner");
+    // From outside, and from pods.
+    for kind in ["outside", "pod"] {
+        let mut pairs = report["pairs"].as_array().unwrap().iter();
+        let is_dialled = pairs.any(|pair| {
+            let is_from =
+                report["parties"][pair["from"].as_u64().unwrap() as usize]["kind"] == kind;
+            let mut ports = pair["allowed"].as_array().into_iter().flatten();
+            is_from && ports.any(|port| port == "30000/tcp")
+        });
+        assert!(is_dialled, "nobody of kind {kind} dials the node port");
+    }
     let page = project.read("lab.html");
     assert!(page.contains("<li>Service shop/head is headless"), "{page}");
     assert!(page.contains("<li>M-7: "), "{page}");
     assert!(page.contains("ip:203.0.113.9 (partner)"), "{page}");
 
     // Engines that judge before they translate.
-    let before = run(&["--switch", "service_dnat=pre", "--switch", "snat=node-ip"]);
+    let before = run(&["--switch", "service_dnat=pre"]);
     let told = "Service shop/web is judged by";
     assert!(before.stdout.contains(told), "{}", before.stdout);
-    assert!(
-        before.stdout.contains("(snat=node-ip)"),
-        "{}",
-        before.stdout
-    );
 }
 
 #[test]

@@ -345,7 +345,7 @@ impl Inner {
                 lines.push(by_node);
             }
         }
-        let table = services::table(&read(&lines));
+        let table = services::table(&read(&lines), None);
         for host in &self.hosts {
             self.cluster.install(host.place, &table).unwrap();
         }

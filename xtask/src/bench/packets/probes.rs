@@ -103,6 +103,8 @@ pub(super) fn run(pods: usize) -> anyhow::Result<Probed> {
                     port: PORT,
                     source_port: None,
                     from_address: None,
+                    masked: None,
+                    to_names: None,
                 });
             }
         }

@@ -86,6 +86,8 @@ pub struct Trial {
     pub verdict: Verdict,
     /// Whether packets show everything that the prediction rests on.
     pub is_judged: bool,
+    /// Why not, where neither the verdict nor a policy tells: the statement of docs/semantics.md, and the words.
+    pub unjudged: Option<(&'static str, &'static str)>,
     /// What became of it while no policy was in force; none if it was not tried then.
     pub control: Option<Seen>,
     /// What became of it.

@@ -79,11 +79,23 @@ fn told(
     seen: (Option<Seen>, Seen),
     connection: impl Fn(Party) -> Connection,
 ) -> String {
+    told_open(sample, is_judged, seen, None, connection)
+}
+
+/// The same where it is known why nothing is said.
+fn told_open(
+    sample: &Sample,
+    is_judged: bool,
+    seen: (Option<Seen>, Seen),
+    unjudged: Option<(&'static str, &'static str)>,
+    connection: impl Fn(Party) -> Connection,
+) -> String {
     let eval = sample.eval();
     let mut ids = sample.world.endpoint_ids();
     let web = ids.find(|id| sample.world.endpoint_name(*id) == "shop/web");
     let connection = connection(Party::Endpoint(web.unwrap()));
     let trial = Trial {
+        unjudged,
         from: 0,
         to: 1,
         connection,
@@ -169,6 +181,24 @@ fn a_connection_that_is_not_judged_has_a_reason() {
     .assert_eq(&told(&known, false, (None, Seen::Open), |web| {
         Connection::new(web, to(&known, "shop/agent"), Protocol::Tcp, 80)
     }));
+}
+
+/// K-82: what the lab knows is said with the statement behind it.
+#[test]
+fn what_is_left_open_on_the_way_is_told() {
+    let sample = Sample::new(CLUSTER);
+    let open = Some(("K-82", "the client or the node"));
+    expect![[r#"
+        1 of 2 policies
+        not judged 80/tcp: the client or the node [K-82] line 0
+    "#]]
+    .assert_eq(&told_open(
+        &sample,
+        false,
+        (None, Seen::Open),
+        open,
+        |web| Connection::new(web, to(&sample, "shop/open"), Protocol::Tcp, 80),
+    ));
 }
 
 #[test]

@@ -63,6 +63,9 @@ impl Unjudged<'_, '_> {
         if let Some(uncertain) = trial.verdict.uncertain {
             return self.uncertain(uncertain);
         }
+        if let Some((id, reason)) = trial.unjudged {
+            return (reason.into(), Some(id), None);
+        }
         let rules = [trial.verdict.egress.rule(), trial.verdict.ingress.rule()];
         let mut rules = rules.into_iter().flatten();
         if let Some(rule) = rules.find(|rule| self.is_unsaid(*rule)) {

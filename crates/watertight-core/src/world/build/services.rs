@@ -47,6 +47,7 @@ impl Builder<'_> {
                     TargetPort::Name(name) => Err((&**name).into()),
                 },
                 protocol: port.protocol,
+                node_port: port.node_port,
             });
             self.ignores(&object.meta, "Service", Some(namespace), object.span);
             let labels = object.meta.labels.iter();
@@ -65,6 +66,7 @@ impl Builder<'_> {
                 cluster_ips: service.cluster_ips.clone(),
                 headless: service.headless || service.kind.as_deref() == Some("ExternalName"),
                 ports: ports.collect(),
+                published: service.published.clone(),
                 addresses,
                 span: Some(object.meta.name.span),
             });

@@ -9,6 +9,7 @@
 
 mod outside;
 mod planner;
+mod published;
 mod ranges;
 #[cfg(test)]
 pub(super) mod tests;
@@ -142,6 +143,8 @@ pub struct MadeUp {
     pub families: bool,
     /// How many pods, nodes and Services have addresses that the input does not give.
     pub addresses: usize,
+    /// How many ports of Services have a port on every node that the input does not give.
+    pub node_ports: usize,
 }
 
 /// Who lives where.
@@ -160,6 +163,9 @@ pub struct Plan {
     pub dns: Vec<IpAddr>,
     /// Addresses outside.
     pub outside: Vec<Outside>,
+    /// Addresses of load balancers, and other outer addresses of Services: the node to which the world outside
+    /// sends what is for them.
+    pub entries: BTreeMap<IpAddr, NodeId>,
     /// What is not in the lab.
     pub left_out: Vec<LeftOut>,
     /// What was made up.

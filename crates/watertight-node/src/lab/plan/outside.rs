@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use watertight_core::world::Service;
+
 use super::planner::Planner;
 use super::ranges::unusable;
 use super::{Options, Outside};
@@ -82,7 +84,10 @@ impl Planner<'_> {
             return Some(self.world.endpoint_name(endpoint));
         }
         let mut services = self.world.services.iter();
-        if let Some(service) = services.find(|service| service.cluster_ips.contains(&ip)) {
+        let has = |service: &&Service| {
+            service.cluster_ips.contains(&ip) || service.published.ips.contains(&ip)
+        };
+        if let Some(service) = services.find(has) {
             return Some(format!("Service {}", service.name));
         }
         let mut outside = self.plan.outside.iter();

@@ -245,19 +245,11 @@ impl<'w> Planner<'w> {
         let mut owners: BTreeMap<IpAddr, ServiceId> = BTreeMap::new();
         for id in self.world.service_ids() {
             let service = &self.world[id];
-            let name = format!(
-                "Service {}/{}",
-                self.world[service.namespace].name, service.name
-            );
+            let name = self.service_name(id);
             let given = service.cluster_ips.clone();
-            let part = published(service);
             if let Some(reason) = not_dialled(service) {
                 self.leave_out(&name, None, reason.into());
                 continue;
-            }
-            if let Some(part) = part {
-                let reason = "is not built; its cluster address is";
-                self.leave_out(&format!("the {part} of {name}"), None, reason.into());
             }
             let mut ips = Vec::new();
             let families = self.families;
@@ -286,12 +278,20 @@ impl<'w> Planner<'w> {
             }
             self.world.set_cluster_ips(id, ips);
         }
+        self.publish();
         Ok(())
+    }
+
+    /// `Service shop/web`
+    pub(super) fn service_name(&self, id: ServiceId) -> String {
+        let service = &self.world[id];
+        let namespace = &self.world[service.namespace].name;
+        format!("Service {namespace}/{}", service.name)
     }
 }
 
 /// Why nobody can dial a Service, as a sentence without its subject.
-fn not_dialled(service: &Service) -> Option<&'static str> {
+pub(super) fn not_dialled(service: &Service) -> Option<&'static str> {
     if service.kind.as_deref() == Some("ExternalName") {
         Some("is an alias of a name outside of the cluster (ExternalName)")
     } else if service.headless {
@@ -300,15 +300,6 @@ fn not_dialled(service: &Service) -> Option<&'static str> {
         Some("has no ports")
     } else {
         None
-    }
-}
-
-/// Where a Service can be dialled besides its cluster address.
-fn published(service: &Service) -> Option<&'static str> {
-    match service.kind.as_deref() {
-        Some("NodePort") => Some("node port"),
-        Some("LoadBalancer") => Some("load balancer"),
-        _ => None,
     }
 }
 

@@ -90,6 +90,7 @@ impl Taken {
         ips.extend(world.names.iter().flat_map(|name| &name.ips));
         for service in &world.services {
             ips.extend(&service.cluster_ips);
+            ips.extend(&service.published.ips);
             ips.extend(service.addresses.iter().map(|address| address.ip));
         }
         for id in world.policy_ids() {

@@ -166,13 +166,78 @@ fn what_of_services_is_not_built_is_said() {
         Service balanced: 10.96.0.2
         Service portless: 
         Service old: 
-        without the node port of Service shop/node-port: is not built; its cluster address is
-        without the load balancer of Service shop/balanced: is not built; its cluster address is
         without Service shop/portless: has no ports
         without Service shop/old: has no address of a family that the lab has
+        without the load balancer of Service shop/balanced: has no address in the input; its node ports and its cluster address are built
         made up: 2 nodes, 1 places, 1 templates, 5 addresses, families
     "#]]
     .assert_eq(&planned(&text, &options));
+}
+
+/// K-82: what is claimed twice, or cannot be, is said; what is lacking is made up.
+#[test]
+fn services_have_ports_on_nodes_and_outer_addresses() {
+    let service = |name: &str, spec: &str| {
+        format!(
+            "kind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{selector: {{app: web}}, {spec}}}\n"
+        )
+    };
+    let ingress = |ip: &str| format!("status: {{loadBalancer: {{ingress: [{{ip: {ip}}}]}}}}\n");
+    let services = [
+        service(
+            "first",
+            "type: NodePort, ports: [{port: 80, nodePort: 30000}, {port: 80, protocol: UDP}]",
+        ),
+        service(
+            "twin",
+            "type: NodePort, ports: [{port: 80, nodePort: 30000}, {port: 81}]",
+        ),
+        service(
+            "inner",
+            "ports: [{port: 80, nodePort: 30009}], externalIPs: [203.0.113.5, 10.244.0.2, '2001:db8::5']",
+        ),
+        service(
+            "near",
+            "type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80, nodePort: 30007}]",
+        ) + &ingress("203.0.113.6"),
+        service(
+            "fenced",
+            "type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], ports: [{port: 80}]",
+        ) + &ingress("203.0.113.7"),
+        service("thief", "type: LoadBalancer, ports: [{port: 80}]") + &ingress("203.0.113.6"),
+    ];
+    let nodes = "kind: Node\nmetadata: {name: n1}\n---\nkind: Node\nmetadata: {name: n2}\n---\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {nodeName: n2, containers: [{name: c, image: c}]}\nstatus: {podIP: 10.244.0.2}";
+    let mut world = world_of(&format!("{nodes}\n---\n{}", services.join("\n---\n")));
+    let plan = Plan::new(&mut world, &Options::default()).unwrap();
+    let mut told = String::new();
+    for service in &world.services {
+        let ports: Vec<_> = service.ports.iter().map(|port| port.node_port).collect();
+        told += &format!("{} {ports:?} {:?}\n", service.name, service.published.ips);
+    }
+    for (ip, node) in &plan.entries {
+        told += &format!("{ip} through {}\n", world[*node].name);
+    }
+    for left in &plan.left_out {
+        told += &format!("without {}: {}\n", left.name, left.reason);
+    }
+    told += &format!("{} made up\n", plan.made_up.node_ports);
+    expect![[r#"
+        first [Some(30000), Some(30000)] []
+        twin [None, Some(30001)] []
+        inner [None] [203.0.113.5]
+        near [Some(30007)] [203.0.113.6]
+        fenced [Some(30002)] []
+        thief [Some(30003)] []
+        203.0.113.5 through n1
+        203.0.113.6 through n2
+        without node port 30000/tcp of Service shop/twin: belongs to another Service as well
+        without address 10.244.0.2 of Service shop/inner: belongs to somebody else as well
+        without address 2001:db8::5 of Service shop/inner: is of a family that the lab does not have
+        without address 203.0.113.7 of Service shop/fenced: admits some clients only (loadBalancerSourceRanges), which is not built
+        without address 203.0.113.6 of Service shop/thief: belongs to somebody else as well
+        4 made up
+    "#]]
+    .assert_eq(&told);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Prober<'_> {
             self.flights.get_mut(&index)?.via = via;
             return self.send(index, &question, number);
         }
-        self.close(via);
+        self.close(via, question.masked);
         let dialled = self
             .enter(&question)
             .and_then(|()| self.dial(index, &question));
@@ -120,6 +120,7 @@ impl Prober<'_> {
         let owner = self.owners.get(&question.to);
         let to_itself = owner.is_some() && owner == self.namespaces.get(question.from);
         let wants_ends = !self.watches.is_empty() || to_itself;
+        let is_translated = owner.is_none() || question.masked.is_some();
         for _ in 0..8 {
             let fd = sockets::open(version, Protocol::Tcp)?;
             sockets::reset_on_close(&fd)?;
@@ -133,7 +134,7 @@ impl Prober<'_> {
                     sockets::bind_shared(&fd, SocketAddr::new(from, port))?;
                 }
                 // A port that no other connection has tells the packets that were translated.
-                None if owner.is_none() && wants_ends || question.from_address.is_some() => {
+                None if is_translated && wants_ends || question.from_address.is_some() => {
                     sockets::bind(&fd, SocketAddr::new(from, 0))?;
                 }
                 None => {}
@@ -143,8 +144,12 @@ impl Prober<'_> {
             if ours == Some(to) && question.source_port.is_none() {
                 continue;
             }
+            // A node that hides the source keeps its port.
+            let masked = ours.zip(question.masked);
+            let masked = masked.map(|(ours, ip)| SocketAddr::new(ip, ours.port()));
+            let seen = ours.into_iter().chain(masked).filter(|_| is_translated);
             // Two that could not be told apart once they are translated are asked one after the other.
-            if owner.is_none() && ours.is_some_and(|ours| self.translated.contains_key(&ours)) {
+            if seen.clone().any(|seen| self.translated.contains_key(&seen)) {
                 break;
             }
             let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
@@ -153,9 +158,7 @@ impl Prober<'_> {
             let ends = ours.map(|ours| (ours, to));
             if let Some((ours, theirs)) = ends {
                 self.connections.insert((ours, theirs), index);
-                if owner.is_none() {
-                    self.translated.insert(ours, index);
-                }
+                self.translated.extend(seen.map(|seen| (seen, index)));
             }
             return Ok(Via::Connection(fd, ends));
         }

@@ -72,7 +72,7 @@ impl Prober<'_> {
         }
         if flags.contains(EpollFlags::EPOLLOUT) {
             let question = self.questions.get(index)?;
-            if question.port == listen::DNS {
+            if question.to_names.unwrap_or(question.port == listen::DNS) {
                 // There a listener waits for a query; this is none.
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                 let _ = send(fd.as_raw_fd(), &wire::probe(self.tag(index)), flags);

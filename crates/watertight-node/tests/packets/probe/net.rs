@@ -93,6 +93,8 @@ impl Net {
             port: 0,
             source_port: None,
             from_address: None,
+            masked: None,
+            to_names: None,
         };
         let addresses = self.parties.iter().flat_map(|party| &party.addresses);
         let questions: Vec<Question> = addresses.map(|address| echo(*address)).collect();

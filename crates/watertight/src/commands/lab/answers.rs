@@ -25,6 +25,10 @@ pub(super) fn judged(one: &Try, outcome: &Outcome) -> (Exit, &'static str) {
     };
     let mut verdicts = one.predicted.iter().map(|(_, verdict)| verdict);
     match arrived {
+        // Whose turn it was does not matter where one of the backends is enough.
+        Some(_) if one.open.is_some_and(|(id, _)| id == "K-82") => {
+            (Exit::Unable, "the prediction is not certain")
+        }
         Some(_) if verdicts.clone().any(|verdict| verdict.uncertain.is_some()) => {
             (Exit::Unable, "the prediction is not certain")
         }
@@ -85,6 +89,9 @@ impl Asking<'_> {
             };
             let told = format!("{word}{to}: {}{place}", evidence.because);
             entry("predicted", &told);
+        }
+        if let Some((id, words)) = one.open {
+            entry("but", &format!("{id}: {words}"));
         }
         entry("result", result);
         text

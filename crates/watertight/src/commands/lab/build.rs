@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use watertight_core::engine::{ServiceDnat, Snat};
+use watertight_core::engine::ServiceDnat;
 use watertight_core::policy::lower;
 use watertight_core::report::Assumption;
 use watertight_core::report::lab::{LabLeftOut, LabOutside, selecting};
@@ -128,6 +128,13 @@ impl Planned {
                 has_or_have(made_up.addresses)
             ));
         }
+        if made_up.node_ports > 0 {
+            parts.push(format!(
+                "{} of Services {} no node port in the input: each has one from 30000 on",
+                count(made_up.node_ports, "port"),
+                has_or_have(made_up.node_ports)
+            ));
+        }
         if made_up.families {
             let families = families_of(self.plan.families());
             parts.push(format!("no pod tells its address family: it is {families}"));
@@ -156,7 +163,16 @@ impl Planned {
             address: outside.ip.to_string(),
             name: outside.name.to_string(),
         };
-        outside.map(named).collect()
+        let mut found: Vec<_> = outside.map(named).collect();
+        let world = &self.cluster.world;
+        for service in &world.services {
+            let namespace = &world[service.namespace].name;
+            found.extend(service.published.ips.iter().map(|ip| LabOutside {
+                address: ip.to_string(),
+                name: format!("{namespace}/svc/{}", service.name),
+            }));
+        }
+        found
     }
 
     /// What the plan has no place for, and what the engine makes the lab leave out.
@@ -172,15 +188,6 @@ impl Planned {
                 reason: left.reason.to_string(),
             })
             .collect();
-        let mut services = world.services.iter();
-        let is_published =
-            services.any(|of| matches!(of.kind.as_deref(), Some("NodePort" | "LoadBalancer")));
-        if is_published && switches.snat == Snat::NodeIp {
-            left.push(LabLeftOut {
-                name: "clients of node ports and load balancers".into(),
-                reason: "would come from the address of a node (snat=node-ip); what they dial is not built".into(),
-            });
-        }
         if switches.service_dnat == ServiceDnat::Pre {
             let engine = self.cluster.settings.profile.engine.name();
             for id in world.service_ids() {

@@ -164,9 +164,9 @@ impl Asking<'_> {
                 name: Arc::clone(&party.name),
                 namespace: self.namespace(party.place)?,
                 // Nobody has the address of a Service: what goes there is translated.
-                addresses: match party.kind {
-                    "service" => Vec::new(),
-                    _ => party.ips.clone(),
+                addresses: match party.is_service() {
+                    true => Vec::new(),
+                    false => party.ips.clone(),
                 },
             });
         }

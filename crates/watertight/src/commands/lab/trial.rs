@@ -127,8 +127,21 @@ fn nft(planned: &Planned, eval: &watertight_core::eval::Evaluator<'_>) -> anyhow
             left.extend(&compiled.left);
         }
     }
-    let services = services::table(&planned.cluster.world);
-    text.push_str(&format!("# every node\n{services}"));
+    let world = &planned.cluster.world;
+    let services = planned.plan.nodes.iter();
+    let services: Vec<_> = services
+        .map(|node| (node, services::table(world, Some((&planned.plan, node.id)))))
+        .collect();
+    match services.split_first() {
+        Some(((_, first), others)) if others.iter().all(|(_, other)| other == first) => {
+            text.push_str(&format!("# every node\n{first}"));
+        }
+        _ => {
+            for (node, table) in &services {
+                text.push_str(&format!("# node {}\n{table}", one_line(&node.name)));
+            }
+        }
+    }
     for one in left {
         let policy = eval.ruleset[one.policy].origin.name(&planned.cluster.world);
         say(&format!("note: {} {}", one_line(&policy), one.why.words()));
@@ -195,6 +208,12 @@ fn left_out(planned: &Planned, asked: &Asked, ask: &Ask, tried: &Tried) -> Vec<L
         if party.kind == "service" && !is_dialled && is_told {
             left.push(LabLeftOut {
                 name: format!("Service {}", party.name.replacen("/svc/", "/", 1)),
+                reason: "has nothing behind it, so there is nothing to predict".into(),
+            });
+        }
+        if party.kind == "balancer" && !is_dialled && is_told {
+            left.push(LabLeftOut {
+                name: format!("{}, which leads to {}", party.name, party.host),
                 reason: "has nothing behind it, so there is nothing to predict".into(),
             });
         }

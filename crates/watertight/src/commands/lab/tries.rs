@@ -11,7 +11,7 @@ use watertight_core::rules::count;
 use watertight_core::sets::Protocol;
 use watertight_core::world::{EndpointId, Service, ServiceId};
 use watertight_node::lab::{Place, Plan};
-use watertight_node::probe::Question;
+use watertight_node::probe::{NAMES, Question};
 use watertight_node::trial::{self, Ask, Asked, Party};
 
 use super::build::Planned;
@@ -28,6 +28,8 @@ pub(super) struct Try {
     pub(super) question: Question,
     /// What is predicted; for a Service, of each backend that it may lead to.
     pub(super) predicted: Vec<(Connection, Verdict)>,
+    /// Why nothing is said of it: the statement of docs/semantics.md, and the words.
+    pub(super) open: Option<(&'static str, &'static str)>,
     /// Why it is denied where nothing is predicted.
     pub(super) nothing: String,
 }
@@ -48,10 +50,12 @@ pub(super) fn tries(
     // Verdicts of nobody else are asked for.
     let mut plan: Plan = planned.plan.clone();
     let is_wanted = |id: &EndpointId| from.endpoints().contains(id) || to.endpoints().contains(id);
+    // Behind an address, or a port of a node, may be anybody.
+    let leads_on = matches!(to.what, What::Nodes(_) | What::World);
     let by_address = [from, to]
         .iter()
         .any(|end| matches!(end.what, What::Addresses(_)));
-    if !by_address {
+    if !by_address && !leads_on {
         plan.pods.retain(|pod| is_wanted(&pod.id));
     }
     let mut asked = trial::ask(&plan, eval, &ask);
@@ -147,6 +151,9 @@ fn meant<'a>(asked: &'a Asked, end: &'a Selection) -> impl Iterator<Item = (usiz
 /// ` (partner)` behind an address outside that has a name.
 fn stands_for(planned: &Planned, party: &Party) -> String {
     let mut outside = planned.plan.outside.iter();
+    if party.kind == "balancer" {
+        return format!(" ({})", party.host);
+    }
     let known = outside.find(|of| party.kind == "outside" && party.ips.contains(&of.ip));
     match known {
         Some(of) if *of.name != *of.ip.to_string() => format!(" ({})", of.name),
@@ -202,7 +209,11 @@ fn plain(
         found.push(Try {
             text,
             question: one.question,
-            predicted: vec![(one.connection, one.verdict)],
+            predicted: match one.backends.as_slice() {
+                [] => vec![(one.connection, one.verdict)],
+                several => several.to_vec(),
+            },
+            open: one.unjudged,
             nothing: String::new(),
         });
     }
@@ -228,8 +239,13 @@ fn to_service(
     };
     if meant(asked, from).next().is_some() && meant(asked, from).all(|(_, of)| of.kind == "outside")
     {
+        let mut ports = service.ports.iter();
+        let on_nodes = ports.find_map(|port| port.node_port);
+        let on_nodes = on_nodes.map_or(String::new(), |number| {
+            format!("its port on a node (`node:NAME:{number}`), ")
+        });
         bail!(
-            "a cluster address leads nowhere from outside; dial a pod behind `{name}`, or dial it from a pod"
+            "a cluster address leads nowhere from outside; dial {on_nodes}a pod behind `{name}`, or dial it from a pod"
         );
     }
     let ports: Vec<(Protocol, u16)> = match (ports, queries) {
@@ -265,11 +281,14 @@ fn to_service(
                     port: *port,
                     source_port: None,
                     from_address: own,
+                    masked: None,
+                    to_names: Some(backends.iter().any(|(_, of, _)| of.port == Some(NAMES))),
                 },
                 predicted: backends
                     .into_iter()
                     .map(|(_, connection, verdict)| (connection, verdict))
                     .collect(),
+                open: None,
                 nothing: if has {
                     "nothing is behind the Service".into()
                 } else {

@@ -140,7 +140,9 @@ fn name(report: &LabReport, at: usize) -> Cow<'_, str> {
     let Some(party) = report.parties.get(at) else {
         return Cow::Borrowed("");
     };
-    let is_it = |of: &&LabOutside| party.kind == "outside" && party.addresses.contains(&of.address);
+    let is_it = |of: &&LabOutside| {
+        matches!(&*party.kind, "outside" | "balancer") && party.addresses.contains(&of.address)
+    };
     match report.outside.iter().find(is_it) {
         // An address that was given without a name goes by itself.
         Some(of) if of.name != of.address => Cow::Owned(format!("{} ({})", party.name, of.name)),
@@ -153,7 +155,7 @@ fn group(party: &LabParty) -> &str {
     match &*party.kind {
         "node" => "nodes",
         "outside" => "outside",
-        "service" => "services",
+        "service" | "balancer" => "services",
         _ => party.name.split('/').next().unwrap_or_default(),
     }
 }
