@@ -165,18 +165,20 @@ pub(super) fn is_felt([old, new]: [&Context<'_>; 2], felt: &Felt) -> bool {
         let guarded = resolvers.guarded(context);
         let touched = context.groups().iter();
         let touched = touched.filter(|group| guarded && felt.is_touched(group.namespace));
-        let causes = touched.flat_map(|group| broken(context, resolvers, group, guarded));
-        let by_servers = causes.filter_map(|(cause, _)| {
+        let touched: Vec<&Group> = touched.collect();
+        let found = parallel::map(&touched, |group| broken(context, resolvers, group, guarded));
+        let by_servers = found.into_iter().flatten().filter_map(|(cause, _)| {
             let policy = kubernetes(context, cause.at);
             (cause.at.direction == Direction::Ingress).then_some((policy, cause.rule, cause.kind))
         });
         by_servers.collect::<BTreeSet<_>>()
     };
-    let is = denying(new, after).into_iter();
-    let was: BTreeSet<_> = is
+    let (is, was) = parallel::both(|| denying(new, after), || denying(old, before));
+    let said_before: BTreeSet<_> = is
+        .into_iter()
         .map(|(policy, rule, kind)| (policy.and_then(|policy| felt.was(policy)), rule, kind))
         .collect();
-    was != denying(old, before)
+    said_before != was
 }
 
 /// The pods of a group that do not get all answers, and why.

@@ -81,9 +81,9 @@ pub(crate) struct CompareArgs {
 pub(crate) enum FailOnChange {
     /// Any connection with another answer
     Any,
-    /// A connection that may be allowed and was not
+    /// A connection that may be allowed and was not, or rules about ICMP, which is not compared
     Widen,
-    /// A connection that was allowed and may not be
+    /// A connection that was allowed and may not be, or rules about ICMP
     Narrow,
     /// Nothing
     Never,

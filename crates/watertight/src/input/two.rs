@@ -155,8 +155,15 @@ fn has_twin(given: &Given, others: &[Given]) -> bool {
     let Given::File { path, below: own } = given else {
         return false;
     };
-    let is_twin = |other: &Given| matches!(other, Given::File { below, .. } if below == own);
-    files::is_long(path) && others.iter().any(is_twin)
+    let place = |other: &'_ Given| matches!(other, Given::File { below, .. } if below == own);
+    files::may_be_same(path, path)
+        && others
+            .iter()
+            .filter(|other| place(other))
+            .any(|other| match other {
+                Given::File { path: other, .. } => files::may_be_same(path, other),
+                _ => false,
+            })
 }
 
 /// The texts of one side, with its twins: what is the same as a text of the other side is not held in memory

@@ -369,4 +369,31 @@ spec:
     );
     let ran = diff(&with, &other, &["--fail-on", "never"]);
     assert!(ran.stdout.starts_with("uncertain: "), "{ran:?}");
+    // A label of the object decides nothing.
+    let metadata = "metadata: {name: db, namespace: shop}";
+    let labelled = "metadata: {name: db, namespace: shop, labels: {version: v2}}";
+    let ran = diff(&with, &with.replace(metadata, labelled), &["-o", "json"]);
+    assert!(ran.stdout.contains("\"icmp\": 0"), "{ran:?}");
+}
+
+/// C-3: a rule about all traffic, before the one about ICMP.
+#[test]
+fn a_rule_about_all_traffic_may_decide_icmp() {
+    let policy = |first: &str| {
+        cluster(&format!(
+            "apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {{name: db, namespace: shop}}
+spec:
+  selector: app == 'db'
+  types: [Ingress]
+  ingress:
+{first}  - {{action: Allow, protocol: ICMP}}
+"
+        ))
+    };
+    let (before, after) = (policy(""), policy("  - {action: Deny}\n"));
+    let ran = diff(&before, &after, &["--fail-on", "narrow"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.starts_with("uncertain: "), "{ran:?}");
 }

@@ -125,7 +125,7 @@ fn a_closed_pipe_does_not_change_the_answer() {
         ("check --watch", "0"),
     ] {
         let script = format!(
-            "cd {at}; (sleep 0.2; {watertight} {arguments} -q; echo $? >&3) 3>&2 2>/dev/null | true"
+            "cd {at}; (sleep 0.5; {watertight} {arguments} -q; echo $? >&3) 3>&2 2>/dev/null | true"
         );
         let ran = finish(Command::new("sh").args(["-c", &script]), None);
         assert_eq!(ran.stderr.trim(), code, "{arguments}: {ran:?}");

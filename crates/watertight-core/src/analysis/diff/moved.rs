@@ -25,6 +25,25 @@ type Sets = (SetId, SetId);
 
 const NOBODY: Sets = (SetId::NONE, SetId::NONE);
 
+/// The bands of a row that have ports in common with one of another row; both are in order.
+fn overlapping<'b>(row: &'b [Band], band: &Band) -> impl Iterator<Item = &'b Band> + use<'b> {
+    let Band {
+        protocol,
+        first,
+        last,
+        ..
+    } = *band;
+    let from = row.partition_point(|other| (other.protocol, other.last) < (protocol, first));
+    let behind = row.get(from..).unwrap_or_default().iter();
+    behind.take_while(move |other| other.protocol == protocol && other.first <= last)
+}
+
+/// How many ports two bands of one protocol have in common.
+fn ports_in_both(a: &Band, b: &Band) -> u32 {
+    let (first, last) = (a.first.max(b.first), a.last.min(b.last));
+    (u32::from(last) + 1).saturating_sub(u32::from(first))
+}
+
 impl<'r> Moved<'r> {
     pub(super) fn new(sides: [&'r Side; 2]) -> Self {
         Self {
@@ -65,40 +84,29 @@ impl<'r> Moved<'r> {
         };
         let (old, new) = (bands(before, old), bands(after, new));
         let sets = |band: &Band| (band.allowed, band.maybe);
-        let mut pairs: Vec<(Sets, Sets)> = Vec::new();
+        let mut pairs: FxHashSet<(Sets, Sets)> = FxHashSet::default();
         for band in &old {
             let mut covered = 0;
-            for other in new.iter().filter(|other| other.protocol == band.protocol) {
-                let (first, last) = (band.first.max(other.first), band.last.min(other.last));
-                if first <= last {
-                    covered += u32::from(last - first) + 1;
-                    pairs.push((sets(band), sets(other)));
-                }
+            for other in overlapping(&new, band) {
+                covered += ports_in_both(band, other);
+                pairs.insert((sets(band), sets(other)));
             }
-            if covered <= u32::from(band.last - band.first) {
-                pairs.push((sets(band), NOBODY));
+            if covered < ports_in_both(band, band) {
+                pairs.insert((sets(band), NOBODY));
             }
         }
         for band in &new {
-            let of_protocol = old.iter().filter(|other| other.protocol == band.protocol);
-            let covered = of_protocol.map(|other| {
-                let (first, last) = (band.first.max(other.first), band.last.min(other.last));
-                (u32::from(last) + 1).saturating_sub(u32::from(first))
-            });
-            if covered.sum::<u32>() <= u32::from(band.last - band.first) {
-                pairs.push((NOBODY, sets(band)));
+            let covered = overlapping(&old, band).map(|other| ports_in_both(band, other));
+            if covered.sum::<u32>() < ports_in_both(band, band) {
+                pairs.insert((NOBODY, sets(band)));
             }
         }
-        let mut found = Runs::default();
-        for ((allowed, maybe), (other, other_maybe)) in pairs {
-            for (a, b) in [(allowed, other), (maybe, other_maybe)] {
-                let differ = self.of_sets(a, b);
-                if !differ.is_empty() {
-                    found = found.union(differ);
-                }
-            }
-        }
-        found
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        pairs.sort_unstable();
+        let differ = pairs.into_iter().flat_map(|((a, maybe_a), (b, maybe_b))| {
+            [(a, b), (maybe_a, maybe_b)].map(|(a, b)| self.of_sets(a, b).clone())
+        });
+        Runs::union_of(&differ.collect::<Vec<_>>())
     }
 
     /// The classes that are in one of two sets only.

@@ -16,7 +16,11 @@ pub(super) fn about_icmp(difference: &Difference, judged: [&Judged<'_, '_>; 2]) 
         let world = judged.eval.world;
         let rules = policies.flat_map(|policy| {
             let name = policy.origin.name_span(world);
-            let rules = policy.rules.iter().filter(|rule| is_about_icmp(rule));
+            let names_icmp = policy.rules.iter().any(is_about_icmp);
+            // Of a policy that speaks of ICMP, a rule about all traffic may decide it as well.
+            let may_decide = |rule: &&Rule| is_about_icmp(rule) || is_about_all(rule);
+            let rules = policy.rules.iter().filter(may_decide);
+            let rules = rules.filter(move |_| names_icmp);
             rules.filter_map(move |rule| Some((name?, rule.span)))
         });
         rules.collect::<Vec<_>>()
@@ -38,6 +42,11 @@ fn is_about_icmp(rule: &Rule) -> bool {
     traffic.any(|traffic| matches!(traffic, PortMatch::Icmp { .. }))
 }
 
+fn is_about_all(rule: &Rule) -> bool {
+    let is_all = |traffic: &PortMatch| matches!(traffic, PortMatch::Any | PortMatch::Everything);
+    rule.traffic.is_empty() || rule.traffic.iter().any(is_all)
+}
+
 /// Whether a change of an object concerns its rules about ICMP, those before and those after: the rules themselves,
 /// or what is not written in rules, such as whom it selects.
 fn concerns(object: &ObjectChange, rules: &[Vec<Span>]) -> bool {
@@ -46,10 +55,17 @@ fn concerns(object: &ObjectChange, rules: &[Vec<Span>]) -> bool {
         let rules = rules.into_iter().flatten();
         span.is_some_and(|span| rules.into_iter().any(|rule| overlap(span, *rule)))
     };
-    let is_of_rules = |edit: &Edit| edit.path.contains("ingress") || edit.path.contains("egress");
+    let decides = |edit: &&Edit| {
+        let path = &*edit.path;
+        !path.starts_with("metadata.") && path != "apiVersion" && !path.ends_with(".description")
+    };
+    let is_of_rules = |edit: &Edit| {
+        let mut parts = edit.path.split('.');
+        parts.any(|part| part.starts_with("ingress") || part.starts_with("egress"))
+    };
     rules.iter().any(|rules| !rules.is_empty())
         && (object.edits.is_empty()
-            || object.edits.iter().any(|edit| {
+            || object.edits.iter().filter(decides).any(|edit| {
                 !is_of_rules(edit)
                     || touches(edit.old.as_ref(), rules.first())
                     || touches(edit.new.as_ref(), rules.get(1))
