@@ -9,6 +9,7 @@ use super::judge::{Judged, Round, Verdict};
 use super::objects;
 use super::plan::Options;
 use super::run::Ran;
+use super::wire::How;
 
 /// The report of a run.
 #[must_use]
@@ -99,11 +100,12 @@ pub fn verdict(counts: &VerifyCounts) -> &'static str {
     }
 }
 
-/// What is around the cluster's pods may be out of reach for reasons of its own.
+/// What is around the cluster's pods may be out of reach for reasons of its own. SCTP goes between pods of ours:
+/// where none is carried it is closed, and what cannot be told of it is open like the rest.
 fn is_counted(claim: &Claim, judged: &Judged) -> bool {
     match judged.verdict {
         Verdict::Exempt | Verdict::Closed => false,
-        Verdict::Inconclusive => claim.is_required,
+        Verdict::Inconclusive => claim.is_required || claim.treatment.target.how == How::Sctp,
         _ => true,
     }
 }
@@ -199,6 +201,35 @@ mod tests {
         };
         assert_eq!(counted("never-closed"), "not-enforced");
         assert_eq!(counted("open"), "enforced");
+    }
+
+    #[test]
+    fn what_cannot_be_told_of_sctp_counts() {
+        use crate::verify::claims::claims;
+        use crate::verify::plan::layout;
+        use crate::verify::testing::{known, node, options};
+
+        let (options, nodes) = (options(), [node("a"), node("b")]);
+        let layout = layout(&options, Some(&nodes));
+        let mut known = known(&layout, &nodes);
+        known.sctp = (0..layout.actors.len()).collect();
+        let claims = claims(&options, &layout.actors, &known);
+        let counted = |how: How, verdict: Verdict| {
+            let mut of = claims.iter();
+            let claim = of.find(|claim| claim.treatment.target.how == how).unwrap();
+            let judged = Judged {
+                verdict,
+                reason: String::new(),
+                after: None,
+            };
+            is_counted(claim, &judged)
+        };
+        assert!(counted(How::Sctp, Verdict::Inconclusive));
+        assert!(counted(How::Tcp, Verdict::Inconclusive));
+        // The network carries none.
+        assert!(!counted(How::Sctp, Verdict::Closed));
+        // A name server.
+        assert!(!counted(How::Dns, Verdict::Inconclusive));
     }
 
     #[test]
