@@ -322,17 +322,37 @@ async fn sctp_is_tried_where_kernels_have_it() {
     assert_eq!(open.count(), 4);
     assert!(!found.notes.join("; ").contains("SCTP"));
 
-    // Whose server takes no policy that names SCTP learns nothing about it, and the rest all the same.
+    // Whose server takes no policy that names SCTP still learns whether denials stop it.
+    for (mode, verdict) in [
+        (Mode::Enforces, "enforced"),
+        (Mode::Nothing, "not-enforced"),
+    ] {
+        let cluster = speaking(mode, &["a", "b"]).await;
+        let fault = |effect| Fault::new("create", "networkpolicies.networking.k8s.io", effect);
+        // The denials first.
+        cluster.fault(fault(Effect::Slow(Duration::from_millis(1))).times(2));
+        cluster.fault(fault(Effect::Forbidden).times(1));
+        let found = report(&cluster, &options).await;
+        assert_eq!(found.verdict, verdict);
+        let sctp = with(&found, verdict);
+        let sctp = sctp.iter().filter(|claim| claim.contains(" sctp:"));
+        assert_eq!(sctp.count(), 4, "{mode:?}");
+        let notes = found.notes.join("; ");
+        let told = "what is allowed back is not tried for SCTP: cannot create NetworkPolicy";
+        assert!(notes.contains(told), "{notes}");
+    }
+
+    // A command that fails says nothing of a kernel.
     let cluster = speaking(Mode::Enforces, &["a", "b"]).await;
-    let fault = |effect| Fault::new("create", "networkpolicies.networking.k8s.io", effect);
-    // The denials first.
-    cluster.fault(fault(Effect::Slow(Duration::from_millis(1))).times(2));
-    cluster.fault(fault(Effect::Forbidden).times(1));
+    cluster.fault(Fault::new("get", "pods/exec", Effect::Forbidden).times(2));
     let found = report(&cluster, &options).await;
-    assert_eq!(found.verdict, "enforced");
     assert!(found.claims.iter().all(|claim| claim.protocol != "sctp"));
     let notes = found.notes.join("; ");
-    assert!(notes.contains("SCTP is not judged"), "{notes}");
+    for node in ["a", "b"] {
+        let told = format!("whether SCTP is loaded on `{node}` could not be told: cannot run");
+        assert!(notes.contains(&told), "{notes}");
+    }
+    assert!(!notes.contains("SCTP is not tried"), "{notes}");
 
     // A network that carries none, policies or not.
     let cluster = speaking(Mode::NoSctp, &["a", "b"]).await;

@@ -151,7 +151,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Allows SCTP back where it is tried; the policies. What a cluster does not take says nothing about SCTP.
+    /// Allows SCTP back where it is tried; the policies. What a cluster does not take cannot be tried, and takes
+    /// nothing from what was seen of the denials.
     async fn allow_sctp(&mut self, objects: &Objects<'_>, run: &mut Course) -> Vec<Value> {
         let is_sctp = |claim: &Claim| claim.treatment.target.how == How::Sctp;
         if !run.claims.iter().any(is_sctp) {
@@ -162,9 +163,11 @@ impl Runner<'_> {
             Ok(_) => policies.to_vec(),
             Err(error) => {
                 self.notes.push(format!(
-                    "SCTP is not judged, since it cannot be allowed back: {error}"
+                    "what is allowed back is not tried for SCTP: {error}"
                 ));
-                run.claims.retain(|claim| !is_sctp(claim));
+                for claim in run.claims.iter_mut().filter(|claim| is_sctp(claim)) {
+                    claim.allowed = None;
+                }
                 // The first one may be there.
                 policies.to_vec()
             }

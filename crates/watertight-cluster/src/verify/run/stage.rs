@@ -272,24 +272,24 @@ impl Runner<'_> {
                 let image = &asking.options.image;
                 let facts = image.facts();
                 let answer = asking.access.exec(place, facts, EXTRA).await;
-                let facts = answer.ok();
-                let facts = facts.and_then(|(text, _)| image.read_facts(&text));
-                (
-                    node.unwrap_or(pod),
-                    actors,
-                    facts.is_some_and(|facts| facts.sctp),
-                )
+                let answer = answer.map_err(|error| error.to_string());
+                let facts = answer.and_then(|(text, why)| image.read_facts(&text).ok_or(why));
+                (node.unwrap_or(pod), actors, facts.map(|facts| facts.sctp))
             })
         });
         let mut with = BTreeSet::new();
         let mut without = Vec::new();
+        let mut untold = Vec::new();
         for (node, actors, has) in futures::future::join_all(asked).await {
-            if has {
-                with.extend(actors);
-            } else {
-                without.push(format!("`{node}`"));
+            match has {
+                Ok(true) => with.extend(actors),
+                Ok(false) => without.push(format!("`{node}`")),
+                Err(error) => untold.push(format!(
+                    "whether SCTP is loaded on `{node}` could not be told: {error}"
+                )),
             }
         }
+        self.notes.extend(untold);
         if !without.is_empty() {
             let without = without.join(" and ");
             self.notes.push(format!(
