@@ -264,7 +264,7 @@ pub(super) fn denied_phase(course: &Course, slow: Duration) -> Judged {
         );
     };
     let (open, since) = states.split_at_checked(first).unwrap_or((states, &[]));
-    let after = since.first().map(|(at, _)| *at);
+    let after = course.stopped_by;
     let back = since.iter().filter(|one| !stopped(one)).count();
     if back > 0 {
         return Judged {
@@ -281,7 +281,7 @@ pub(super) fn denied_phase(course: &Course, slow: Duration) -> Judged {
     if course
         .strangers
         .iter()
-        .any(|at| after.is_some_and(|after| *at > after))
+        .any(|at| since.first().is_some_and(|(first, _)| at > first))
     {
         return Judged {
             after,
@@ -294,11 +294,10 @@ pub(super) fn denied_phase(course: &Course, slow: Duration) -> Judged {
             "it stopped only as the last of the time ran out; give it longer with --settle",
         );
     }
-    let is_late = open.last().is_some_and(|(at, _)| *at > slow);
-    let (verdict, reason) = match (is_late, after) {
-        (true, Some(after)) => (
+    let (verdict, reason) = match open.last() {
+        Some((last, _)) if *last > slow => (
             Verdict::Slow,
-            format!("it went on for {} after a policy denied it", seconds(after)),
+            format!("it went on for {} after a policy denied it", seconds(*last)),
         ),
         _ => (
             Verdict::Enforced,
@@ -374,8 +373,10 @@ fn allowed_phase(allowed: &Course, still: &Course, is_free: Option<bool>) -> Opt
 /// What rounds say of a treatment beside its control.
 #[derive(Debug, Default)]
 pub(super) struct Course {
-    /// Of rounds that count.
+    /// Of rounds that count, with the time of each.
     pub(super) states: Vec<(Duration, State)>,
+    /// When the attempt that was stopped first had begun at the latest.
+    stopped_by: Option<Duration>,
     /// When somebody answered without the right name, whether the round counts or not.
     strangers: Vec<Duration>,
     /// Rounds that do not count.
@@ -437,10 +438,6 @@ impl<'a> Seen<'a> {
                 Some(sample) => (state(ask, base, sample), told(sample)),
             };
             let (held, tried) = (state(control), state(treatment));
-            let at = match (tried.0, sample(treatment.0)) {
-                (State::Stopped, Some(sample)) => begun(round, sample),
-                _ => round.at,
-            };
             if tried.0 == State::Stranger {
                 course.strangers.push(round.at);
             }
@@ -452,7 +449,12 @@ impl<'a> Seen<'a> {
                 None
             };
             match cause {
-                None => course.states.push((at, tried.0)),
+                None => {
+                    course.states.push((round.at, tried.0));
+                    if tried.0 == State::Stopped && course.stopped_by.is_none() {
+                        course.stopped_by = sample(treatment.0).map(|sample| begun(round, sample));
+                    }
+                }
                 Some(cause) => {
                     course.void += 1;
                     course.cause = Some(cause);

@@ -217,7 +217,7 @@ fn late_is_slow() {
     assert_eq!(found.verdict, Verdict::Slow);
     assert_eq!(
         found.reason,
-        "it went on for 3.0 s after a policy denied it"
+        "it went on for 2.5 s after a policy denied it"
     );
     // Stopped only once: the time was too short.
     let last = ["oooo", "ooot", "tttt"];
