@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use fake_cluster::FakeCluster;
 use serde_json::Value;
@@ -104,6 +105,13 @@ impl Lab {
 
 fn lists_applies_and_runs_commands() {
     let Some(lab) = Lab::new() else { return };
+    // Of no pods at all it says that nothing matches, and fails.
+    for _ in 0..400 {
+        if !lab.cluster.store().all("pods").is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let ready = [
         "wait",
         "-n",
