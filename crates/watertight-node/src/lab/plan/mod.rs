@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use watertight_core::engine::ServiceDnat;
 use watertight_core::world::{EndpointId, Lifecycle, NodeId, World};
 
 use self::planner::Planner;
@@ -72,6 +73,9 @@ pub struct Options {
     /// Networks that made-up addresses should stay out of, besides those that NetworkPolicies name: see
     /// [`blocks`].
     pub avoid: Vec<IpNet>,
+    /// Whether the engine judges Services behind their translation. Predictions know node ports and outer addresses
+    /// of those alone, so that the others have none.
+    pub service_dnat: ServiceDnat,
 }
 
 impl Default for Options {
@@ -82,6 +86,7 @@ impl Default for Options {
             nodes: None,
             families: None,
             avoid: Vec::new(),
+            service_dnat: ServiceDnat::Post,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use watertight_core::engine::ServiceDnat;
 use watertight_core::world::{EndpointId, Lifecycle, NodeId, Service, ServiceId, World};
 
 use super::ranges::{
@@ -33,7 +34,7 @@ impl<'w> Planner<'w> {
     pub(super) fn plan(mut self, options: &Options) -> Result<Plan, Error> {
         self.nodes(options.nodes)?;
         self.pods()?;
-        self.services()?;
+        self.services(options.service_dnat)?;
         self.outside(options);
         self.plan.dns = self.dns();
         Ok(self.plan)
@@ -236,7 +237,7 @@ impl<'w> Planner<'w> {
         Ok(given)
     }
 
-    fn services(&mut self) -> Result<(), Error> {
+    fn services(&mut self, dnat: ServiceDnat) -> Result<(), Error> {
         let ranges = self.ranges(SERVICES_V4, SERVICES_V6);
         let mut hosts: Vec<_> = ranges
             .into_iter()
@@ -278,7 +279,10 @@ impl<'w> Planner<'w> {
             }
             self.world.set_cluster_ips(id, ips);
         }
-        self.publish();
+        match dnat {
+            ServiceDnat::Post => self.publish(),
+            ServiceDnat::Pre => self.unpublish(),
+        }
         Ok(())
     }
 

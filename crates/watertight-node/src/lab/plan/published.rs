@@ -4,13 +4,22 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use watertight_core::sets::Protocol;
-use watertight_core::world::{Backend, NodeId, ServiceId};
+use watertight_core::world::{Backend, NodeId, Service, ServiceId};
 
 use super::planner::{Planner, not_dialled};
 use super::ranges::unusable;
 
 /// Ports on nodes that are made up, as a cluster would give them.
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
+
+/// Why nothing is built for an engine that judges before translation.
+const NOT_BUILT: &str = "not built: the engine judges Services before they are translated (service_dnat=pre), and \
+                         nodes of the lab translate first";
+
+/// Whether a Service has ports on nodes.
+fn is_published(service: &Service) -> bool {
+    matches!(service.kind.as_deref(), Some("NodePort" | "LoadBalancer"))
+}
 
 impl Planner<'_> {
     /// Gives Services the ports on nodes that they have no number for, and keeps outer addresses that are theirs
@@ -60,6 +69,42 @@ impl Planner<'_> {
         }
     }
 
+    /// Takes node ports and outer addresses away from all Services, for engines that judge before translation: nodes
+    /// of a lab translate first, and nothing can be predicted of what is dialled there.
+    pub(super) fn unpublish(&mut self) {
+        let ids: Vec<ServiceId> = self.world.service_ids().collect();
+        for id in ids {
+            let service = &self.world[id];
+            let ips = service.published.ips.clone();
+            let ports = service.ports.len();
+            if not_dialled(service).is_none() {
+                let name = self.service_name(id);
+                if is_published(service) {
+                    self.leave_out(
+                        &format!("node ports of {name}"),
+                        None,
+                        format!("are {NOT_BUILT}"),
+                    );
+                }
+                if ips.is_empty() && self.world[id].kind.as_deref() == Some("LoadBalancer") {
+                    let reason = "has no address in the input; its cluster address is built";
+                    self.leave_out(&format!("the load balancer of {name}"), None, reason.into());
+                }
+                for ip in ips {
+                    self.leave_out(
+                        &format!("address {ip} of {name}"),
+                        None,
+                        format!("is {NOT_BUILT}"),
+                    );
+                }
+            }
+            self.world.set_published_ips(id, Vec::new());
+            for at in 0..ports {
+                self.world.set_node_port(id, at, None);
+            }
+        }
+    }
+
     fn is_taken(&self, ip: IpAddr) -> bool {
         let mut services = self.world.services.iter();
         self.world.endpoint_at(ip).is_some()
@@ -92,8 +137,7 @@ impl Planner<'_> {
         let mut lacking = Vec::new();
         for id in ids {
             let service = &self.world[*id];
-            let is_published = matches!(service.kind.as_deref(), Some("NodePort" | "LoadBalancer"))
-                && not_dialled(service).is_none();
+            let is_published = is_published(service) && not_dialled(service).is_none();
             let ports: Vec<_> = service
                 .ports
                 .iter()

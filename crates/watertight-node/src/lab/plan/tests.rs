@@ -432,6 +432,7 @@ fn options_say_who_is_outside() {
         }),
         nodes: Some(1),
         avoid: Vec::new(),
+        ..Options::default()
     };
     expect![[r#"
         node node-1: 172.18.0.2

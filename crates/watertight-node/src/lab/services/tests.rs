@@ -1,6 +1,7 @@
 //! The tables of Services as text.
 
 use expect_test::expect;
+use watertight_core::engine::ServiceDnat;
 
 use super::*;
 use crate::lab::Options;
@@ -171,4 +172,63 @@ spec: {type: NodePort, externalTrafficPolicy: Local, selector: {app: web}, ports
         !text.contains("30080") && !text.contains("203.0.113.80"),
         "{text}"
     );
+}
+
+/// K-80: where policies are asked before translation, predictions do not know of node ports and outer addresses, and
+/// nodes do not translate them.
+#[test]
+fn engines_that_judge_before_translation_have_cluster_addresses_alone() {
+    let text = "
+kind: Pod
+metadata: {name: a, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, image: c}]}
+---
+kind: Service
+metadata: {name: given, namespace: shop}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, nodePort: 30080}], externalIPs: [203.0.113.81]}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.80}]}}
+---
+kind: Service
+metadata: {name: open, namespace: shop}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 81}]}
+---
+kind: Service
+metadata: {name: inner, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 82}]}
+";
+    let built = |service_dnat| {
+        let mut world = world_of(text);
+        let options = Options {
+            families: Some(crate::lab::Families {
+                v4: true,
+                v6: false,
+            }),
+            service_dnat,
+            ..Options::default()
+        };
+        let plan = Plan::new(&mut world, &options).unwrap();
+        let text = table(&world, Some((&plan, plan.nodes[0].id))).to_string();
+        let left = plan.left_out.iter();
+        let left = left.map(|left| format!("{} {}\n", left.name, left.reason));
+        (text, left.collect::<String>(), plan)
+    };
+    let (post, _, plan) = built(ServiceDnat::Post);
+    assert!(
+        post.contains(". 30080 ") && post.contains("203.0.113.80"),
+        "{post}"
+    );
+    assert!(post.contains("outer4") && plan.entries.len() == 2, "{post}");
+    let (pre, left, plan) = built(ServiceDnat::Pre);
+    for none in [". 300", "203.0.113.", "outer4", "mark"] {
+        assert!(!pre.contains(none), "{none}: {pre}");
+    }
+    assert!(pre.contains("service4/shop/inner/82/tcp"), "{pre}");
+    assert!(plan.entries.is_empty() && plan.made_up.node_ports == 0);
+    expect![[r#"
+        node ports of Service shop/given are not built: the engine judges Services before they are translated (service_dnat=pre), and nodes of the lab translate first
+        address 203.0.113.80 of Service shop/given is not built: the engine judges Services before they are translated (service_dnat=pre), and nodes of the lab translate first
+        address 203.0.113.81 of Service shop/given is not built: the engine judges Services before they are translated (service_dnat=pre), and nodes of the lab translate first
+        node ports of Service shop/open are not built: the engine judges Services before they are translated (service_dnat=pre), and nodes of the lab translate first
+        the load balancer of Service shop/open has no address in the input; its cluster address is built
+    "#]].assert_eq(&left);
 }

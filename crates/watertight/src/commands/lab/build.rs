@@ -46,6 +46,7 @@ pub(super) fn plan(args: &LabInputArgs, global: &Global) -> anyhow::Result<Plann
         nodes: args.nodes.map(usize::from),
         families: (!sysctl::has_ipv6()).then_some(only_v4),
         avoid: blocks(&cluster.ruleset),
+        service_dnat: cluster.settings.profile.switches.service_dnat,
     };
     let plan = Plan::new(&mut cluster.world, &options).map_err(plain)?;
     // Rules are about the world that they were lowered for, and that is another one now.
