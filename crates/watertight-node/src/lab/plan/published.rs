@@ -164,6 +164,16 @@ impl Planner<'_> {
         for (id, at, protocol) in lacking {
             let number = numbers.find(|number| !owners.contains_key(&(protocol, *number)));
             self.plan.made_up.node_ports += usize::from(number.is_some());
+            if number.is_none() {
+                let name = self.service_name(id);
+                let word = protocol.word();
+                let reason = "has no number left: those from 30000 to 32767 are taken";
+                self.leave_out(
+                    &format!("a node port ({word}) of {name}"),
+                    None,
+                    reason.into(),
+                );
+            }
             self.world.set_node_port(id, at, number);
         }
     }

@@ -240,6 +240,23 @@ fn services_have_ports_on_nodes_and_outer_addresses() {
     .assert_eq(&told);
 }
 
+/// A node port that gets no number is told, and there is none.
+#[test]
+fn made_up_node_ports_run_out_in_the_open() {
+    let ports: Vec<String> = (1..=2_770)
+        .map(|port| format!("{{port: {port}}}"))
+        .collect();
+    let service = format!(
+        "kind: Service\nmetadata: {{name: wide, namespace: shop}}\nspec: {{type: NodePort, ports: [{}]}}\n",
+        ports.join(", ")
+    );
+    let mut world = world_of(&service);
+    let plan = Plan::new(&mut world, &Options::default()).unwrap();
+    assert_eq!(plan.made_up.node_ports, 2_768);
+    let left: Vec<&str> = plan.left_out.iter().map(|left| &*left.name).collect();
+    assert_eq!(left, ["a node port (tcp) of Service shop/wide"; 2]);
+}
+
 #[test]
 fn pods_ask_the_dns_service_for_names_or_else_its_pods() {
     let pod = "kind: Pod\nmetadata: {name: dns, namespace: kube-system, labels: {k8s-app: kube-dns}}\nspec: {containers: [{name: c, image: c}]}";
