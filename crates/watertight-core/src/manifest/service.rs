@@ -10,7 +10,6 @@ use crate::sets::Protocol;
 use crate::source::Span;
 
 const OTHER_FIELDS: &[&str] = &[
-    "allocateLoadBalancerNodePorts",
     "externalName",
     "healthCheckNodePort",
     "internalTrafficPolicy",
@@ -77,6 +76,8 @@ pub struct Published {
     pub local: bool,
     /// Whether the load balancer admits some clients only: `loadBalancerSourceRanges`.
     pub restricted: bool,
+    /// Whether the load balancer does without node ports: `allocateLoadBalancerNodePorts: false`.
+    pub portless: bool,
 }
 
 pub(super) fn decode<'s>(
@@ -97,6 +98,7 @@ pub(super) fn decode<'s>(
             external,
             policy,
             ranges,
+            allocate,
         ] = decoder.fields(
             node,
             [
@@ -108,6 +110,7 @@ pub(super) fn decode<'s>(
                 "externalIPs",
                 "externalTrafficPolicy",
                 "loadBalancerSourceRanges",
+                "allocateLoadBalancerNodePorts",
             ],
             Unknown::NearMiss(OTHER_FIELDS),
         );
@@ -130,6 +133,7 @@ pub(super) fn decode<'s>(
                 ips: published_ips(external, status),
                 local: policy.and_then(Node::str) == Some("Local"),
                 restricted: ranges.is_some_and(|ranges| ranges.items().next().is_some()),
+                portless: allocate.and_then(|allocate| allocate.bool()) == Some(false),
             },
         }
     })

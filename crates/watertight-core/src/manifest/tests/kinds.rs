@@ -127,7 +127,7 @@ fn workloads_of_every_kind() {
 #[test]
 fn services_and_what_is_behind_them() {
     expect![[r#"
-        Service(Service { selector: [("app", "web")], cluster_ips: [10.96.0.10, fd00:96::10], headless: false, ports: [ServicePort { name: Some("http"), port: 80, target: Name("http"), protocol: Tcp, node_port: Some(30080), span: _ }, ServicePort { name: None, port: 53, target: Number(5353), protocol: Udp, node_port: None, span: _ }, ServicePort { name: None, port: 9, target: Number(9), protocol: Tcp, node_port: None, span: _ }], kind: Some("NodePort"), published: Published { ips: [192.0.2.80, 2001:db8::80], local: true, restricted: false } })
+        Service(Service { selector: [("app", "web")], cluster_ips: [10.96.0.10, fd00:96::10], headless: false, ports: [ServicePort { name: Some("http"), port: 80, target: Name("http"), protocol: Tcp, node_port: Some(30080), span: _ }, ServicePort { name: None, port: 53, target: Number(5353), protocol: Udp, node_port: None, span: _ }, ServicePort { name: None, port: 9, target: Number(9), protocol: Tcp, node_port: None, span: _ }], kind: Some("NodePort"), published: Published { ips: [192.0.2.80, 2001:db8::80], local: true, restricted: false, portless: false } })
     "#]].assert_eq(&only(
         "apiVersion: v1
 kind: Service
@@ -148,7 +148,7 @@ status: {loadBalancer: {ingress: [{ip: 192.0.2.80, ipMode: VIP}, {ip: 192.0.2.81
 ",
     ));
     expect![[r#"
-        Service(Service { selector: [], cluster_ips: [], headless: true, ports: [ServicePort { name: None, port: 80, target: Number(8080), protocol: Tcp, node_port: None, span: _ }], kind: None, published: Published { ips: [], local: false, restricted: false } })
+        Service(Service { selector: [], cluster_ips: [], headless: true, ports: [ServicePort { name: None, port: 80, target: Number(8080), protocol: Tcp, node_port: None, span: _ }], kind: None, published: Published { ips: [], local: false, restricted: false, portless: false } })
     "#]].assert_eq(&only(
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: None, ports: \
          [{port: 80, targetPort: '8080'}]}\n",

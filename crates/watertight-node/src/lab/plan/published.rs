@@ -37,8 +37,12 @@ impl Planner<'_> {
             let name = self.service_name(id);
             let (given, restricted) = (service.published.ips.clone(), service.published.restricted);
             if given.is_empty() && service.kind.as_deref() == Some("LoadBalancer") {
-                let reason =
-                    "has no address in the input; its node ports and its cluster address are built";
+                let reason = match service.ports.iter().any(|port| port.node_port.is_some()) {
+                    true => {
+                        "has no address in the input; its node ports and its cluster address are built"
+                    }
+                    false => "has no address in the input; its cluster address is built",
+                };
                 self.leave_out(&format!("the load balancer of {name}"), None, reason.into());
             }
             let mut ips = Vec::new();
@@ -138,6 +142,8 @@ impl Planner<'_> {
         for id in ids {
             let service = &self.world[*id];
             let is_published = is_published(service) && not_dialled(service).is_none();
+            let is_portless =
+                service.published.portless && service.kind.as_deref() == Some("LoadBalancer");
             let ports: Vec<_> = service
                 .ports
                 .iter()
@@ -146,6 +152,7 @@ impl Planner<'_> {
             for (at, (protocol, given)) in ports.into_iter().enumerate() {
                 match given {
                     _ if !is_published => self.world.set_node_port(*id, at, None),
+                    None | Some(0) if is_portless => self.world.set_node_port(*id, at, None),
                     None | Some(0) => lacking.push((*id, at, protocol)),
                     Some(number) if owners.contains_key(&(protocol, number)) => {
                         let name = format!(

@@ -258,6 +258,16 @@ fn made_up_node_ports_run_out_in_the_open() {
 }
 
 #[test]
+fn a_load_balancer_without_node_ports_gets_none() {
+    let service = "kind: Service\nmetadata: {name: bare, namespace: shop}\nspec: {type: LoadBalancer, allocateLoadBalancerNodePorts: false, ports: [{port: 80}, {port: 81, nodePort: 30081}]}";
+    let mut world = world_of(service);
+    let plan = Plan::new(&mut world, &Options::default()).unwrap();
+    let ports = world.services[0].ports.iter().map(|port| port.node_port);
+    assert_eq!(ports.collect::<Vec<_>>(), [None, Some(30_081)]);
+    assert_eq!(plan.made_up.node_ports, 0);
+}
+
+#[test]
 fn pods_ask_the_dns_service_for_names_or_else_its_pods() {
     let pod = "kind: Pod\nmetadata: {name: dns, namespace: kube-system, labels: {k8s-app: kube-dns}}\nspec: {containers: [{name: c, image: c}]}";
     let service = "kind: Service\nmetadata: {name: kube-dns, namespace: kube-system}\nspec: {clusterIP: 10.96.0.10, selector: {k8s-app: kube-dns}, ports: [{port: 53, protocol: UDP}]}";
