@@ -42,6 +42,7 @@ pub(super) fn judge(
     let options = Options {
         usual_outside: false,
         outside: outside(&world, &kept),
+        service_dnat: profile.switches.service_dnat,
         ..Options::default()
     };
     let plan = Plan::new(&mut world, &options)?;

@@ -338,6 +338,7 @@ pub(crate) const SERVICES: Shape = Shape::both(&Fields(&[
     (
         "spec",
         Fields(&[
+            ("allocateLoadBalancerNodePorts", All),
             ("clusterIP", All),
             ("clusterIPs", All),
             ("externalIPs", All),

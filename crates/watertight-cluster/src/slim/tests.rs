@@ -53,3 +53,12 @@ fn broken_texts_are_errors() {
         assert!(keep(text, &SHAPE, &mut Vec::new()).is_err(), "{text}");
     }
 }
+
+/// How a Service is published decides where its node ports lead (K-82).
+#[test]
+fn how_a_service_is_published_stays() {
+    let spec =
+        r#"{"spec":{"allocateLoadBalancerNodePorts":false,"externalTrafficPolicy":"Local"}}"#;
+    let found = kept(spec, shapes::SERVICES.plain);
+    assert_eq!(found.as_deref(), Some(spec));
+}
