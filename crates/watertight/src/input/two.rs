@@ -155,15 +155,12 @@ fn has_twin(given: &Given, others: &[Given]) -> bool {
     let Given::File { path, below: own } = given else {
         return false;
     };
-    let place = |other: &'_ Given| matches!(other, Given::File { below, .. } if below == own);
-    files::may_be_same(path, path)
-        && others
-            .iter()
-            .filter(|other| place(other))
-            .any(|other| match other {
-                Given::File { path: other, .. } => files::may_be_same(path, other),
-                _ => false,
-            })
+    let is_twin = |other: &Given| match other {
+        Given::File { path: other, below } => below == own && files::may_be_same(path, other),
+        _ => false,
+    };
+    // Few files are long, so the others are seldom looked through.
+    files::may_be_same(path, path) && others.iter().any(is_twin)
 }
 
 /// The texts of one side, with its twins: what is the same as a text of the other side is not held in memory
