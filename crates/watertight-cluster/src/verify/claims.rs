@@ -59,6 +59,29 @@ pub struct Claim {
     pub is_required: bool,
 }
 
+#[cfg(test)]
+impl Claim {
+    /// That egress to `heron` is stopped, as tests of judging take it.
+    pub(super) fn of_egress(how: How) -> Self {
+        let ask = |actor, port| Ask {
+            actor,
+            target: Target::new(how, "10.0.0.1".parse().unwrap(), port),
+            by: Some("heron".into()),
+        };
+        Self {
+            direction: Direction::Egress,
+            path: Path::Pod,
+            place: Place::Same,
+            to: "heron".into(),
+            control: ask(0, 8081),
+            treatment: ask(1, 8081),
+            allowed: Some(ask(1, 8080)),
+            expect: Expect::Denied,
+            is_required: how != How::Sctp,
+        }
+    }
+}
+
 impl Claim {
     /// 4 or 6.
     #[must_use]

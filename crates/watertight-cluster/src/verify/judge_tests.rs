@@ -1,7 +1,6 @@
 //! Courses of attempts and what they come to.
 
 use super::*;
-use crate::verify::claims::{Direction, Path, Place};
 use crate::verify::wire::How;
 
 /// One letter an attempt: `o` open, `r` refused, `t` timeout, `e` error, `w` somebody else answers.
@@ -22,22 +21,7 @@ fn sample(letter: char) -> Sample {
 }
 
 fn claim() -> Claim {
-    let ask = |actor, port| Ask {
-        actor,
-        target: Target::new(How::Tcp, "10.0.0.1".parse().unwrap(), port),
-        by: Some("heron".into()),
-    };
-    Claim {
-        direction: Direction::Egress,
-        path: Path::Pod,
-        place: Place::Same,
-        to: "heron".into(),
-        control: ask(0, 8081),
-        treatment: ask(1, 8081),
-        allowed: Some(ask(1, 8080)),
-        expect: Expect::Denied,
-        is_required: true,
-    }
+    Claim::of_egress(How::Tcp)
 }
 
 /// Courses of control, treatment and allowed port, phase by phase, a round every 500 ms.

@@ -90,27 +90,7 @@ fn is_down(seen: &Seen<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::claims::{Ask, Direction, Path, Place};
-    use crate::verify::wire::{Outcome, Sample, Target};
-
-    fn claim(how: How) -> Claim {
-        let ask = |actor, port| Ask {
-            actor,
-            target: Target::new(how, "10.0.0.1".parse().unwrap(), port),
-            by: Some("heron".into()),
-        };
-        Claim {
-            direction: Direction::Egress,
-            path: Path::Pod,
-            place: Place::Same,
-            to: "heron".into(),
-            control: ask(0, 8081),
-            treatment: ask(1, 8081),
-            allowed: Some(ask(1, 8080)),
-            expect: Expect::Denied,
-            is_required: how != How::Sctp,
-        }
-    }
+    use crate::verify::wire::{Outcome, Sample};
 
     /// A round in which some asks are open, and the others get no answer.
     fn round(claim: &Claim, phase: Phase, (at, took): (u64, u64), open: [bool; 3]) -> Round {
@@ -137,7 +117,7 @@ mod tests {
     #[test]
     fn sctp_that_is_lost_once_is_tried_again() {
         let settled = |how: How, course: &str| {
-            let claim = claim(how);
+            let claim = Claim::of_egress(how);
             let rounds = course.chars().zip(1..).map(|(letter, number)| {
                 let open = [true, letter == 'o', true];
                 round(&claim, Phase::Before, (number * 500, 0), open)
@@ -159,7 +139,7 @@ mod tests {
     #[test]
     fn what_has_held_is_counted_from_round_to_round() {
         let settled = |took: [u64; 3], stable: u64| {
-            let claim = claim(How::Tcp);
+            let claim = Claim::of_egress(How::Tcp);
             let mut rounds = vec![round(&claim, Phase::Before, (0, 0), [true; 3])];
             for (number, took) in (0..).zip(took) {
                 let times = (number * 1_000, took);

@@ -29,37 +29,52 @@ pub(super) fn is_doubtful(outcome: &Outcome, question: &Question) -> bool {
         && matches!(outcome, Outcome::Refused | Outcome::Open { by: None })
 }
 
-/// Asks again what was answered by nobody knows whom, ever more patiently: on a busy machine a listener may be
-/// slow to say who it is. The last answers stand for the first.
-pub(super) fn doubtful(
+/// Asks again what is wanted, and lets the last answers stand for the first; says whether anything was.
+fn ask_again(
     answers: &mut [Answer],
     questions: &[Question],
     (parties, watches): (&[Party], &[Watch]),
     settings: &Settings,
+    is_wanted: impl Fn(usize, &Outcome, &Question) -> bool,
+) -> Result<bool, Error> {
+    let again = answers.iter().zip(questions).enumerate();
+    let again = again.filter(|(at, (answer, question))| is_wanted(*at, &answer.outcome, question));
+    let (places, again): (Vec<usize>, Vec<Question>) = again
+        .map(|(at, (_, question))| (at, *question))
+        .take(ASKED_AGAIN)
+        .unzip();
+    if again.is_empty() {
+        return Ok(false);
+    }
+    let answered = probe::run(parties, &again, watches, settings, &|_| {})?;
+    for (at, answer) in places.into_iter().zip(answered) {
+        if let Some(before) = answers.get_mut(at) {
+            *before = answer;
+        }
+    }
+    Ok(true)
+}
+
+/// Asks again what was answered by nobody knows whom, ever more patiently: on a busy machine a listener may be
+/// slow to say who it is.
+pub(super) fn doubtful(
+    answers: &mut [Answer],
+    questions: &[Question],
+    around: (&[Party], &[Watch]),
+    settings: &Settings,
     is_meant: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
     for patience in PATIENCE {
-        let again = answers.iter().zip(questions).enumerate();
-        let again = again.filter(|(at, (answer, question))| {
-            is_doubtful(&answer.outcome, question) && is_meant(*at)
-        });
-        let (places, again): (Vec<usize>, Vec<Question>) = again
-            .map(|(at, (_, question))| (at, *question))
-            .take(ASKED_AGAIN)
-            .unzip();
-        if again.is_empty() {
-            break;
-        }
         let settings = Settings {
             greeting: settings.greeting * patience,
             in_flight: settings.in_flight.min(FEW),
             ..*settings
         };
-        let answered = probe::run(parties, &again, watches, &settings, &|_| {})?;
-        for (at, answer) in places.into_iter().zip(answered) {
-            if let Some(before) = answers.get_mut(at) {
-                *before = answer;
-            }
+        let is_wanted = |at, outcome: &Outcome, question: &Question| {
+            is_doubtful(outcome, question) && is_meant(at)
+        };
+        if !ask_again(answers, questions, around, &settings, is_wanted)? {
+            break;
         }
     }
     Ok(())
@@ -70,28 +85,14 @@ pub(super) fn doubtful(
 pub(super) fn unlogged(
     answers: &mut [Answer],
     questions: &[Question],
-    (parties, watches): (&[Party], &[Watch]),
+    around: (&[Party], &[Watch]),
     settings: &Settings,
     is_meant: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
-    let again = answers.iter().zip(questions).enumerate();
-    let again = again.filter(|(at, (answer, question))| {
-        question.masked.is_some() && matches!(answer.outcome, Outcome::Timeout) && is_meant(*at)
-    });
-    let (places, again): (Vec<usize>, Vec<Question>) = again
-        .map(|(at, (_, question))| (at, *question))
-        .take(ASKED_AGAIN)
-        .unzip();
-    if again.is_empty() {
-        return Ok(());
-    }
-    let answered = probe::run(parties, &again, watches, settings, &|_| {})?;
-    for (at, answer) in places.into_iter().zip(answered) {
-        if let Some(before) = answers.get_mut(at) {
-            *before = answer;
-        }
-    }
-    Ok(())
+    let is_wanted = |at, outcome: &Outcome, question: &Question| {
+        question.masked.is_some() && matches!(outcome, Outcome::Timeout) && is_meant(at)
+    };
+    ask_again(answers, questions, around, settings, is_wanted).map(|_| ())
 }
 
 /// The rules whose counters move when a question is asked.

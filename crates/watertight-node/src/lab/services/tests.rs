@@ -7,6 +7,14 @@ use super::*;
 use crate::lab::Options;
 use crate::lab::plan::tests::world_of;
 
+fn ipv4_only() -> Options {
+    let (v4, v6) = (true, false);
+    Options {
+        families: Some(crate::lab::Families { v4, v6 }),
+        ..Options::default()
+    }
+}
+
 #[test]
 fn a_service_leads_to_its_backends_by_turns_or_refuses() {
     let mut world = world_of(
@@ -32,14 +40,7 @@ metadata: {name: headless, namespace: shop}
 spec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}
 ",
     );
-    let options = Options {
-        families: Some(crate::lab::Families {
-            v4: true,
-            v6: false,
-        }),
-        ..Options::default()
-    };
-    let plan = Plan::new(&mut world, &options).unwrap();
+    let plan = Plan::new(&mut world, &ipv4_only()).unwrap();
     expect![[r#"
         table inet watertight-services {
         	set itself4 {
@@ -113,14 +114,7 @@ metadata: {name: near, namespace: shop}
 spec: {type: NodePort, externalTrafficPolicy: Local, selector: {app: web}, ports: [{port: 80, nodePort: 30081}]}
 ",
     );
-    let options = Options {
-        families: Some(crate::lab::Families {
-            v4: true,
-            v6: false,
-        }),
-        ..Options::default()
-    };
-    let plan = Plan::new(&mut world, &options).unwrap();
+    let plan = Plan::new(&mut world, &ipv4_only()).unwrap();
     let told = |node: usize| {
         let text = table(&world, Some((&plan, plan.nodes[node].id))).to_string();
         let wanted = [
@@ -199,12 +193,8 @@ spec: {selector: {app: web}, ports: [{port: 82}]}
     let built = |service_dnat| {
         let mut world = world_of(text);
         let options = Options {
-            families: Some(crate::lab::Families {
-                v4: true,
-                v6: false,
-            }),
             service_dnat,
-            ..Options::default()
+            ..ipv4_only()
         };
         let plan = Plan::new(&mut world, &options).unwrap();
         let text = table(&world, Some((&plan, plan.nodes[0].id))).to_string();
