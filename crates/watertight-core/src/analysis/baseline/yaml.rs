@@ -17,6 +17,8 @@ use crate::world::NAME_LABEL;
 pub(super) enum PeerText {
     /// Pods of these namespaces; of the policy's own if none is named.
     Pods(Vec<String>, Vec<Term>),
+    /// Of these namespaces, the pods whose label of this key has one of these values.
+    OneOf(Vec<String>, Box<str>, Vec<Box<str>>),
     /// All pods of all namespaces.
     AllPods,
     /// Addresses.
@@ -163,7 +165,7 @@ impl RuleText {
                 }
             }
         }
-        self.peers = joined;
+        self.peers = with_one_of(&joined);
     }
 
     /// The rule at a depth of one, as an item of the list of its direction.
@@ -195,32 +197,53 @@ impl RuleText {
     }
 }
 
+/// Peers in the same namespaces that one label tells apart become one, at the place of the first.
+fn with_one_of(peers: &[PeerText]) -> Vec<PeerText> {
+    let mut values: BTreeMap<_, Vec<Box<str>>> = BTreeMap::new();
+    for (names, key, value) in peers.iter().filter_map(PeerText::label) {
+        values.entry((names, key)).or_default().push(value.into());
+    }
+    let joined = peers.iter().filter_map(|peer| {
+        let Some((names, key, _)) = peer.label() else {
+            return Some(peer.clone());
+        };
+        let values = values.remove(&(names, key))?;
+        Some(match values.len() {
+            1 => peer.clone(),
+            _ => PeerText::OneOf(names.to_vec(), key.into(), values),
+        })
+    });
+    joined.collect()
+}
+
 impl PeerText {
+    /// The namespaces, and the only label that tells the pods.
+    fn label(&self) -> Option<(&[String], &str, &str)> {
+        match self {
+            Self::Pods(names, terms) => match terms.as_slice() {
+                [Term::Is(key, value)] => Some((names, key, value)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn write(&self, out: &mut Lines) {
         match self {
             Self::AllPods => out.line(2, "- namespaceSelector: {}"),
             Self::Pods(namespaces, terms) => {
                 let mut inner = Lines::default();
-                match namespaces.as_slice() {
-                    [] => {}
-                    [name] => {
-                        let name = Term::Is(NAME_LABEL.into(), name.as_str().into());
-                        selector(&mut inner, 3, "namespaceSelector", &[name]);
-                    }
-                    names => {
-                        inner.line(3, "namespaceSelector:");
-                        inner.line(4, "matchExpressions:");
-                        inner.line(4, &format!("- key: {NAME_LABEL}"));
-                        inner.line(5, "operator: In");
-                        inner.line(5, "values:");
-                        for name in names {
-                            inner.line(5, &format!("- {}", scalar(name)));
-                        }
-                    }
-                }
+                named(&mut inner, namespaces);
                 if namespaces.is_empty() || !terms.is_empty() {
                     selector(&mut inner, 3, "podSelector", terms);
                 }
+                itemise(out, &inner.text);
+            }
+            Self::OneOf(namespaces, key, values) => {
+                let mut inner = Lines::default();
+                named(&mut inner, namespaces);
+                inner.line(3, "podSelector:");
+                one_of(&mut inner, key, values.iter().map(|value| &**value));
                 itemise(out, &inner.text);
             }
             Self::Block(net, except) => {
@@ -234,6 +257,32 @@ impl PeerText {
                 }
             }
         }
+    }
+}
+
+/// The selector of namespaces by name, at depth three; none for the policy's own.
+fn named(out: &mut Lines, namespaces: &[String]) {
+    match namespaces {
+        [] => {}
+        [name] => {
+            let name = Term::Is(NAME_LABEL.into(), name.as_str().into());
+            selector(out, 3, "namespaceSelector", &[name]);
+        }
+        names => {
+            out.line(3, "namespaceSelector:");
+            one_of(out, NAME_LABEL, names.iter().map(String::as_str));
+        }
+    }
+}
+
+/// What stands in a selector at depth three: the label has one of these values.
+fn one_of<'v>(out: &mut Lines, key: &str, values: impl Iterator<Item = &'v str>) {
+    out.line(4, "matchExpressions:");
+    out.line(4, &format!("- key: {}", scalar(key)));
+    out.line(5, "operator: In");
+    out.line(5, "values:");
+    for value in values {
+        out.line(5, &format!("- {}", scalar(value)));
     }
 }
 

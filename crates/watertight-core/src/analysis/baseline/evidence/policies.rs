@@ -14,15 +14,15 @@ use crate::analysis::baseline::units::UnitId;
 use crate::facts::ranges::{ANY_V4, ANY_V6};
 use crate::manifest::Direction;
 use crate::policy::{Action, EndpointSelector, NamespaceScope, Peer, Policy, PolicyRef, Rule};
-use crate::sets::{IpBlock, Operator, PortMatch, Protocol};
+use crate::sets::{IpBlock, Operator, PortMatch, Protocol, Requirement};
 use crate::world::{NAME_LABEL, PolicyId};
 
 /// Blocks that are at least this wide name nobody.
 const WIDEST_V4: u8 = 8;
 const WIDEST_V6: u8 = 16;
 
-/// A peer that stands for more pairs of workloads than these, for each namespace that it names, says how a cluster is divided, and not who needs
-/// whom; written out, such rules would grow with the square of the cluster.
+/// A peer that stands for more pairs of workloads than these, for each namespace and workload that it names, says how a cluster
+/// is divided, and not who needs whom; written out, such rules would grow with the square of the cluster.
 const MOST_PAIRS: usize = 64;
 
 /// Whom a peer names.
@@ -115,11 +115,11 @@ impl Collector<'_> {
             match self.named(peer) {
                 Named::Some(whom) if is_dns => {
                     let whom = self.beside_dns(whom, by_labels);
-                    self.carry(seen, &whom, by_labels, named_namespaces(peer));
+                    self.carry(seen, &whom, by_labels, named_one_by_one(peer));
                 }
                 // Every baseline has a rule for that.
                 Named::AllPods | Named::Everybody if is_dns => {}
-                Named::Some(whom) => self.carry(seen, &whom, by_labels, named_namespaces(peer)),
+                Named::Some(whom) => self.carry(seen, &whom, by_labels, named_one_by_one(peer)),
                 Named::ApiServer if seen.direction == Direction::Egress => {
                     for unit in seen.subjects {
                         self.needs_api(*unit, seen.why.clone());
@@ -171,7 +171,7 @@ impl Collector<'_> {
     }
 
     /// Carries over a rule between its subjects and those whom it names.
-    fn carry(&mut self, seen: &Seen<'_>, others: &[Whom], by_labels: bool, namespaces: usize) {
+    fn carry(&mut self, seen: &Seen<'_>, others: &[Whom], by_labels: bool, named: usize) {
         let broad = match seen.direction {
             Direction::Egress => !by_labels,
             Direction::Ingress => seen.is_broad,
@@ -196,7 +196,7 @@ impl Collector<'_> {
             return;
         }
         let pairs = seen.subjects.len() * others.len();
-        if pairs > MOST_PAIRS * namespaces {
+        if pairs > MOST_PAIRS * named {
             if seen.own {
                 let text = format!(
                     "{} names {pairs} pairs of workloads: that is not carried over; name who needs whom",
@@ -430,21 +430,25 @@ impl Collector<'_> {
     }
 }
 
-/// How many namespaces a peer names one by one.
-fn named_namespaces(peer: &Peer) -> usize {
+/// How many namespaces a peer names one by one, and of each how many pods, by the values of a label.
+fn named_one_by_one(peer: &Peer) -> usize {
     let Peer::Endpoints(selector, _) = peer else {
         return 1;
     };
-    let NamespaceScope::Matching(labels) = &selector.namespaces else {
-        return 1;
-    };
-    let by_name = labels.requirements.iter();
-    let by_name = by_name.filter(|requirement| *requirement.key == *NAME_LABEL);
-    let names = by_name.filter_map(|requirement| match &requirement.operator {
+    let values = |requirement: &Requirement| match &requirement.operator {
         Operator::In(values) => Some(values.len()),
         _ => None,
-    });
-    names.min().unwrap_or(1).max(1)
+    };
+    let namespaces = match &selector.namespaces {
+        NamespaceScope::Matching(labels) => {
+            let by_name = labels.requirements.iter();
+            let by_name = by_name.filter(|requirement| *requirement.key == *NAME_LABEL);
+            by_name.filter_map(values).min()
+        }
+        NamespaceScope::Only(_) => None,
+    };
+    let pods = selector.pods.requirements.iter().filter_map(values).min();
+    namespaces.unwrap_or(1).max(1) * pods.unwrap_or(1).max(1)
 }
 
 /// Whether a rule is about DNS.

@@ -139,3 +139,86 @@ fn many_namespaces_are_one_peer() {
     assert_eq!(policy(&first, "db"), policy(&second, "db"));
     assert_eq!(case.against(&second), "");
 }
+
+/// Workloads of one namespace that a label tells apart are one peer, as are those of several; that peer is a need of
+/// each of them again, however many they are.
+#[test]
+fn many_workloads_of_a_namespace_are_one_peer() {
+    let workload = |name: &str, namespace: &str| {
+        format!(
+            "---\n{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}, namespace: {namespace}}}, \
+             spec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: \
+             {name}}}}}, spec: {{containers: [{{name: c}}]}}}}}}}}\n"
+        )
+    };
+    let peer = |name: &str, namespace: &str| {
+        format!(
+            "{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}, podSelector: \
+             {{matchLabels: {{app: {name}}}}}}}"
+        )
+    };
+    let case = |others: &[(&str, &str)]| {
+        let mut text = pod("db", "app: db", 1) + DNS;
+        for (name, namespace) in others {
+            text += &workload(name, namespace);
+        }
+        let peers: Vec<_> = others.iter().map(|(name, ns)| peer(name, ns)).collect();
+        let rule = format!(
+            "---\n{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: db, namespace: a}}, \
+             spec: {{podSelector: {{matchLabels: {{app: db}}}}, ingress: [{{from: [{}], ports: [{{port: \
+             5432}}]}}]}}}}\n",
+            peers.join(", ")
+        );
+        (text, rule)
+    };
+    let (text, rule) = case(&[
+        ("web", "b"),
+        ("api", "b"),
+        ("api", "c"),
+        ("job", "b"),
+        ("web", "c"),
+    ]);
+    let case_of = |rule: &str, text: &str| Case::new(&format!("{text}{rule}"));
+    let small = case_of(&rule, &text);
+    let plan = small.plan(&["a"]);
+    expect![[r#"
+        [Ingress]
+          ingress:
+          # from b/api, b/job, b/web, c/api, c/web: NetworkPolicy a/db
+          - from:
+            - namespaceSelector:
+                matchExpressions:
+                - key: kubernetes.io/metadata.name
+                  operator: In
+                  values:
+                  - b
+                  - c
+              podSelector:
+                matchExpressions:
+                - key: app
+                  operator: In
+                  values:
+                  - api
+                  - web
+            - namespaceSelector:
+                matchLabels:
+                  kubernetes.io/metadata.name: b
+              podSelector:
+                matchLabels:
+                  app: job
+            ports:
+            - protocol: TCP
+              port: 5432
+    "#]]
+    .assert_eq(policy(&plan, "db"));
+    assert_eq!(small.against(&plan), "");
+    let names: Vec<String> = (0..80).map(|n| format!("w{n:02}")).collect();
+    let others: Vec<_> = names.iter().map(|name| (&**name, "b")).collect();
+    let (text, rule) = case(&others);
+    let first = case_of(&rule, &text).plan(&["a"]);
+    let again = case_of(&format!("---\n{}", first.namespaces[0].text), &text);
+    let second = again.plan(&["a"]);
+    assert_eq!(first.needs.len(), 80);
+    assert_eq!(policy(&first, "db"), policy(&second, "db"));
+    assert_eq!(again.against(&second), "");
+}
