@@ -48,11 +48,7 @@ impl Excess {
 struct Class {
     /// How many endpoints are in it.
     endpoints: usize,
-    ips: BTreeSet<IpAddr>,
-    /// Whether the address of one of them is assumed (M-1).
-    without_ip: bool,
-    /// Whether one of them uses an address of a node that is not known.
-    somewhere: bool,
+    /// One of those who are in it; nobody if it is that of a name.
     who: Option<Party>,
 }
 
@@ -68,7 +64,12 @@ struct Peers {
 pub(super) struct Table<'t> {
     world: &'t World,
     plan: &'t Plan,
-    classes: BTreeMap<u32, Class>,
+    /// By class.
+    classes: Vec<Class>,
+    /// The classes of those whose address is assumed (M-1).
+    without_ip: BTreeSet<u32>,
+    /// The classes of those who use an address of a node that is not known.
+    somewhere: BTreeSet<u32>,
     /// Every address with the class that has it, in order.
     by_ip: Vec<(IpAddr, u32)>,
     /// By unit, how many of its endpoints are in which class.
@@ -85,21 +86,25 @@ impl<'t> Table<'t> {
         by_unit: &'t ByUnit<'t>,
     ) -> Self {
         let world = eval.world;
-        let mut classes: BTreeMap<u32, Class> = BTreeMap::new();
+        let mut classes = vec![Class::default(); reach.classes()];
+        let (mut without_ip, mut somewhere) = (BTreeSet::new(), BTreeSet::new());
+        let mut by_ip: Vec<(IpAddr, u32)> = Vec::new();
         let mut units: FxHashMap<UnitId, Vec<(u32, usize)>> = FxHashMap::default();
         for id in world.endpoint_ids() {
             let Some(class) = reach.class_of(id) else {
                 continue;
             };
             let endpoint = &world[id];
-            let entry = classes.entry(class).or_default();
-            entry.endpoints += 1;
-            entry.ips.extend(endpoint.ips.iter().copied());
-            if endpoint.ips.is_empty() {
-                entry.without_ip |= endpoint.host_network.is_none();
-                entry.somewhere |= endpoint.host_network.is_some();
+            if let Some(entry) = classes.get_mut(class as usize) {
+                entry.endpoints += 1;
+                entry.who.get_or_insert(Party::Endpoint(id));
             }
-            entry.who.get_or_insert(Party::Endpoint(id));
+            by_ip.extend(endpoint.ips.iter().map(|ip| (*ip, class)));
+            match endpoint.host_network {
+                None if endpoint.ips.is_empty() => _ = without_ip.insert(class),
+                Some(_) if endpoint.ips.is_empty() => _ = somewhere.insert(class),
+                _ => {}
+            }
             if let Some(unit) = plan.units.of_endpoint(id) {
                 let counts = units.entry(unit).or_default();
                 match counts.iter_mut().find(|(known, _)| *known == class) {
@@ -110,23 +115,24 @@ impl<'t> Table<'t> {
         }
         for id in world.node_ids() {
             if let Some(class) = reach.class_of_node(id) {
-                let entry = classes.entry(class).or_default();
-                entry.ips.extend(world[id].ips.iter().copied());
-                entry.somewhere |= world[id].ips.is_empty();
-                entry.who.get_or_insert(Party::Node(id));
+                if let Some(entry) = classes.get_mut(class as usize) {
+                    entry.who.get_or_insert(Party::Node(id));
+                }
+                by_ip.extend(world[id].ips.iter().map(|ip| (*ip, class)));
+                if world[id].ips.is_empty() {
+                    somewhere.insert(class);
+                }
             }
         }
-        let ips = classes.iter().flat_map(|(class, found)| {
-            let ips = found.ips.iter();
-            ips.map(move |ip| (*ip, *class))
-        });
-        let mut by_ip: Vec<(IpAddr, u32)> = ips.collect();
         by_ip.sort_unstable();
+        by_ip.dedup();
         let mut table = Self {
             world,
             plan,
             by_ip,
             classes,
+            without_ip,
+            somewhere,
             units,
             by_address: BTreeMap::new(),
         };
@@ -186,9 +192,12 @@ impl<'t> Table<'t> {
             for family in Family::BOTH {
                 let rest = sets.classes(set, family).difference(&asked.classes);
                 for (first, last) in rest.iter() {
-                    if let Some((_, class)) = self.classes.range(first..=last).next() {
-                        let name = class.who.map_or(String::new(), |who| name(self.world, who));
-                        return Some((name, class.who));
+                    let behind = self.classes.get(first as usize..).unwrap_or_default();
+                    let among = behind
+                        .iter()
+                        .take(((last - first) as usize).saturating_add(1));
+                    if let Some(who) = among.filter_map(|class| class.who).next() {
+                        return Some((name(self.world, who), Some(who)));
                     }
                 }
             }
@@ -222,7 +231,7 @@ impl<'t> Table<'t> {
             }
         }
         let whole = counts.into_iter().filter(|(class, count)| {
-            let known = self.classes.get(class);
+            let known = self.classes.get(*class as usize);
             known.is_some_and(|known| known.endpoints == *count)
         });
         let units = Runs::from_numbers(whole.map(|(class, _)| class));
@@ -242,9 +251,11 @@ impl<'t> Table<'t> {
     fn find_by_address(&self, whom: &Whom) -> Peers {
         let blocks: Cow<'_, [Block]> = match whom {
             Whom::AllPods => {
-                let pods = self.classes.iter().filter(|(_, class)| class.endpoints > 0);
+                let pods = (0..)
+                    .zip(&self.classes)
+                    .filter(|(_, class)| class.endpoints > 0);
                 return Peers {
-                    classes: Runs::from_numbers(pods.map(|(class, _)| *class)),
+                    classes: Runs::from_numbers(pods.map(|(class, _)| class)),
                     ..Peers::default()
                 };
             }
@@ -263,13 +274,11 @@ impl<'t> Table<'t> {
             let left_out = |net: &IpNet| block.except.iter().any(|except| except.contains(net));
             touches(block) && !assumed.iter().all(left_out)
         });
-        let unknown = self
-            .classes
-            .iter()
-            .filter(|(_, class)| class.somewhere || class.without_ip && in_assumed);
+        let assumed = in_assumed.then_some(&self.without_ip).into_iter().flatten();
+        let unknown = self.somewhere.iter().chain(assumed);
         let known = blocks.iter().flat_map(|block| self.owned(block));
         let known = known.map(|(_, class)| class);
-        let hit = unknown.map(|(class, _)| *class).chain(known);
+        let hit = unknown.copied().chain(known);
         let (v4, v6) = runs_of(&blocks);
         Peers {
             classes: Runs::from_numbers(hit),

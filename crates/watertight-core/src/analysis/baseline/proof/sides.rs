@@ -194,8 +194,8 @@ impl Judge<'_> {
         // All pods of a cluster are asked about together; only who is shut out is looked for.
         let one_by_one =
             peers.pods.len() <= FEW || !lets_in_all(side, row, range, peers, &families);
-        let pods = peers.pods.iter().filter(|_| one_by_one);
-        for ((class, family), (id, count)) in pods {
+        let pods = one_by_one.then_some(&peers.pods);
+        for ((class, family), (id, count)) in pods.into_iter().flatten() {
             // A pod always reaches itself; those of a template are others too.
             let is_itself = *id == own && *count == 1 && !self.world()[own].template;
             if is_itself || !families.contains(family) {
