@@ -7,6 +7,7 @@
 //! INVARIANT: two units are in a rectangle exactly if the maps of the two worlds say something else
 //! about them, port by port; what is compared is what answers come to, not why they are uncertain.
 
+mod alike;
 mod candidates;
 mod causes;
 mod change;
@@ -28,6 +29,7 @@ pub use objects::{NamespaceChange, ObjectChange, UnitChange, What};
 pub use outside::OutsideChange;
 pub use pairs::PairChange;
 
+use self::alike::{Alike, Asked};
 use self::candidates::Candidates;
 use self::causes::Causes;
 use self::joint::Joint;
@@ -214,17 +216,28 @@ fn changes<'w>(
     let owned = outside::Owned::of([owned_before, owned_after]);
     let mut outside = Vec::new();
     let rounds = [
-        (senders, &targets, Direction::Egress, senders),
-        (&others, receivers, Direction::Ingress, receivers),
+        (Direction::Egress, senders, &targets),
+        (Direction::Ingress, receivers, &others),
     ];
-    for (sources, targets, direction, concerned) in rounds {
+    for (direction, concerned, others) in rounds {
         if concerned.is_empty() {
             continue;
         }
-        // Those who are not concerned are all but a few: no need to group them again.
+        let (own_keys, keys_of_others) = match direction {
+            Direction::Egress => (keys.source, keys.target),
+            Direction::Ingress => (keys.target, keys.source),
+        };
+        let asked = Asked {
+            concerned,
+            direction,
+            keys: keys_of_others,
+        };
+        let alike = Alike::find(joint, [old, new], others, &asked);
+        // Where nobody is like another one, they are all but a few: no need to group them again.
+        let some = Some(alike.first.as_slice()).filter(|_| !alike.is_trivial());
         let ends = match direction {
-            Direction::Egress => (Some(sources.as_slice()), None),
-            Direction::Ingress => (None, Some(targets.as_slice())),
+            Direction::Egress => (Some(concerned.as_slice()), some),
+            Direction::Ingress => (some, Some(concerned.as_slice())),
         };
         let (before, after) = crate::parallel::both(
             || map_between(joint, old, &also[0], true, ends, direction),
@@ -234,7 +247,7 @@ fn changes<'w>(
             old: &before,
             new: &after,
         };
-        collected.compare(joint, &maps, (sources, targets), keys);
+        collected.compare(joint, &maps, concerned, (direction, &alike), keys);
         let (rows_before, rows_after) =
             crate::parallel::both(|| before.outside(), || after.outside());
         let [before_units, after_units] = match direction {
@@ -253,12 +266,8 @@ fn changes<'w>(
                 world: new.eval.world,
             },
         ];
-        let keys = match direction {
-            Direction::Egress => keys.source,
-            Direction::Ingress => keys.target,
-        };
         outside.extend(outside::compare(
-            joint, direction, sides, concerned, keys, &owned,
+            joint, direction, sides, concerned, own_keys, &owned,
         ));
     }
     (collected.finish(), outside)

@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::alike::Alike;
 use super::change::{Ports, Shifted, Shifts};
 use super::joint::Joint;
 use crate::analysis::map::{Kept, ReachMap, SourceRow, Unit};
+use crate::manifest::Direction;
 
 /// Sources and destinations of which every pair changes alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,14 +88,21 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Compares which of some targets sources reach in both maps.
+    /// Compares what is between those who are concerned in a direction and one of each group of the others, in both
+    /// maps, for all of the groups.
     pub(super) fn compare(
         &mut self,
         joint: &Joint,
         maps: &Maps<'_, '_>,
-        (sources, targets): (&[u32], &[u32]),
+        concerned: &[u32],
+        (direction, alike): (Direction, &Alike),
         keys: Keys<'_>,
     ) {
+        let (sources, targets) = match direction {
+            Direction::Egress => (concerned, &*alike.first),
+            Direction::Ingress => (&*alike.first, concerned),
+        };
+        let mut round = Rectangles::default();
         let of_name = |of: &[u32]| -> FxHashMap<&str, u32> {
             let names = of.iter().map(|number| joint.name(*number));
             names.zip(0..).collect()
@@ -142,9 +151,22 @@ impl Collected {
                         continue;
                     };
                     let of = (change, key(keys.source, *source), target_key);
-                    let of = self.found.entry(of).or_default();
+                    let of = round.entry(of).or_default();
                     of.entry(targets.into()).or_default().push(*source);
                 }
+            }
+        }
+        // Who is alike changes alike.
+        #[expect(clippy::iter_over_hash_type, reason = "sorted in `finish`")]
+        for (of, rectangles) in round {
+            let found = self.found.entry(of).or_default();
+            #[expect(clippy::iter_over_hash_type, reason = "sorted in `finish`")]
+            for (targets, sources) in rectangles {
+                let (sources, targets) = match direction {
+                    Direction::Egress => (sources, alike.all_of(&targets).into()),
+                    Direction::Ingress => (alike.all_of(&sources), targets),
+                };
+                found.entry(targets).or_default().extend(sources);
             }
         }
     }

@@ -48,7 +48,7 @@ pub(super) use rows::Kept;
 use shapes::{ByClass, Shapes};
 use sides::PlainSide;
 use units::Standing;
-pub(super) use units::{Group, Look, Seen, Views};
+pub(super) use units::{Families, Group, Look, Seen, Views};
 
 /// Rows under other readings.
 #[derive(Debug)]
@@ -383,6 +383,11 @@ fn strict(eval: &Evaluator<'_>) -> Option<Reach> {
     }
     let strict = Evaluator::new(eval.world, &ruleset, eval.switches);
     Some(Reach::new(&strict))
+}
+
+/// Whether rows tell why an answer is uncertain, so that no pair has to be asked.
+pub(super) fn tells_why(eval: &Evaluator<'_>) -> bool {
+    cause(eval).is_some()
 }
 
 /// What rows are not sure of, as far as it can be but one thing.

@@ -362,18 +362,19 @@ impl Units {
         apart: bool,
     ) -> Self {
         let world = eval.world;
-        let mut keys: Vec<Key> = Vec::new();
-        let mut numbers: FxHashMap<Key, u32> = FxHashMap::default();
-        let mut members: Vec<(u32, Look, Party)> = Vec::new();
+        let mut found: Vec<(Key, Vec<(Look, Party)>)> = Vec::new();
+        let mut numbers: FxHashMap<Key, usize> = FxHashMap::default();
         let mut add = |key: Key, party: Party| {
             let Some(look) = views.look(eval, party) else {
                 return;
             };
             let unit = *numbers.entry(key).or_insert_with(|| {
-                keys.push(key);
-                u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
+                found.push((key, Vec::new()));
+                found.len() - 1
             });
-            members.push((unit, look, party));
+            if let Some((_, members)) = found.get_mut(unit) {
+                members.push((look, party));
+            }
         };
         for id in endpoints.filter(|id| world[*id].lifecycle == Lifecycle::Active) {
             add(key_of(world, by, id), Party::Endpoint(id));
@@ -392,35 +393,20 @@ impl Units {
             let key = if own { Key::Node(*id) } else { Key::Nodes };
             add(key, Party::Node(*id));
         }
-        let mut order: Vec<(u32, Key)> = (0..).zip(keys).collect();
-        order.sort_by(|(_, a), (_, b)| {
+        found.sort_by(|(a, _), (b, _)| {
             let (a, b) = (a.order(world), b.order(world));
             (a.0.is_none(), a).cmp(&(b.0.is_none(), b))
         });
-        let mut rank = vec![0u32; order.len()];
-        for (at, (unit, _)) in (0..).zip(&order) {
-            if let Some(entry) = rank.get_mut(*unit as usize) {
-                *entry = at;
-            }
-        }
-        for (unit, _, _) in &mut members {
-            *unit = rank.get(*unit as usize).copied().unwrap_or_default();
-        }
-        members.sort_unstable();
         let mut units = Self {
-            units: Vec::with_capacity(order.len()),
-            groups: Vec::new(),
-            parties: Vec::with_capacity(members.len()),
+            units: Vec::with_capacity(found.len()),
+            groups: Vec::with_capacity(found.len()),
+            parties: Vec::new(),
             nodes: Vec::new(),
         };
-        let mut members = members.as_slice();
-        for (at, (_, key)) in (0..).zip(&order) {
-            let end = members.partition_point(|(unit, _, _)| *unit <= at);
-            let (own, rest) = members.split_at_checked(end).unwrap_or((members, &[]));
-            members = rest;
-            let own: Vec<_> = own.iter().map(|(_, look, party)| (*look, *party)).collect();
+        for (key, mut members) in found {
+            members.sort_unstable();
             let called = (key.name(world), key.kind(world), key.order(world).0);
-            units.push(world, called, &own);
+            units.push(world, called, &members);
         }
         units
     }
