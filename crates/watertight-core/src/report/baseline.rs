@@ -128,7 +128,7 @@ pub fn baseline_schema() -> schemars::Schema {
     schemars::schema_for!(BaselineReport)
 }
 
-/// Makes the report of a plan and its proofs.
+/// Makes the report of a plan and its proofs; what is needed is added by [`BaselineReport::tell_needs`].
 #[must_use]
 pub fn baseline(
     sources: &Sources,
@@ -175,29 +175,6 @@ pub fn baseline(
         },
         manifest: found.text.clone(),
     });
-    let why = |why: Why| BaselineWhy {
-        by: why.by.word().into(),
-        text: why.text,
-        location: place(why.span),
-    };
-    let needs: Vec<_> = plan.needs.iter().collect();
-    let mut needs = crate::parallel::map(&needs, |(from, to, need)| BaselineNeed {
-        from: whom(world, plan, from),
-        to: whom(world, plan, to),
-        ports: ports(&need.ports),
-        times: (need.times > 0).then_some(need.times),
-        why: need.why().map(why).collect(),
-    });
-    needs.extend(plan.api_users.iter().map(|(unit, reasons)| BaselineNeed {
-        from: plan.units.name(world, *unit),
-        to: "the API server".into(),
-        ports: {
-            let ports: BTreeSet<u16> = plan.api.addresses.iter().map(|(_, port)| *port).collect();
-            ports.iter().map(|port| format!("{port}/tcp")).collect()
-        },
-        times: None,
-        why: reasons.iter().cloned().map(why).collect(),
-    }));
     BaselineReport {
         api_version: API_VERSION.into(),
         kind: "BaselineReport".into(),
@@ -210,9 +187,40 @@ pub fn baseline(
         namespaces: namespaces.collect(),
         cluster: plan.cluster.as_ref().map(|found| found.text.clone()),
         guard: plan.guard.as_ref().map(|found| found.text.clone()),
-        needs,
+        needs: Vec::new(),
         unmet: plan.unmet.iter().map(note).collect(),
         notes: plan.notes.iter().chain(notes).map(note).collect(),
+    }
+}
+
+impl BaselineReport {
+    /// Adds who needs what and who says so, which is much to make and which the policies alone do not show.
+    pub fn tell_needs(&mut self, sources: &Sources, world: &World, plan: &Plan) {
+        let why = |why: &Why| BaselineWhy {
+            by: why.by.word().into(),
+            text: why.text.to_string(),
+            location: why.span.map(|span| location(sources, span, "")),
+        };
+        let needs: Vec<_> = plan.needs.iter().collect();
+        self.needs = crate::parallel::map(&needs, |(from, to, need)| BaselineNeed {
+            from: whom(world, plan, from),
+            to: whom(world, plan, to),
+            ports: ports(&need.ports),
+            times: (need.times > 0).then_some(need.times),
+            why: need.why().map(why).collect(),
+        });
+        self.needs
+            .extend(plan.api_users.iter().map(|(unit, reasons)| BaselineNeed {
+                from: plan.units.name(world, *unit),
+                to: "the API server".into(),
+                ports: {
+                    let ports: BTreeSet<u16> =
+                        plan.api.addresses.iter().map(|(_, port)| *port).collect();
+                    ports.iter().map(|port| format!("{port}/tcp")).collect()
+                },
+                times: None,
+                why: reasons.iter().map(why).collect(),
+            }));
     }
 }
 

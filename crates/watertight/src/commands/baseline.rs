@@ -48,7 +48,7 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
     };
     let profile = cluster.settings.profile;
     let (proofs, notes) = baseline::prove(&mut cluster.world, &profile, &plan);
-    let report = ManuallyDrop::new(watertight_core::report::baseline::baseline(
+    let mut report = ManuallyDrop::new(watertight_core::report::baseline::baseline(
         &cluster.sources,
         &cluster.world,
         &profile,
@@ -57,6 +57,10 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
         &notes,
         cluster.is_complete(),
     ));
+    let tells_needs = |format| matches!(format, BaselineFormat::Text | BaselineFormat::Json);
+    if targets.iter().any(|target| tells_needs(target.format)) {
+        report.tell_needs(&cluster.sources, &cluster.world, &plan);
+    }
     if let Some(directory) = &args.out {
         let mut manifests = plan.manifests(&cluster.world);
         manifests.sort_by(|a, b| a.name.cmp(&b.name));
@@ -73,10 +77,9 @@ pub(super) fn run(args: &BaselineArgs, global: &Global) -> anyhow::Result<Exit> 
         }?;
         Ok(())
     })?;
-    let told = targets.iter().any(|target| {
-        target.file.is_none()
-            && matches!(target.format, BaselineFormat::Text | BaselineFormat::Json)
-    });
+    let told = targets
+        .iter()
+        .any(|target| target.file.is_none() && tells_needs(target.format));
     if !told {
         tell(&report, global);
     }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -140,7 +141,7 @@ pub struct Why {
     /// The kind of evidence.
     pub by: By,
     /// In words, without places: the text of a policy must not change with every line of its input.
-    pub text: String,
+    pub text: Arc<str>,
     /// Where it is written.
     pub span: Option<Span>,
 }
@@ -150,37 +151,33 @@ pub struct Why {
 pub struct Need {
     /// The ports.
     pub ports: BTreeSet<Ports>,
-    /// Who says so.
-    why: BTreeMap<(By, String), Option<Span>>,
+    /// Who says so, in order, each once; hardly ever more than a few.
+    why: Vec<Why>,
     /// How often it was seen.
     pub times: u64,
 }
 
 impl Need {
     /// Who says so, in order.
-    pub fn why(&self) -> impl Iterator<Item = Why> + '_ {
-        self.why.iter().map(|((by, text), span)| Why {
-            by: *by,
-            text: text.clone(),
-            span: *span,
-        })
+    pub fn why(&self) -> impl Iterator<Item = &Why> {
+        self.why.iter()
     }
 
     /// Whether somebody asked for it.
     #[must_use]
     pub fn was_asked_for(&self) -> bool {
-        self.why.keys().any(|(by, _)| by.asks())
+        self.why.iter().any(|why| why.by.asks())
     }
 
     /// Whether nothing but policies of today says so.
     #[must_use]
     pub fn is_of_today(&self) -> bool {
-        self.why.keys().all(|(by, _)| *by == By::Policy)
+        self.why.iter().all(|why| why.by == By::Policy)
     }
 
     /// What they say.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.why.keys().map(|(_, text)| text.as_str())
+        self.why.iter().map(|why| &*why.text)
     }
 
     /// Joins ports that overlap or follow each other.
@@ -221,7 +218,12 @@ impl Needs {
     pub fn add(&mut self, from: Whom, to: Whom, ports: Ports, why: Why) {
         let need = self.by_ends.entry((from, to)).or_default();
         need.ports.insert(ports);
-        need.why.entry((why.by, why.text)).or_insert(why.span);
+        let known = need
+            .why
+            .binary_search_by(|known| (known.by, &known.text).cmp(&(why.by, &why.text)));
+        if let Err(at) = known {
+            need.why.insert(at, why);
+        }
     }
 
     /// Notes how often a connection was seen.

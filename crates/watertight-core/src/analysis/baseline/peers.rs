@@ -12,12 +12,12 @@ use crate::world::{NamespaceId, World};
 
 /// The peers that say who is meant, as a policy of a namespace has to name them, or one of a namespace
 /// that does not exist yet.
-pub(super) fn peers(
-    world: &World,
-    plan: &Plan,
-    whom: &Whom,
+pub(super) fn peers<'p>(
+    world: &'p World,
+    plan: &'p Plan,
+    whom: &'p Whom,
     of: Option<NamespaceId>,
-) -> Vec<PeerText> {
+) -> Vec<PeerText<'p>> {
     match whom {
         Whom::Unit(id) => unit_peers(world, &plan.units[*id], of),
         Whom::AllPods => vec![PeerText::AllPods],
@@ -27,12 +27,12 @@ pub(super) fn peers(
     }
 }
 
-fn unit_peers(world: &World, unit: &Unit, of: Option<NamespaceId>) -> Vec<PeerText> {
+fn unit_peers<'p>(world: &'p World, unit: &'p Unit, of: Option<NamespaceId>) -> Vec<PeerText<'p>> {
     if !unit.host_network {
-        let name = &world[unit.namespace].name;
-        let namespace = (Some(unit.namespace) != of).then(|| name.to_string());
+        let name = &*world[unit.namespace].name;
+        let namespace = (Some(unit.namespace) != of).then_some(name);
         let namespaces = namespace.into_iter().collect();
-        return vec![PeerText::Pods(namespaces, unit.selector.clone())];
+        return vec![PeerText::Pods(namespaces, &unit.selector)];
     }
     let blocks = addresses(world, unit).into_iter();
     blocks
@@ -41,8 +41,12 @@ fn unit_peers(world: &World, unit: &Unit, of: Option<NamespaceId>) -> Vec<PeerTe
 }
 
 /// The rules that let pods of a namespace ask the DNS of the cluster.
-pub(super) fn dns_rules(world: &World, plan: &Plan, of: Option<NamespaceId>) -> Vec<RuleText> {
-    let mut by_ports: BTreeMap<&BTreeSet<Ports>, Vec<PeerText>> = BTreeMap::new();
+pub(super) fn dns_rules<'p>(
+    world: &'p World,
+    plan: &'p Plan,
+    of: Option<NamespaceId>,
+) -> Vec<RuleText<'p>> {
+    let mut by_ports: BTreeMap<&BTreeSet<Ports>, Vec<PeerText<'_>>> = BTreeMap::new();
     for (whom, ports) in plan.dns.peers.iter().filter(|(_, ports)| !ports.is_empty()) {
         let peers = peers(world, plan, whom, of);
         by_ports.entry(ports).or_default().extend(peers);
@@ -61,7 +65,8 @@ pub(super) fn everyone() -> [Block; 2] {
     [Block::whole(ANY_V4), Block::whole(ANY_V6)]
 }
 
-fn block_peer(block: &Block) -> PeerText {
+/// Addresses as a peer.
+pub(super) fn block_peer(block: &Block) -> PeerText<'static> {
     PeerText::Block(block.net, block.except.clone())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::needs::{Block, Need, Ports, Whom};
-use super::peers::{dns_rules, peers};
+use super::peers::{block_peer, dns_rules, peers};
 use super::units::UnitId;
 use super::yaml::{Lines, MANAGED, PeerText, PolicyText, RuleText};
 use super::{Labels, NamespacePlan, Plan};
@@ -94,7 +94,7 @@ impl<'p> ByUnit<'p> {
         ends.chain(dns).chain(api).collect()
     }
 
-    fn peers(&self, whom: &Whom, of: NamespaceId) -> Vec<PeerText> {
+    fn peers(&self, whom: &'p Whom, of: NamespaceId) -> Vec<PeerText<'p>> {
         peers(self.world, self.plan, whom, Some(of))
     }
 
@@ -112,7 +112,7 @@ impl<'p> ByUnit<'p> {
     }
 
     /// The rules of a unit in one direction.
-    fn rules(&self, unit: UnitId, direction: Direction) -> Vec<RuleText> {
+    fn rules(&'p self, unit: UnitId, direction: Direction) -> Vec<RuleText<'p>> {
         let namespace = self.plan.units[unit].namespace;
         let word = match direction {
             Direction::Ingress => "from",
@@ -124,7 +124,7 @@ impl<'p> ByUnit<'p> {
             .filter(|(whom, _)| **whom == Whom::Internet)
             .map(|(_, need)| *need)
             .collect();
-        let mut rules: Vec<RuleText> = Vec::new();
+        let mut rules: Vec<RuleText<'p>> = Vec::new();
         // For each rule that workloads share: who they are, and why.
         let mut shared: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
         let mut addresses: BTreeMap<(&BTreeSet<Ports>, String), Vec<Block>> = BTreeMap::new();
@@ -179,22 +179,23 @@ impl<'p> ByUnit<'p> {
             }
         }
         for ((ports, because), blocks) in addresses {
-            let whom = Whom::Blocks(blocks);
+            let peers = blocks.iter().map(block_peer).collect();
+            let whom = self.whom_name(&Whom::Blocks(blocks));
             rules.push(RuleText {
-                comments: vec![format!("{word} {}: {because}", self.whom_name(&whom))],
-                peers: self.peers(&whom, namespace),
+                comments: vec![format!("{word} {whom}: {because}")],
+                peers,
                 ports: ports.clone(),
             });
         }
         if let (Direction::Egress, Some(why)) = (direction, self.plan.api_users.get(&unit)) {
-            for (port, whom) in self.plan.api.peers() {
+            for (whom, ports) in &self.api {
                 rules.push(RuleText {
                     comments: vec![format!(
                         "to the API server: {}",
                         said(why.iter().map(|why| &*why.text))
                     )],
-                    peers: self.peers(&whom, namespace),
-                    ports: BTreeSet::from([Ports::one(Protocol::Tcp, port)]),
+                    peers: self.peers(whom, namespace),
+                    ports: ports.clone(),
                 });
             }
         }
@@ -235,7 +236,7 @@ impl<'p> ByUnit<'p> {
         text
     }
 
-    fn policy(&self, unit: UnitId, name: &str) -> Option<PolicyText> {
+    fn policy(&'p self, unit: UnitId, name: &str) -> Option<PolicyText<'p>> {
         let own = &self.plan.units[unit];
         let mut types = Vec::new();
         let (ingress, egress) = (
@@ -264,7 +265,7 @@ impl<'p> ByUnit<'p> {
             comments: Vec::new(),
             name: name.to_owned(),
             namespace: self.world[own.namespace].name.to_string(),
-            pods: own.selector.clone(),
+            pods: &own.selector,
             types,
             ingress,
             egress,
@@ -383,12 +384,12 @@ impl<'p> ByUnit<'p> {
         })
     }
 
-    fn default_deny(&self, namespace: &str) -> PolicyText {
+    fn default_deny(&self, namespace: &str) -> PolicyText<'static> {
         PolicyText {
             comments: vec!["Nothing enters or leaves unless a policy below allows it.".to_owned()],
             name: "default-deny".to_owned(),
             namespace: namespace.to_owned(),
-            pods: Vec::new(),
+            pods: &[],
             types: vec![Direction::Ingress, Direction::Egress],
             ingress: Vec::new(),
             egress: Vec::new(),
@@ -396,7 +397,7 @@ impl<'p> ByUnit<'p> {
         }
     }
 
-    fn dns(&self, namespace: &str, of: NamespaceId) -> Option<PolicyText> {
+    fn dns(&self, namespace: &str, of: NamespaceId) -> Option<PolicyText<'p>> {
         let dns = &self.plan.dns;
         let rules = dns_rules(self.world, self.plan, Some(of));
         if rules.is_empty() {
@@ -418,7 +419,7 @@ impl<'p> ByUnit<'p> {
             comments,
             name: "allow-dns".to_owned(),
             namespace: namespace.to_owned(),
-            pods: Vec::new(),
+            pods: &[],
             types: vec![Direction::Egress],
             ingress: Vec::new(),
             egress: rules,
@@ -503,10 +504,19 @@ fn reasons(word: &str, whom: &[(String, String)]) -> Vec<String> {
 }
 
 fn said<'a>(why: impl Iterator<Item = &'a str>) -> String {
-    let all: Vec<&str> = why.collect();
-    let shown: Vec<&str> = all.iter().take(MOST_WHY).copied().collect();
-    let mut text = shown.join("; ");
-    if let Some(more) = all.len().checked_sub(MOST_WHY).filter(|more| *more > 0) {
+    let mut text = String::new();
+    let mut more = 0_usize;
+    for (at, why) in why.enumerate() {
+        if at >= MOST_WHY {
+            more += 1;
+            continue;
+        }
+        if at > 0 {
+            text.push_str("; ");
+        }
+        text.push_str(why);
+    }
+    if more > 0 {
         text.push_str(&format!("; {more} more"));
     }
     text

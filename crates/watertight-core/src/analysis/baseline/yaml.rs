@@ -14,11 +14,11 @@ use crate::world::NAME_LABEL;
 
 /// Somebody at the other end of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PeerText {
+pub(super) enum PeerText<'p> {
     /// Pods of these namespaces; of the policy's own if none is named.
-    Pods(Vec<String>, Vec<Term>),
+    Pods(Vec<&'p str>, &'p [Term]),
     /// Of these namespaces, the pods whose label of this key has one of these values.
-    OneOf(Vec<String>, Box<str>, Vec<Box<str>>),
+    OneOf(Vec<&'p str>, &'p str, Vec<&'p str>),
     /// All pods of all namespaces.
     AllPods,
     /// Addresses.
@@ -27,23 +27,23 @@ pub(super) enum PeerText {
 
 /// A rule with the comments above it.
 #[derive(Clone, Debug)]
-pub(super) struct RuleText {
+pub(super) struct RuleText<'p> {
     pub comments: Vec<String>,
-    pub peers: Vec<PeerText>,
+    pub peers: Vec<PeerText<'p>>,
     /// Empty for all ports.
     pub ports: BTreeSet<Ports>,
 }
 
 /// A NetworkPolicy.
 #[derive(Clone, Debug)]
-pub(super) struct PolicyText {
+pub(super) struct PolicyText<'p> {
     pub comments: Vec<String>,
     pub name: String,
     pub namespace: String,
-    pub pods: Vec<Term>,
+    pub pods: &'p [Term],
     pub types: Vec<Direction>,
-    pub ingress: Vec<RuleText>,
-    pub egress: Vec<RuleText>,
+    pub ingress: Vec<RuleText<'p>>,
+    pub egress: Vec<RuleText<'p>>,
     /// Comments behind the last rule.
     pub trailing: Vec<String>,
 }
@@ -108,7 +108,7 @@ impl Lines {
     }
 }
 
-impl PolicyText {
+impl PolicyText<'_> {
     pub(super) fn write(&self, out: &mut Lines) {
         out.document();
         for comment in &self.comments {
@@ -122,7 +122,7 @@ impl PolicyText {
         out.line(1, "labels:");
         out.pair(2, MANAGED.0, MANAGED.1);
         out.line(0, "spec:");
-        selector(out, 1, "podSelector", &self.pods);
+        selector(out, 1, "podSelector", self.pods);
         let types: Vec<_> = self.types.iter().map(|direction| direction.api()).collect();
         out.line(1, &format!("policyTypes: [{}]", types.join(", ")));
         for (direction, rules) in [
@@ -143,23 +143,23 @@ impl PolicyText {
     }
 }
 
-impl RuleText {
+impl RuleText<'_> {
     /// The same pods of several namespaces become one peer, at the place of the first. Selectors of
     /// both kinds must hold (K-26), so that this names the same pods.
     pub(super) fn join_peers(&mut self) {
-        let mut at: BTreeMap<Vec<Term>, usize> = BTreeMap::new();
-        let mut joined: Vec<PeerText> = Vec::new();
+        let mut at: BTreeMap<&[Term], usize> = BTreeMap::new();
+        let mut joined: Vec<PeerText<'_>> = Vec::new();
         for peer in std::mem::take(&mut self.peers) {
             let PeerText::Pods(names, terms) = peer else {
                 joined.push(peer);
                 continue;
             };
-            let first = at.get(&terms).filter(|_| !names.is_empty());
+            let first = at.get(terms).filter(|_| !names.is_empty());
             match first.and_then(|at| joined.get_mut(*at)) {
                 Some(PeerText::Pods(known, _)) => known.extend(names),
                 _ => {
                     if !names.is_empty() {
-                        at.insert(terms.clone(), joined.len());
+                        at.insert(terms, joined.len());
                     }
                     joined.push(PeerText::Pods(names, terms));
                 }
@@ -198,10 +198,10 @@ impl RuleText {
 }
 
 /// Peers in the same namespaces that one label tells apart become one, at the place of the first.
-fn with_one_of(peers: &[PeerText]) -> Vec<PeerText> {
-    let mut values: BTreeMap<_, Vec<Box<str>>> = BTreeMap::new();
+fn with_one_of<'p>(peers: &[PeerText<'p>]) -> Vec<PeerText<'p>> {
+    let mut values: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for (names, key, value) in peers.iter().filter_map(PeerText::label) {
-        values.entry((names, key)).or_default().push(value.into());
+        values.entry((names, key)).or_default().push(value);
     }
     let joined = peers.iter().filter_map(|peer| {
         let Some((names, key, _)) = peer.label() else {
@@ -210,20 +210,17 @@ fn with_one_of(peers: &[PeerText]) -> Vec<PeerText> {
         let values = values.remove(&(names, key))?;
         Some(match values.len() {
             1 => peer.clone(),
-            _ => PeerText::OneOf(names.to_vec(), key.into(), values),
+            _ => PeerText::OneOf(names.to_vec(), key, values),
         })
     });
     joined.collect()
 }
 
-impl PeerText {
+impl<'p> PeerText<'p> {
     /// The namespaces, and the only label that tells the pods.
-    fn label(&self) -> Option<(&[String], &str, &str)> {
+    fn label(&self) -> Option<(&[&'p str], &'p str, &'p str)> {
         match self {
-            Self::Pods(names, terms) => match terms.as_slice() {
-                [Term::Is(key, value)] => Some((names, key, value)),
-                _ => None,
-            },
+            Self::Pods(names, [Term::Is(key, value)]) => Some((names, key, value)),
             _ => None,
         }
     }
@@ -243,7 +240,7 @@ impl PeerText {
                 let mut inner = Lines::default();
                 named(&mut inner, namespaces);
                 inner.line(3, "podSelector:");
-                one_of(&mut inner, key, values.iter().map(|value| &**value));
+                one_of(&mut inner, key, values);
                 itemise(out, &inner.text);
             }
             Self::Block(net, except) => {
@@ -261,22 +258,22 @@ impl PeerText {
 }
 
 /// The selector of namespaces by name, at depth three; none for the policy's own.
-fn named(out: &mut Lines, namespaces: &[String]) {
+fn named(out: &mut Lines, namespaces: &[&str]) {
     match namespaces {
         [] => {}
         [name] => {
-            let name = Term::Is(NAME_LABEL.into(), name.as_str().into());
+            let name = Term::Is(NAME_LABEL.into(), (*name).into());
             selector(out, 3, "namespaceSelector", &[name]);
         }
         names => {
             out.line(3, "namespaceSelector:");
-            one_of(out, NAME_LABEL, names.iter().map(String::as_str));
+            one_of(out, NAME_LABEL, names);
         }
     }
 }
 
 /// What stands in a selector at depth three: the label has one of these values.
-fn one_of<'v>(out: &mut Lines, key: &str, values: impl Iterator<Item = &'v str>) {
+fn one_of(out: &mut Lines, key: &str, values: &[&str]) {
     out.line(4, "matchExpressions:");
     out.line(4, &format!("- key: {}", scalar(key)));
     out.line(5, "operator: In");

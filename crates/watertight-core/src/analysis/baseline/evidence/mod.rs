@@ -13,6 +13,7 @@ mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -308,7 +309,7 @@ impl<'a> Collector<'a> {
     }
 }
 
-fn why(by: By, text: impl Into<String>, span: Option<Span>) -> Why {
+fn why(by: By, text: impl Into<Arc<str>>, span: Option<Span>) -> Why {
     Why {
         by,
         text: text.into(),

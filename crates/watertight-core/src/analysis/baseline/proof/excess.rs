@@ -165,7 +165,9 @@ impl<'t> Table<'t> {
                 ports.any(|ports| ports.covers(band.protocol, first, last))
             });
             // Who is asked for twice, as DNS and as something else, still counts once.
-            let wanted: BTreeSet<&Whom> = wanted.map(|(whom, _)| *whom).collect();
+            let mut wanted: Vec<&Whom> = wanted.map(|(whom, _)| *whom).collect();
+            wanted.sort_unstable();
+            wanted.dedup();
             let peers = self.peers(&wanted);
             let found = self.outside_of(side, band, &peers);
             if let Some((whom, party)) = found {
@@ -217,24 +219,25 @@ impl<'t> Table<'t> {
 
     /// Everybody who was asked for. A class counts if all of it was: who cannot be told apart from
     /// somebody who was asked for has not been asked for.
-    fn peers(&self, whom: &BTreeSet<&Whom>) -> Peers {
-        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    fn peers(&self, whom: &[&Whom]) -> Peers {
+        let mut counts: Vec<(u32, usize)> = Vec::new();
         let mut parts = Vec::new();
         for whom in whom {
             match whom {
                 Whom::Unit(unit) if self.is_by_class(whom) => {
-                    for (class, count) in self.units.get(unit).into_iter().flatten() {
-                        *counts.entry(*class).or_default() += count;
-                    }
+                    counts.extend(self.units.get(unit).into_iter().flatten());
                 }
                 whom => parts.extend(self.by_address.get(whom)),
             }
         }
-        let whole = counts.into_iter().filter(|(class, count)| {
-            let known = self.classes.get(*class as usize);
-            known.is_some_and(|known| known.endpoints == *count)
+        counts.sort_unstable();
+        let whole = counts.chunk_by(|a, b| a.0 == b.0).filter_map(|of_class| {
+            let (class, _) = of_class.first()?;
+            let count: usize = of_class.iter().map(|(_, count)| count).sum();
+            let known = self.classes.get(*class as usize)?;
+            (known.endpoints == count).then_some(*class)
         });
-        let units = Runs::from_numbers(whole.map(|(class, _)| class));
+        let units = Runs::from_numbers(whole);
         let classes = parts.iter().map(|part| &part.classes).chain([&units]);
         Peers {
             classes: Runs::union_of(classes),
