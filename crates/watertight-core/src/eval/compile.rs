@@ -156,6 +156,14 @@ impl Compiled {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// Finds the policies of all endpoints, which otherwise are found when somebody asks.
+    pub(super) fn prepare(&self, of: &Evaluator<'_>) {
+        // Whoever asks at the same time begins with the first: nobody waits.
+        for namespace in of.world.namespace_ids().rev() {
+            self.of_namespace(of, namespace);
+        }
+    }
+
     pub(super) fn of_namespace(
         &self,
         of: &Evaluator<'_>,

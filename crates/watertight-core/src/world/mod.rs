@@ -333,7 +333,7 @@ pub struct World {
 
 impl World {
     /// All namespace ids.
-    pub fn namespace_ids(&self) -> impl Iterator<Item = NamespaceId> + use<> {
+    pub fn namespace_ids(&self) -> impl DoubleEndedIterator<Item = NamespaceId> + use<> {
         (0..self.namespaces.len()).map(NamespaceId::at)
     }
 

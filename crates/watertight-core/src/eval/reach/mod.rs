@@ -92,7 +92,8 @@ impl Reach {
     /// Computes all rows.
     #[must_use]
     pub fn new(eval: &Evaluator<'_>) -> Self {
-        let classes = Classes::new(eval);
+        // Both sides ask which policies select whom.
+        let (classes, ()) = both(|| Classes::new(eval), || eval.compiled.prepare(eval));
         let (ingress, egress) = both(
             || Side::new(eval, &classes, Direction::Ingress),
             || Side::new(eval, &classes, Direction::Egress),
