@@ -70,11 +70,12 @@ fn the_messy_namespace_of_the_example() {
           # from shop/frontend: NetworkPolicy shop/cart-ingress
           - from:
             - podSelector:
-                matchLabels:
-                  app: checkout
-            - podSelector:
-                matchLabels:
-                  app: frontend
+                matchExpressions:
+                - key: app
+                  operator: In
+                  values:
+                  - checkout
+                  - frontend
             ports:
             - protocol: TCP
               port: 8080
@@ -195,11 +196,12 @@ fn the_messy_namespace_of_the_example() {
                 matchLabels:
                   app: login
             - podSelector:
-                matchLabels:
-                  app: cart
-            - podSelector:
-                matchLabels:
-                  app: checkout
+                matchExpressions:
+                - key: app
+                  operator: In
+                  values:
+                  - cart
+                  - checkout
             ports:
             - protocol: TCP
               port: 8080

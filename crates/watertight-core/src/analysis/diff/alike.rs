@@ -43,64 +43,54 @@ impl Alike {
         units: &[u32],
         asked: &Asked<'_>,
     ) -> Self {
-        let mut alike = Self {
-            first: Vec::new(),
-            others: FxHashMap::default(),
-        };
         let both = |number: u32| {
             let of = joint.units.get(number as usize).copied();
             of.map_or([None, None], |of| joint.both(of))
         };
         // Nodes are met in their places, and so is who is on their networks (K-73).
-        let irregular = |number: u32| {
-            both(number)
-                .into_iter()
-                .flatten()
-                .any(|unit| unit.irregular)
+        let irregular = |number: &u32| {
+            let mut units = both(*number).into_iter().flatten();
+            units.any(|unit| unit.irregular)
         };
-        let tells_why = judged.iter().all(|judged| tells_why(judged.eval));
         let is_free =
-            |number: &u32| asked.concerned.binary_search(number).is_err() && !irregular(*number);
+            |number: &u32| asked.concerned.binary_search(number).is_err() && !irregular(number);
         let free: Vec<u32> = units.iter().copied().filter(is_free).collect();
-        if !tells_why || free.is_empty() || asked.concerned.iter().any(|number| irregular(*number))
-        {
-            alike.first = units.to_vec();
-            return alike;
-        }
-        let met = |at: usize| {
-            let units = [&joint.old, &joint.new];
-            let (units, judged) = (units.get(at)?, judged.get(at)?);
-            let concerned = asked.concerned.iter().filter_map(|number| {
-                let [old, new] = both(*number);
-                if at == 0 { old } else { new }
-            });
-            let concerned: Vec<&Unit> = concerned.collect();
-            Some(Met::new(units, judged.reach, &concerned, asked.direction))
-        };
-        let keys = |at: usize| -> Vec<u32> {
-            let Some(mut met) = met(at) else {
-                return Vec::new();
+        let [old, new] = judged;
+        let tells_why = tells_why(old.eval) && tells_why(new.eval);
+        if free.is_empty() || !tells_why || asked.concerned.iter().any(irregular) {
+            return Self {
+                first: units.to_vec(),
+                others: FxHashMap::default(),
             };
-            let keys = free.iter().map(|number| {
-                let [old, new] = both(*number);
-                met.key(if at == 0 { old } else { new })
-            });
-            keys.collect()
+        }
+        let before = |number: u32| {
+            let [before, _] = both(number);
+            before
         };
-        let (before, after) = crate::parallel::both(|| keys(0), || keys(1));
+        let after = |number: u32| {
+            let [_, after] = both(number);
+            after
+        };
+        let (before, after) = crate::parallel::both(
+            || keys((&joint.old, old.reach), &free, asked, before),
+            || keys((&joint.new, new.reach), &free, asked, after),
+        );
+        let mut others: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         let mut known: FxHashMap<(u32, u32, u32), u32> = FxHashMap::default();
         let mut like_others: FxHashSet<u32> = FxHashSet::default();
         for (number, (before, after)) in free.iter().zip(before.into_iter().zip(after)) {
             let key = asked.keys.get(*number as usize).copied().unwrap_or(0);
             let first = *known.entry((before, after, key)).or_insert(*number);
             if first != *number {
-                alike.others.entry(first).or_default().push(*number);
+                others.entry(first).or_default().push(*number);
                 like_others.insert(*number);
             }
         }
         let first = units.iter().filter(|number| !like_others.contains(number));
-        alike.first = first.copied().collect();
-        alike
+        Self {
+            first: first.copied().collect(),
+            others,
+        }
     }
 
     /// Whether no unit is like another one.
@@ -116,6 +106,19 @@ impl Alike {
         all.sort_unstable();
         all
     }
+}
+
+/// By unit, a number for how it meets the concerned ones in one of the worlds.
+fn keys<'j>(
+    (units, reach): (&'j Units, &'j Reach),
+    numbers: &[u32],
+    asked: &Asked<'_>,
+    own: impl Fn(u32) -> Option<&'j Unit>,
+) -> Vec<u32> {
+    let concerned = asked.concerned.iter().filter_map(|number| own(*number));
+    let concerned: Vec<&Unit> = concerned.collect();
+    let mut met = Met::new(units, reach, &concerned, asked.direction);
+    numbers.iter().map(|number| met.key(own(*number))).collect()
 }
 
 /// How units of one world meet those that are concerned.
